@@ -1,0 +1,1 @@
+"""Tests, in folders that carry the names of the packages they look at."""
