@@ -1,7 +1,8 @@
 """The rules of the house that no linter knows: short files, and nothing below the shell that differs between two runs.
 
 Time, chance and the environment reach lower packages as arguments: a function, an instance, a frozen option. So the
-tests look for the *names* of such sources, not for calls: `clock=time.time` as a default would be as hidden as `time.time()`.
+tests look for the *names* of such sources, not for calls: `clock=time.time` as a default would be as hidden as
+`time.time()`.
 """
 
 import ast
