@@ -1,0 +1,57 @@
+"""The CEL profile of the rule language: from text to values, to types, and to fast Python code.
+
+`compile` and `template` are for whoever evaluates a few expressions; rule compilers use `parse`, `check`, `paths`,
+`equality` and `emit`. The language is defined by the rule language's page, its meaning by `exact`. Nothing here reads a
+clock, a random number, the network or a file of the machine, and nothing but a `CelError` is raised for any text and
+any values.
+"""
+
+from rules.cel import emit, types
+from rules.cel.check import check
+from rules.cel.errors import (
+    CelBudgetError,
+    CelCheckError,
+    CelError,
+    CelEvaluationError,
+    CelSyntaxError,
+    NotEvaluated,
+)
+from rules.cel.exact import Step
+from rules.cel.nodes import Node, walk
+from rules.cel.parse import parse
+from rules.cel.paths import Path, conjuncts, equality, names, path, paths
+from rules.cel.program import Explanation, Program, compile
+from rules.cel.scope import Scope
+from rules.cel.template import Template, template
+from rules.cel.text import inline, payload, text
+
+__all__ = [
+    "CelBudgetError",
+    "CelCheckError",
+    "CelError",
+    "CelEvaluationError",
+    "CelSyntaxError",
+    "Explanation",
+    "Node",
+    "NotEvaluated",
+    "Path",
+    "Program",
+    "Scope",
+    "Step",
+    "Template",
+    "check",
+    "compile",
+    "conjuncts",
+    "emit",
+    "equality",
+    "inline",
+    "names",
+    "parse",
+    "path",
+    "paths",
+    "payload",
+    "template",
+    "text",
+    "types",
+    "walk",
+]

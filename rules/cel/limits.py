@@ -1,0 +1,53 @@
+"""The bounds that keep every text cheap to read and every evaluation cheap to run.
+
+The parser counts against the first group before any grammar is consulted. The second group is the budget of one
+evaluation: only expressions with a comprehension carry a `Budget`, because the cost of all others is linear in their
+text; single operations are bounded for them too (`MAX_CHARACTERS`, `MAX_ELEMENTS`), so that values cannot double from
+one `let` to the next.
+"""
+
+from __future__ import annotations
+
+from rules.cel.errors import CelBudgetError
+
+MAX_TEXT = 4_000
+MAX_NESTING = 32
+MAX_NODES = 500
+MAX_TOKENS = 2_000
+MAX_COMPREHENSIONS = 2
+MAX_PATTERN = 1_000
+MAX_TEMPLATE = 100_000
+MAX_TEMPLATE_PARTS = 200
+
+MAX_STEPS = 200_000
+"""Elements visited by comprehensions, each weighed with the number of nodes evaluated for it."""
+MAX_CHARACTERS = 1_000_000
+MAX_ELEMENTS = 100_000
+MAX_VALUE_DEPTH = 200
+
+
+class Budget:
+    """What one evaluation may still spend. Fast code and exact evaluator charge it at the same places, so both stop
+    at the same one."""
+
+    __slots__ = ("characters", "elements", "steps")
+
+    def __init__(self) -> None:
+        self.steps = MAX_STEPS
+        self.characters = MAX_CHARACTERS
+        self.elements = MAX_ELEMENTS
+
+    def visit(self, steps: int) -> None:
+        self.steps -= steps
+        if self.steps < 0:
+            raise CelBudgetError(f"the evaluation visits more than {MAX_STEPS} elements")
+
+    def write(self, characters: int) -> None:
+        self.characters -= characters
+        if self.characters < 0:
+            raise CelBudgetError(f"the evaluation makes or reads more than {MAX_CHARACTERS} characters")
+
+    def collect(self, elements: int) -> None:
+        self.elements -= elements
+        if self.elements < 0:
+            raise CelBudgetError(f"the evaluation makes more than {MAX_ELEMENTS} elements")
