@@ -61,9 +61,9 @@ class Builder(Transformer[Token, Node]):
 
     def unary(self, operator: Token, operand: Node) -> Node:
         start = _start(operator)
-        if operator == "-" and isinstance(operand, Literal) and isinstance(operand.value, (int, float)):
-            if not isinstance(operand.value, bool):
-                return Literal(start, operand.end, -operand.value)
+        value = operand.value if isinstance(operand, Literal) else None
+        if operator == "-" and isinstance(value, (int, float)) and not isinstance(value, bool):
+            return Literal(start, operand.end, -value)
         return Unary(start, operand.end, str(operator), operand)
 
     def select(self, operand: Node, _dot: Token, field: Token) -> Node:

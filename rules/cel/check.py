@@ -118,11 +118,14 @@ class _Checker:
                     element = kind if element is None else join(element, kind)
                 return ListOf(element or ANY)
             case nodes.MapLiteral():
-                return (yield self.map(node, env))
+                made: Type = yield self.map(node, env)
+                return made
             case nodes.Call():
-                return (yield self.call(node, env))
+                result: Type = yield self.call(node, env)
+                return result
             case nodes.Comprehension():
-                return (yield self.comprehension(node, env))
+                answer: Type = yield self.comprehension(node, env)
+                return answer
             case nodes.Render():
                 kind = STRING
                 for part in node.parts:
@@ -221,7 +224,8 @@ class _Checker:
         given = node.arguments if node.target is None else (node.target, *node.arguments)
         kinds: list[Type] = []
         for argument in given:
-            kinds.append((yield self.visit(argument, env)))
+            kind = yield self.visit(argument, env)
+            kinds.append(kind)
         end = node.name_start + len(node.function)
         if is_further(node):
             declared = env.get(node.function)

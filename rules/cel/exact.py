@@ -36,7 +36,7 @@ class Step:
 
 
 class _Run:
-    __slots__ = ("budget", "bound", "trace", "variables")
+    __slots__ = ("bound", "budget", "trace", "variables")
 
     def __init__(self, variables: Mapping[Any, Any], budget: Budget | None, trace: list[Step] | None) -> None:
         self.variables = variables
@@ -49,13 +49,18 @@ class _Run:
             self.trace.append(Step(node.start, node.end, operator, operands, result))
 
 
-def run(node: Node, variables: Mapping[Any, Any], trace: list[Step] | None = None) -> Any:
-    """The value of a tree. `variables` maps free names, and call nodes of further functions, to values."""
-    if not isinstance(variables, Mapping):
+def counted(node: Node) -> bool:
+    """Whether an evaluation needs a budget: the cost of all others is linear in their text."""
+    return any(isinstance(part, nodes.Comprehension) for part in nodes.walk(node))
+
+
+def run(node: Node, variables: Mapping[Any, Any], trace: list[Step] | None = None, *, counted: bool) -> Any:
+    """The value of a tree. `variables` maps free names, and call nodes of further functions, to values; `counted` is
+    what the function of that name says of the tree."""
+    if variables.__class__ is not dict and not isinstance(variables, Mapping):
         raise CelEvaluationError(f"variables are a mapping, not {type(variables).__name__}")
-    budget = Budget() if any(isinstance(part, nodes.Comprehension) for part in nodes.walk(node)) else None
     try:
-        return _evaluate(node, _Run(variables, budget, trace))
+        return _evaluate(node, _Run(variables, Budget() if counted else None, trace))
     except CelError:
         raise
     except RecursionError:

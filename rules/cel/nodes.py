@@ -7,8 +7,10 @@ so a pass over a tree walks down `first()` in a loop, and recurses only into wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
 
 Constant = None | bool | int | float | str
 
@@ -127,17 +129,21 @@ class Render(Node):
     whole: bool
 
 
+_FIRST: dict[type, Callable[[Any], Node | None]] = {
+    Select: attrgetter("operand"),
+    Has: attrgetter("operand"),
+    Unary: attrgetter("operand"),
+    Index: attrgetter("operand"),
+    Comprehension: attrgetter("operand"),
+    Binary: attrgetter("left"),
+    Call: attrgetter("target"),
+}
+
+
 def first(node: Node) -> Node | None:
     """The leftmost operand, which is evaluated first and may be deep."""
-    match node:
-        case Select() | Has() | Unary() | Index() | Comprehension():
-            return node.operand
-        case Binary():
-            return node.left
-        case Call():
-            return node.target
-        case _:
-            return None
+    get = _FIRST.get(node.__class__)
+    return None if get is None else get(node)
 
 
 def children(node: Node) -> tuple[Node, ...]:

@@ -1,9 +1,10 @@
 """The one number type: whole numbers exact within 64 bits, everything else an IEEE double.
 
-All arithmetic of fast code and exact evaluator is here, so that no result can depend on whether JSON wrote `7` or `7.0`:
-a whole double within 64 bits counts as the integer it is (`normal`). Each function first takes the way that cannot
-differ from that definition (small ints, doubles whose result is below 2**53 and therefore exact if it is whole) and only
-else converts. A result that is not finite is an error: JSON cannot say it, and no author means it.
+All arithmetic of fast code and exact evaluator is here, so that no result can depend on whether JSON wrote `7` or
+`7.0`: a whole double within 64 bits counts as the integer it is (`normal`). Each function first tries Python's own
+arithmetic: while operands and result stay below 2**53, a whole result is exact and any other is rounded once, which is
+the definition; only beyond does it convert. Operands are `int` or `float`, never `bool`: callers have looked. A result
+that is not finite is an error: JSON cannot say it, and no author means it.
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ from rules.cel.errors import CelEvaluationError
 
 LEAST, MOST = -(2**63), 2**63 - 1
 _EXACT = 2.0**53
-_HALF = 2**62
-_ROOT = 2**31
 
 
 def normal(value: Any) -> int | float:
@@ -54,30 +53,24 @@ def _settled(value: int | float) -> int | float:
 
 
 def add(a: Any, b: Any) -> int | float:
-    if a.__class__ is int and b.__class__ is int and -_HALF < a < _HALF and -_HALF < b < _HALF:
-        return a + b  # type: ignore[no-any-return]
-    if a.__class__ is float and b.__class__ is float:
-        result: float = a + b
+    if -_EXACT < a < _EXACT and -_EXACT < b < _EXACT:
+        result: int | float = a + b
         if -_EXACT < result < _EXACT:
             return result
     return _settled(normal(a) + normal(b))
 
 
 def subtract(a: Any, b: Any) -> int | float:
-    if a.__class__ is int and b.__class__ is int and -_HALF < a < _HALF and -_HALF < b < _HALF:
-        return a - b  # type: ignore[no-any-return]
-    if a.__class__ is float and b.__class__ is float:
-        result: float = a - b
+    if -_EXACT < a < _EXACT and -_EXACT < b < _EXACT:
+        result: int | float = a - b
         if -_EXACT < result < _EXACT:
             return result
     return _settled(normal(a) - normal(b))
 
 
 def multiply(a: Any, b: Any) -> int | float:
-    if a.__class__ is int and b.__class__ is int and -_ROOT < a < _ROOT and -_ROOT < b < _ROOT:
-        return a * b  # type: ignore[no-any-return]
-    if a.__class__ is float and b.__class__ is float:
-        result: float = a * b
+    if -_EXACT < a < _EXACT and -_EXACT < b < _EXACT:
+        result: int | float = a * b
         if -_EXACT < result < _EXACT:
             return result
     return _settled(normal(a) * normal(b))

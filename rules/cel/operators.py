@@ -1,7 +1,7 @@
 """`+ - * / %` and unary minus over all kinds of values.
 
-Shared by fast code and exact evaluator. Numbers go to `numbers`; strings and lists are concatenated within bounds; times
-follow CEL: timestamp ± duration, timestamp - timestamp, duration ± duration. Everything else is an error.
+Shared by fast code and exact evaluator. Numbers go to `numbers`; strings and lists are concatenated within bounds;
+times follow CEL: timestamp ± duration, timestamp - timestamp, duration ± duration. Everything else is an error.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def build(text: str, tokens: list[Scanned], start: int, stop: int, functions: fr
     if not tokens:
         raise CelSyntaxError("the expression is empty", text, start, stop)
     try:
-        node: Node = _parser().parse(tokens)  # type: ignore[arg-type, assignment]
+        node: Node = _parser().parse(tokens)  # type: ignore[assignment]
     except UnexpectedToken as error:
         raise _unexpected(text, tokens, stop, error.token) from None
     except ShapeError as error:

@@ -43,7 +43,7 @@ class Template:
 
     def __call__(self, variables: Mapping[str, object]) -> Any:
         """The JSON value for these variables. Raises `CelEvaluationError` and nothing else."""
-        return exact.run(self.node, variables)
+        return exact.run(self.node, variables, counted=exact.counted(self.node))
 
 
 def template(text: str, functions: Iterable[str] = ()) -> Template:

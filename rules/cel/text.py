@@ -23,7 +23,7 @@ def text(value: Any) -> str:
     Null is `NotEvaluated` (a null key is no key); lists and maps are `CelEvaluationError`.
     """
     if value.__class__ is str:
-        return value  # type: ignore[no-any-return]
+        return value
     what = kind(value)
     if what is NULL:
         raise NotEvaluated("null has no text")

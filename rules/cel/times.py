@@ -2,7 +2,8 @@
 
 A timestamp is an aware `datetime` of UTC, from year 1 to 9999 in microseconds; a duration is a `timedelta` of at most
 10,000 years. Time zones come from the `tzdata` package and never from the machine, so an accessor answers the same
-everywhere; a zone's name is looked up in that package's own list before anything is opened. Errors: `CelEvaluationError`.
+everywhere; a zone's name is looked up in that package's own list before anything is opened. The only error is
+`CelEvaluationError`.
 """
 
 from __future__ import annotations

@@ -151,7 +151,7 @@ def contained(item: Any, container: Any, budget: Budget | None = None) -> bool:
 
 def _find(mapping: Any, key: Any, budget: Budget | None) -> Any:
     if key.__class__ is str:
-        return mapping[key] if key in mapping else _MISSING
+        return mapping.get(key, _MISSING)
     what = kind(key)
     if what not in (STRING, NUMBER, BOOL) or key not in mapping:
         return _MISSING
