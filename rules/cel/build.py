@@ -27,6 +27,7 @@ from rules.cel.nodes import (
     Unary,
     walk,
 )
+from rules.cel.numbers import negate
 
 Nodes = tuple[Node, ...]
 MACROS = frozenset(("exists", "all", "exists_one", "filter", "map"))
@@ -63,7 +64,8 @@ class Builder(Transformer[Token, Node]):
         start = _start(operator)
         value = operand.value if isinstance(operand, Literal) else None
         if operator == "-" and isinstance(value, (int, float)) and not isinstance(value, bool):
-            return Literal(start, operand.end, -value)
+            # 2**63 itself is no number of 64 bits, but its negative is
+            return Literal(start, operand.end, negate(value) if value < 0 else -value)
         return Unary(start, operand.end, str(operator), operand)
 
     def select(self, operand: Node, _dot: Token, field: Token) -> Node:

@@ -21,15 +21,18 @@ from rules.cel import limits
 from rules.cel.build import MACROS, Builder, ShapeError
 from rules.cel.errors import CelSyntaxError
 from rules.cel.functions import FUNCTIONS, METHODS
-from rules.cel.nodes import Call, Comprehension, Literal, Node, children
+from rules.cel.nodes import Call, Comprehension, Literal, Name, Node, children
 from rules.cel.scan import Scanned, scan
 
 WORD_OPERATORS = {"and": "use `&&`", "or": "use `||`", "not": "use `!`", "is": "use `==` to compare"}
 NOT_IN_PROFILE = frozenset(
-    "type bytes uint optional proto cel math strings base64 sets lists format join split replace substring trim "
+    "type bytes uint format join split replace substring trim "
     "lowerAscii upperAscii charAt indexOf lastIndexOf quote reverse optMap orValue transformList transformMap "
     "sortBy distinct flatten slice range".split()
 )
+
+
+NAMESPACES = frozenset("optional proto cel math strings base64 sets lists regex".split())
 
 
 def parse(text: str, functions: Iterable[str] = (), *, start: int = 0, stop: int | None = None) -> Node:
@@ -159,7 +162,7 @@ def _verify_call(call: Call, text: str, functions: frozenset[str]) -> None:
         raise CelSyntaxError(f"`{name}` is not called on a value", *where, f"write `{name}(…)`")
     if name in METHODS:
         raise CelSyntaxError(f"`{name}` is called on a value", *where, f"write `x.{name}(…)`")
-    if name in NOT_IN_PROFILE:
+    if name in NOT_IN_PROFILE or (isinstance(call.target, Name) and call.target.name in NAMESPACES):
         raise CelSyntaxError(f"`{name}` is not in the profile", *where)
     names = [*known, *(functions if call.target is None else ()), *(("has",) if call.target is None else MACROS)]
     close = get_close_matches(name, names, 1, 0.6)

@@ -8,6 +8,7 @@ everywhere; a zone's name is looked up in that package's own list before anythin
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import cache
@@ -79,8 +80,8 @@ def from_epoch(seconds: int | float) -> datetime:
 
 
 def to_epoch(moment: datetime) -> int:
-    """Whole seconds since 1970, cut toward zero."""
-    return _whole(utc(moment) - _EPOCH, 1_000_000)
+    """Whole seconds since 1970, the earlier one of two, as in CEL."""
+    return (utc(moment) - _EPOCH) // timedelta(seconds=1)
 
 
 def duration(text: str) -> timedelta:
@@ -189,11 +190,15 @@ WHOLE = {"getHours": 3_600_000_000, "getMinutes": 60_000_000, "getSeconds": 1_00
 
 
 def part(name: str, value: datetime | timedelta, zone_name: str | None) -> int:
-    """What an accessor such as `getHours` answers: of a timestamp its part, of a duration the whole units in all."""
+    """What an accessor such as `getHours` answers: of a timestamp its part, of a duration the whole units in all.
+
+    CEL makes one exception: the milliseconds of a duration are those beyond its whole seconds.
+    """
     if isinstance(value, datetime):
         return int(CALENDAR[name](_local(value, zone_name)))
     if name not in WHOLE:
         raise CelEvaluationError(f"a duration has no `{name}`")
     if zone_name is not None:
         raise CelEvaluationError("a duration has no time zone")
-    return _whole(value, WHOLE[name])
+    whole = _whole(value, WHOLE[name])
+    return int(math.fmod(whole, 1000)) if name == "getMilliseconds" else whole

@@ -15,6 +15,7 @@ from typing import Any
 from rules.cel import limits
 from rules.cel.errors import CelBudgetError, CelEvaluationError, NotEvaluated
 from rules.cel.limits import Budget
+from rules.cel.numbers import digits
 from rules.cel.times import utc
 
 NULL, BOOL, NUMBER, STRING = "null", "a boolean", "a number", "a string"
@@ -185,7 +186,7 @@ def index(container: Any, key: Any, budget: Budget | None = None) -> Any:
 
 def _shown(key: Any) -> str:
     if kind(key) is NUMBER:
-        return f"{float(key):.17g}" if -1e300 < key < 1e300 else "beyond all bounds"
+        return digits(key)
     if kind(key) is not STRING:
         return str(key).lower() if kind(key) is BOOL else kind(key)
     return f"`{key[:40]}`"

@@ -1,0 +1,1 @@
+"""What the CEL profile promises, through its public door."""
