@@ -17,7 +17,7 @@ from rules.cel.errors import (
     NotEvaluated,
 )
 from rules.cel.exact import Step
-from rules.cel.nodes import Node, walk
+from rules.cel.nodes import Call, Node, walk
 from rules.cel.parse import parse
 from rules.cel.paths import Path, conjuncts, equality, names, path, paths
 from rules.cel.program import Explanation, Program, compile
@@ -26,6 +26,7 @@ from rules.cel.template import Template, template
 from rules.cel.text import inline, payload, text
 
 __all__ = [
+    "Call",
     "CelBudgetError",
     "CelCheckError",
     "CelError",

@@ -55,8 +55,7 @@ def exact(node: Node, scope: Scope, *, condition: bool = False) -> ast.expr:
         if prefix is None or code is None:
             raise CelError(f"unknown name `{found[0]}`")
         loaded[prefix] = code
-    # a path below another one that is loaded holds nothing new
-    kept = [known for known in loaded if not any(known[:length] in loaded for length in range(1, len(known)))]
+    kept = sorted(loaded, key=len)
     calls: list[tuple[nodes.Call, ast.expr]] = []
     for part in nodes.walk(node):
         code = scope.call(part) if isinstance(part, nodes.Call) and is_further(part) else None
@@ -107,6 +106,9 @@ class Exact:
         for known, value in zip(self.paths, loaded, strict=False):
             holder = variables
             for step in known[:-1]:
-                holder = holder.setdefault(step, {})
+                # a longer path overlays what a shorter one has loaded, in a copy: the event itself stays as it is
+                shorter = holder.get(step)
+                holder[step] = dict(shorter) if isinstance(shorter, dict) else {}
+                holder = holder[step]
             holder[known[-1]] = value
         return variables

@@ -17,9 +17,10 @@ from typing import Any
 
 import re2
 
-from rules.cel import limits, numbers, text, times, values
+from rules.cel import limits, numbers, times, values
 from rules.cel.errors import CelEvaluationError
 from rules.cel.limits import Budget
+from rules.cel.text import text
 from rules.cel.types import ANY, BOOL, DURATION, INTEGER, NUMBER, STRING, TIMESTAMP, Type
 from rules.cel.values import kind
 
@@ -143,7 +144,7 @@ def to_bool(budget: Budget | None, value: Any) -> bool:
 def to_string(budget: Budget | None, value: Any) -> str:
     if kind(value) in (values.NULL, values.LIST, values.MAP):
         raise CelEvaluationError(f"`string` cannot take {kind(value)}")
-    made = text.text(value)
+    made = text(value)
     if budget is not None:
         budget.write(len(made))
     return made

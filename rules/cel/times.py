@@ -49,8 +49,8 @@ def utc(value: datetime) -> datetime:
         raise CelEvaluationError("a timestamp has no time zone")
     try:
         return value.astimezone(UTC)
-    except (ArithmeticError, ValueError, TypeError):
-        raise CelEvaluationError("a timestamp is out of range") from None
+    except Exception:  # out of range, or whatever a foreign tzinfo raises
+        raise CelEvaluationError("a timestamp has no moment in UTC") from None
 
 
 def timestamp(text: str) -> datetime:
