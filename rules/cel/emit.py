@@ -88,14 +88,14 @@ def statements(node: Node, scope: Scope, target: str, *, condition: bool = False
 class Exact:
     """The exact evaluator of one tree, called with the values that the scope loads for it."""
 
-    __slots__ = ("calls", "condition", "counted", "node", "paths")
+    __slots__ = ("_evaluator", "calls", "condition", "node", "paths")
 
     def __init__(self, node: Node, paths: tuple[Path, ...], calls: tuple[nodes.Call, ...], condition: bool) -> None:
         self.node, self.paths, self.calls, self.condition = node, paths, calls, condition
-        self.counted = exactly.counted(node)
+        self._evaluator = exactly.Evaluator(node)
 
     def __call__(self, *loaded: Any) -> Any:
-        value = exactly.run(self.node, self._variables(loaded), counted=self.counted)
+        value = self._evaluator.run(self._variables(loaded))
         if self.condition and value is not True and value is not False:
             what = values.kind(value)
             raise CelEvaluationError(f"a condition must be a boolean, not {what}", self.node.start, self.node.end)

@@ -2,7 +2,7 @@
 
 Fast code (`emit`) falls back to it whenever it meets anything unusual, and `explain` uses it to record each comparison
 with the values read. It costs microseconds where fast code costs nanoseconds. It walks down left-leaning chains in a
-loop, so its recursion is bounded by the nesting of brackets. `run` raises `CelEvaluationError` and nothing else.
+loop, so its recursion is bounded by the nesting of brackets. `Evaluator.run` raises `CelEvaluationError` alone.
 """
 
 from __future__ import annotations
@@ -35,11 +35,48 @@ class Step:
     result: Any
 
 
-class _Run:
-    __slots__ = ("bound", "budget", "trace", "variables")
+_Step = tuple[Node, Callable[..., Any]]
+_Plan = tuple[Node, Callable[..., Any], tuple[_Step, ...]]
 
-    def __init__(self, variables: Mapping[Any, Any], budget: Budget | None, trace: list[Step] | None) -> None:
+
+class Evaluator:
+    """Evaluates one tree, and remembers how to walk it. Several threads may share it."""
+
+    __slots__ = ("_counted", "_plans", "node")
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self._counted = counted(node)
+        self._plans: dict[Node, _Plan] = {}
+
+    def run(self, variables: Mapping[Any, Any], trace: list[Step] | None = None) -> Any:
+        """The value. `variables` maps free names, and call nodes of further functions, to values."""
+        if variables.__class__ is not dict and not isinstance(variables, Mapping):
+            raise CelEvaluationError(f"variables are a mapping, not {type(variables).__name__}")
+        node = self.node
+        try:
+            return _evaluate(node, _Run(variables, self._plans, Budget() if self._counted else None, trace))
+        except CelError:
+            raise
+        except RecursionError:
+            raise CelEvaluationError("the evaluation is nested too deeply", node.start, node.end) from None
+        except Exception as error:  # a value that is none of CEL's can raise anything
+            raise CelEvaluationError(f"cannot be evaluated: {type(error).__name__}", node.start, node.end) from None
+
+
+def counted(node: Node) -> bool:
+    """Whether an evaluation needs a budget: the cost of all others is linear in their text."""
+    return any(isinstance(part, nodes.Comprehension) for part in nodes.walk(node))
+
+
+class _Run:
+    __slots__ = ("bound", "budget", "plans", "trace", "variables")
+
+    def __init__(
+        self, variables: Mapping[Any, Any], plans: dict[Node, _Plan], budget: Budget | None, trace: list[Step] | None
+    ) -> None:
         self.variables = variables
+        self.plans = plans
         self.bound: dict[str, Any] = {}
         self.budget = budget
         self.trace = trace
@@ -49,43 +86,31 @@ class _Run:
             self.trace.append(Step(node.start, node.end, operator, operands, result))
 
 
-def counted(node: Node) -> bool:
-    """Whether an evaluation needs a budget: the cost of all others is linear in their text."""
-    return any(isinstance(part, nodes.Comprehension) for part in nodes.walk(node))
-
-
-def run(node: Node, variables: Mapping[Any, Any], trace: list[Step] | None = None, *, counted: bool) -> Any:
-    """The value of a tree. `variables` maps free names, and call nodes of further functions, to values; `counted` is
-    what the function of that name says of the tree."""
-    if variables.__class__ is not dict and not isinstance(variables, Mapping):
-        raise CelEvaluationError(f"variables are a mapping, not {type(variables).__name__}")
-    try:
-        return _evaluate(node, _Run(variables, Budget() if counted else None, trace))
-    except CelError:
-        raise
-    except RecursionError:
-        raise CelEvaluationError("the evaluation is nested too deeply", node.start, node.end) from None
-    except Exception as error:  # a value that is none of CEL's can raise anything
-        raise CelEvaluationError(f"cannot be evaluated: {type(error).__name__}", node.start, node.end) from None
-
-
 def _evaluate(node: Node, state: _Run) -> Any:
     try:
         while isinstance(node, nodes.Conditional):
             node = node.then if _condition(node.condition, state) else node.otherwise
-        spine: list[Node] = []
-        while not isinstance(node, nodes.Has) and (left := first(node)) is not None:
-            spine.append(node)
-            node = left
-        value = _LEAVES[node.__class__](node, state)
-        while spine:
-            node = spine.pop()
-            value = _STEPS[node.__class__](node, value, state)
+        leaf, evaluate, steps = state.plans.get(node) or _planned(node, state.plans)
+        node = leaf
+        value = evaluate(leaf, state)
+        for node, step in steps:
+            value = step(node, value, state)
         return value
     except CelEvaluationError as error:
         if error.offset is None:
             error.offset, error.end = node.start, node.end
         raise
+
+
+def _planned(node: Node, plans: dict[Node, _Plan]) -> _Plan:
+    """The leaf at the left end of a chain, and the steps from there up to the node."""
+    steps: list[_Step] = []
+    leaf = node
+    while not isinstance(leaf, nodes.Has) and (left := first(leaf)) is not None:
+        steps.append((leaf, _STEPS[leaf.__class__]))
+        leaf = left
+    plan = plans[node] = (leaf, _LEAVES[leaf.__class__], tuple(reversed(steps)))
+    return plan
 
 
 def _condition(node: Node, state: _Run) -> bool:

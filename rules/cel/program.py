@@ -33,13 +33,13 @@ class Explanation:
 class Program:
     """A compiled expression. `names` are the free names of its text, `node` is its tree."""
 
-    __slots__ = ("_counted", "_fast", "names", "node", "text")
+    __slots__ = ("_exact", "_fast", "names", "node", "text")
 
     def __init__(self, text: str, node: Node) -> None:
         self.text = text
         self.node = node
         self.names = names(node)
-        self._counted = exact.counted(node)
+        self._exact = exact.Evaluator(node)
         self._fast = _function(node)
 
     def __call__(self, variables: Mapping[str, object]) -> Any:
@@ -49,13 +49,13 @@ class Program:
         except CelBudgetError:
             raise
         except Exception:
-            return exact.run(self.node, variables, counted=self._counted)
+            return self._exact.run(variables)
 
     def explain(self, variables: Mapping[str, object]) -> Explanation:
         """The same, with the way there. Raises nothing."""
         steps: list[exact.Step] = []
         try:
-            return Explanation(exact.run(self.node, variables, steps, counted=self._counted), None, tuple(steps))
+            return Explanation(self._exact.run(variables, steps), None, tuple(steps))
         except CelEvaluationError as error:
             return Explanation(None, error, tuple(steps))
 

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rules.cel import exact, limits
+from rules.cel import limits
 from rules.cel.check import check_constants
 from rules.cel.errors import CelSyntaxError
+from rules.cel.exact import Evaluator
 from rules.cel.nodes import Literal, Node, Render
 from rules.cel.parse import build
 from rules.cel.paths import names
@@ -43,7 +44,7 @@ class Template:
 
     def __call__(self, variables: Mapping[str, object]) -> Any:
         """The JSON value for these variables. Raises `CelEvaluationError` and nothing else."""
-        return exact.run(self.node, variables, counted=exact.counted(self.node))
+        return Evaluator(self.node).run(variables)
 
 
 def template(text: str, functions: Iterable[str] = ()) -> Template:
