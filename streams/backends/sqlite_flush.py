@@ -1,0 +1,145 @@
+"""Moves rows from memory to the tables: a frozen layer, sorted by name, in pieces between commits.
+
+1. Rows are written in order of their names, each piece in one transaction. Due times that changed on the way are
+   noted in `moves` in the same transaction.
+2. When all rows are written, the moved due times are sorted and written to `dues` in that order: written by name
+   they would touch a page each.
+3. The slot's `flushed` becomes the position the layer was frozen at, and `moves` is emptied, in one transaction.
+
+A crash loses nothing: until step 3 the deltas win over the tables, for every name of the layer. What is left in `moves`
+is applied when the slot is loaded again (`finish_moves`). Each piece is fenced by the partition's epoch, so that a
+stale owner never overwrites what its successor flushed. Only the writer's connection is used, under the log's lock.
+"""
+
+from __future__ import annotations
+
+import functools
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from streams.backends.layer import Layer
+from streams.state import NEVER, Change
+
+STATEMENT_ROWS: Final = 500
+"""Rows a statement: one call into SQLite for all of them, because each call gives other threads the interpreter."""
+
+Move = tuple[int, int, str]
+"""(due until now, new due, name)"""
+
+_encoder = msgspec.msgpack.Encoder()
+_moves = msgspec.msgpack.Decoder(list[Move])
+
+
+@functools.lru_cache(maxsize=64)
+def upsert_statement(size: int) -> str:
+    places = ",".join(f"(?1,?{3 * n + 2},?{3 * n + 3},?{3 * n + 4})" for n in range(size))
+    return (
+        f"INSERT INTO rows (slot, name, value, due) VALUES {places} "  # noqa: S608
+        "ON CONFLICT (slot, name) DO UPDATE SET value = excluded.value, due = excluded.due"
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def old_dues_statement(size: int) -> str:
+    return f"SELECT name, due FROM rows WHERE slot = ? AND name IN ({','.join('?' * size)}) AND due < {NEVER}"  # noqa: S608
+
+
+class Flush:
+    """The flush of one layer of one slot, up to the position it was frozen at."""
+
+    def __init__(self, slot: int, partition: int, layer: Layer, upto: int) -> None:
+        self.slot = slot
+        self.partition = partition
+        self.upto = upto
+        self._changes = [layer.rows[name] for name in sorted(layer.rows)]
+        self._written = 0
+        self._has_dues: bool | None = None
+        self._moves: list[Move] = []
+        self._due_writes: list[tuple[int, str, bool]] | None = None
+        self._due_written = 0
+
+    def step(self, db: sqlite3.Connection, budget: int) -> bool:
+        """Writes about `budget` rows within the transaction that is open; true when all is done. An object whose
+        transaction is rolled back must be thrown away, and the slot loaded again."""
+        if self._has_dues is None:
+            row = db.execute("SELECT 1 FROM dues WHERE slot = ? LIMIT 1", (self.slot,)).fetchone()
+            self._has_dues = row is not None
+        if self._written < len(self._changes):
+            piece = self._changes[self._written : self._written + budget]
+            self._written += len(piece)
+            self._write_rows(db, piece)
+            if self._written < len(self._changes):
+                return False
+            budget -= len(piece)
+        if self._due_writes is None:
+            self._due_writes = due_writes(self._moves)
+        writes = self._due_writes[self._due_written : self._due_written + max(budget, 1)]
+        self._due_written += len(writes)
+        write_dues(db, self.slot, writes)
+        if self._due_written < len(self._due_writes):
+            return False
+        db.execute("UPDATE slots SET flushed = ? WHERE slot = ?", (self.upto, self.slot))
+        db.execute("DELETE FROM moves WHERE slot = ?", (self.slot,))
+        return True
+
+    def _write_rows(self, db: sqlite3.Connection, piece: Sequence[Change]) -> None:
+        moves: list[Move] = []
+        for start in range(0, len(piece), STATEMENT_ROWS):
+            part = piece[start : start + STATEMENT_ROWS]
+            moves += self._moved(db, part)
+            gone = [(self.slot, change.name) for change in part if change.value is None]
+            if gone:
+                db.executemany("DELETE FROM rows WHERE slot = ? AND name = ?", gone)
+                part = [change for change in part if change.value is not None]
+            if part:
+                values: list[object] = [self.slot]
+                for change in part:
+                    values += (change.name, change.value, change.due)
+                db.execute(upsert_statement(len(part)), values)
+        if moves:
+            db.execute("INSERT INTO moves (slot, body) VALUES (?, ?)", (self.slot, _encoder.encode(moves)))
+            self._moves += moves
+
+    def _moved(self, db: sqlite3.Connection, part: Sequence[Change]) -> list[Move]:
+        old: dict[str, int] = {}
+        if self._has_dues:
+            names = [change.name for change in part]
+            old = dict(db.execute(old_dues_statement(len(names)), (self.slot, *names)).fetchall())
+        return [
+            (before, after, change.name)
+            for change in part
+            if (before := old.get(change.name, NEVER)) != (after := change.due if change.value is not None else NEVER)
+        ]
+
+
+def due_writes(moves: Sequence[Move]) -> list[tuple[int, str, bool]]:
+    """(due, name, whether it is added) in the order of the table."""
+    writes = [(before, name, False) for before, _, name in moves if before < NEVER]
+    writes += [(after, name, True) for _, after, name in moves if after < NEVER]
+    writes.sort()
+    return writes
+
+
+def write_dues(db: sqlite3.Connection, slot: int, writes: Sequence[tuple[int, str, bool]]) -> None:
+    """Writing the same again changes nothing."""
+    gone = [(slot, due, name) for due, name, added in writes if not added]
+    db.executemany("DELETE FROM dues WHERE slot = ? AND due = ? AND name = ?", gone)
+    new = [(due, name) for due, name, added in writes if added]
+    for start in range(0, len(new), STATEMENT_ROWS):
+        part = new[start : start + STATEMENT_ROWS]
+        places = ",".join(f"(?1,?{2 * n + 2},?{2 * n + 3})" for n in range(len(part)))
+        values: list[object] = [slot]
+        for entry in part:
+            values += entry
+        db.execute(f"INSERT OR IGNORE INTO dues (slot, due, name) VALUES {places}", values)  # noqa: S608
+
+
+def finish_moves(db: sqlite3.Connection, slot: int) -> None:
+    """Brings `dues` in line with `rows` after a flush that did not end."""
+    bodies = db.execute("SELECT body FROM moves WHERE slot = ? ORDER BY id", (slot,)).fetchall()
+    if bodies:
+        write_dues(db, slot, due_writes([move for (body,) in bodies for move in _moves.decode(body)]))
+        db.execute("DELETE FROM moves WHERE slot = ?", (slot,))

@@ -1,0 +1,377 @@
+"""The log in one SQLite file: one writer under a lock, a reading connection a call, one transaction a commit.
+
+A commit writes the position, one delta of what changed, one batch of outputs and what it appends. Rows reach their
+table later, sorted, in pieces between commits (`sqlite_flush.py`); until then they are looked up in memory
+(`sqlite_state.py`). The process that holds a partition's lease has that memory; others read the deltas each time.
+
+With synchronous FULL a commit is on disk when it is answered. With NORMAL it survives the death of the process, and
+`durable` brings it to the disk. Any thread may call; several processes may have the file open.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Final
+
+from streams import outputs as outs
+from streams.backends import sqlite_leases as leases
+from streams.backends import sqlite_reads as reads
+from streams.backends.limits import LogLimits
+from streams.backends.requests import check_commit, check_sequences
+from streams.backends.sqlite_entries import Piece, pieces, store
+from streams.backends.sqlite_readers import Readers
+from streams.backends.sqlite_reading import SqliteReading, View
+from streams.backends.sqlite_schema import PAGE_BYTES, base, connect, translated
+from streams.backends.sqlite_snapshot import SqliteSnapshot
+from streams.backends.sqlite_state import OwnedState, Slot, load
+from streams.log import Append, Appended, Code, Commit, Lease, Log, LogError, LogFull, LogInfo
+from streams.state import encode_changes
+
+POLL: Final = 0.05
+"""Seconds after which `follow` looks whether another process has written."""
+WRITER_CACHE: Final = 64 << 20
+READER_CACHE: Final = 16 << 20
+
+
+class SqliteLog(SqliteReading):
+    """`path` is a file that `sqlite_file.prepare` has made. `synchronous` is `full` or `normal`."""
+
+    def __init__(
+        self, path: Path, info: LogInfo, now: Callable[[], int], limits: LogLimits, synchronous: str = "full"
+    ) -> None:
+        super().__init__(path, info, now, limits)
+        self._synchronous = synchronous
+        self._lock = threading.RLock()
+        self._writer = self._connect(WRITER_CACHE)
+        if limits.max_bytes:
+            self._writer.execute(f"PRAGMA max_page_count={limits.max_bytes // PAGE_BYTES}")
+        self._readers = Readers(lambda: self._connect(READER_CACHE))
+        self._holder = leases.Holder(path)
+        self._state = OwnedState(limits)
+        self._changed = threading.Condition()
+        self._appends = 0
+        self._synced: dict[int, int] = {}
+        self._closed = False
+
+    def _connect(self, cache_bytes: int) -> sqlite3.Connection:
+        return connect(
+            self.path, synchronous=self._synchronous, busy_timeout=self._limits.busy_timeout, cache_bytes=cache_bytes
+        )
+
+    # -- connections and transactions
+
+    def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        return self._readers.borrow()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._readers.borrow() as db:
+            db.execute("BEGIN")
+            yield db
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """The writer in a transaction that ends with the block; what is raised in the block undoes it. A block may end
+        it by itself."""
+        with self._lock:
+            db = self._writer
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                if db.in_transaction:
+                    db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _view(self, partition: int, processor: str) -> Iterator[View | None]:
+        slot = self._owned(partition, processor)
+        if slot is not None:
+            layers = slot.layers
+            with self._readers.borrow() as db:
+                yield View(db, slot.slot, layers)
+        else:
+            with self._transaction() as db:
+                slot = load(db, partition, processor)
+                yield View(db, slot.slot, slot.layers) if slot else None
+
+    def _owned(self, partition: int, processor: str) -> Slot | None:
+        slot = self._state.held(partition, processor)
+        if slot is None and self._state.owns(partition):
+            with self._writing() as db:
+                slot = self._state.slot(db, partition, processor)
+        return slot
+
+    # -- events
+
+    @translated
+    def append(self, appends: Sequence[Append]) -> list[Appended]:
+        for request in appends:
+            check_sequences(request)
+            self._known(request.partition)
+        encoded = [pieces(request.events) for request in appends]
+        try:
+            with self._writing() as db:
+                self._room_on_disk(db)
+                answers = self._append(db, appends, encoded)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+                raise LogFull(f"{self.path}: {error}; free disk space or raise the log's limit", 10.0) from error
+            raise
+        self._notify()
+        return answers
+
+    def _append(
+        self, db: sqlite3.Connection, appends: Sequence[Append], encoded: Sequence[list[Piece]]
+    ) -> list[Appended]:
+        tails: dict[int, int] = {}
+        new: dict[int, list[Piece]] = {}
+        answers = []
+        for request, body in zip(appends, encoded, strict=True):
+            partition = request.partition
+            if partition not in tails:
+                tails[partition] = reads.tail(db, partition)
+                new[partition] = []
+            known = self._count_known(db, request)
+            stored = len(request.events) - known
+            new[partition] += pieces(request.events[known:]) if known else body
+            tails[partition] += stored
+            answers.append(Appended(tails[partition] if stored else 0, stored, known))
+        for partition, found in new.items():
+            count = sum(piece.events for piece in found)
+            self._room_to_lag(db, partition, tails[partition])
+            store(db, partition, tails[partition] - count, found)
+        return answers
+
+    @staticmethod
+    def _count_known(db: sqlite3.Connection, request: Append) -> int:
+        """How many of its first events are there already; remembers the last sequence."""
+        if not request.producer or not request.events:
+            return 0
+        who = (request.partition, request.producer)
+        row = db.execute("SELECT sequence FROM producers WHERE partition = ? AND producer = ?", who).fetchone()
+        last = row[0] if row else -1
+        known = bisect_right(request.sequences, last)
+        if known < len(request.sequences):
+            db.execute("INSERT OR REPLACE INTO producers VALUES (?, ?, ?)", (*who, request.sequences[-1]))
+        return known
+
+    def _room_to_lag(self, db: sqlite3.Connection, partition: int, tail: int) -> None:
+        lag = tail - reads.position(db, partition, self._limits.lag_of)
+        if lag > self._limits.max_lag_events:
+            raise LogFull(
+                f"partition {partition} would be {lag} events ahead of its {self._limits.lag_of}, the most allowed is "
+                f"{self._limits.max_lag_events}: repeat when they caught up"
+            )
+
+    def _room_on_disk(self, db: sqlite3.Connection) -> None:
+        disk = os.statvfs(self.path)
+        if disk.f_bavail * disk.f_frsize < self._limits.min_free_bytes:
+            raise LogFull(
+                f"the disk of {self.path} has less than {self._limits.min_free_bytes >> 20} MB left, kept for "
+                "commits: free some space",
+                retry_after=10.0,
+            )
+        if self._limits.max_bytes:
+            (pages,) = db.execute("PRAGMA page_count").fetchone()
+            (free,) = db.execute("PRAGMA freelist_count").fetchone()
+            if (pages - free) * PAGE_BYTES > self._limits.max_bytes * 9 // 10:
+                raise LogFull(
+                    f"{self.path} is nearly as large as its limit of {self._limits.max_bytes} bytes: raise the limit",
+                    retry_after=10.0,
+                )
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._appends += 1
+            self._changed.notify_all()
+
+    @translated
+    def durable(self, partition: int) -> int:
+        tail = self.tail(partition)
+        if self._synchronous == "normal" and tail > self._synced.get(partition, 0):
+            # What was taken over from the write-ahead log was synced on the way: the rest is what lies in it.
+            file = os.open(f"{self.path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(file)
+            finally:
+                os.close(file)
+            self._synced[partition] = tail
+        return tail
+
+    @translated
+    def follow(self, tails: Mapping[int, int], timeout: float) -> set[int]:
+        deadline = time.monotonic() + timeout
+        with self._reading() as db:
+            while True:
+                # Both before the tails, so that what is written after them is noticed.
+                appends, version = self._appends, _version(db)
+                ready = {partition for partition, tail in tails.items() if reads.tail(db, partition) > tail}
+                if ready:
+                    return ready
+                while appends == self._appends and version == _version(db):
+                    left = deadline - time.monotonic()
+                    if left <= 0 or self._closed:
+                        return set()
+                    with self._changed:
+                        if appends == self._appends:
+                            self._changed.wait(min(left, POLL))
+
+    # -- ownership
+
+    @translated
+    def acquire(self, partition: int, owner: str, ttl: float) -> Lease | None:
+        self._known(partition)
+        with self._lock:
+            with self._writing() as db:
+                holder = self._holder.number(db)
+                lease = leases.acquire(db, partition, owner, int(ttl * 1e6), self._now(), holder, self._holder.alive)
+            if lease is not None:
+                self._state.acquired(partition, lease.epoch)
+        return lease
+
+    @translated
+    def renew(self, lease: Lease, ttl: float) -> bool:
+        with self._writing() as db:
+            return leases.renew(db, lease, int(ttl * 1e6), self._now())
+
+    @translated
+    def release(self, lease: Lease) -> None:
+        with self._lock:
+            with self._writing() as db:
+                released = leases.release(db, lease)
+            if released:
+                self._state.lose(lease.partition)
+
+    # -- commits
+
+    @translated
+    def commit(self, commit: Commit) -> Code:
+        check_commit(commit)
+        partition = self._known(commit.lease.partition)
+        changes = list(commit.changes)
+        delta = encode_changes(changes)
+        outputs = outs.encode(commit.outputs) if commit.outputs else b""
+        results = pieces(commit.events)
+        with self._lock:
+            try:
+                with self._writing() as db:
+                    code, slot = self._commit(db, commit, delta, outputs, results)
+                    if code is not Code.COMMITTED:
+                        db.execute("ROLLBACK")
+            except BaseException:
+                self._state.discard(partition)
+                raise
+            if code is not Code.COMMITTED:
+                # A slot that was loaded in a transaction that is undone cannot be kept.
+                self._state.discard(partition)
+            elif slot is not None:
+                slot.apply(commit.end, changes, len(delta))
+                self._state.add(slot)
+                self._between_commits(slot, len(changes))
+        if results and code is Code.COMMITTED:
+            self._notify()
+        return code
+
+    def _commit(
+        self, db: sqlite3.Connection, commit: Commit, delta: bytes, outputs: bytes, results: Sequence[Piece]
+    ) -> tuple[Code, Slot | None]:
+        partition, owner, epoch = commit.lease
+        now = self._now()
+        fence = db.execute(
+            "UPDATE partitions SET expires = ? + ttl, committed_at = ?, outputs = outputs + ? "
+            "WHERE partition = ? AND epoch = ? AND owner = ? RETURNING outputs",
+            (now, now, len(commit.outputs), partition, epoch, owner),
+        ).fetchone()
+        if fence is None:
+            self._state.verify(db, partition)
+            return Code.FENCED, None
+        if not self._state.owns(partition):
+            raise LogError(f"this process commits to partition {partition} without having acquired it: acquire first")
+        slot = self._state.slot(db, partition, commit.processor)
+        if slot is None:
+            if commit.start:
+                return Code.MISMATCH, None
+            row = db.execute("INSERT INTO slots (partition, processor) VALUES (?, ?)", (partition, commit.processor))
+            assert row.lastrowid is not None
+            slot = Slot(row.lastrowid, partition, commit.processor)
+        moved = db.execute(
+            "UPDATE slots SET position = ? WHERE slot = ? AND position = ?", (commit.end, slot.slot, commit.start)
+        )
+        if moved.rowcount != 1:
+            return (Code.DONE if slot.position == commit.end else Code.MISMATCH), slot
+        db.execute("INSERT INTO deltas (id, body) VALUES (?, ?)", (base(slot.slot) + commit.end, delta))
+        if outputs:
+            key = base(partition) + fence[0]
+            db.execute("INSERT INTO outputs (id, count, body) VALUES (?, ?, ?)", (key, len(commit.outputs), outputs))
+        if results:
+            store(db, partition, reads.tail(db, partition), results)
+        return Code.COMMITTED, slot
+
+    def _between_commits(self, slot: Slot, changed: int) -> None:
+        """Flushing is not part of the commit: what it cannot do now it does after another one. It need not be synced
+        either, because what it relies on stays until it is on disk itself."""
+        if not self._state.pending(slot):
+            return
+        flushing = self._state.flushing
+        db = self._writer
+        try:
+            db.execute("PRAGMA synchronous=NORMAL")
+            with self._writing():
+                self._state.work(db, slot, changed)
+            self._state.worked()
+        except BaseException as error:
+            self._state.discard(slot.partition)
+            if flushing is not None:
+                self._state.discard(flushing)
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+            if code not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY):
+                raise
+        finally:
+            db.execute(f"PRAGMA synchronous={self._synchronous}")
+
+    def forget(self, partition: int, processor: str, upto: int) -> None:
+        """Kept in memory: a reader that starts again says it again. Deltas go when they are flushed, too."""
+        slot = self._state.held(self._known(partition), processor)
+        if slot is not None:
+            slot.read_upto = max(slot.read_upto, upto)
+
+    # -- documents, looking
+
+    @translated
+    def put_document(self, digest: str, body: bytes) -> None:
+        with self._writing() as db:
+            db.execute("INSERT OR IGNORE INTO documents (digest, body) VALUES (?, ?)", (digest, body))
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Log]:
+        db = self._connect(READER_CACHE)
+        try:
+            db.execute("BEGIN")
+            db.execute("SELECT count(*) FROM meta").fetchone()  # the moment of the first read is the snapshot's
+            yield SqliteSnapshot(self, db)
+        finally:
+            db.close()
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            self._readers.close()
+            self._writer.close()
+            self._holder.close()
+        self._notify()
+
+
+def _version(db: sqlite3.Connection) -> int:
+    """Changes when another connection, of this process or another, has written."""
+    row: tuple[int] = db.execute("PRAGMA data_version").fetchone()
+    return row[0]
