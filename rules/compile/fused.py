@@ -1,0 +1,244 @@
+"""The hot path: one generated Python function for all that listens to a type of event (ARCHITECTURE §11).
+
+Two forms share their inside. `run` loops over consecutive events of one type under their own keys: clock, passed
+deadlines, data, folds, rules, all inlined, nothing looked up twice. `one` evaluates a single event under a given key,
+for a given choice of routes: derived and forwarded events, and those that do not fit their schema.
+
+Inlined are the values of folds, and `when` with the `let` values it reads. That is pure code: whenever it raises,
+whatever it raises, the exact twin (`Fold.slowly`, `CompiledRule.judge`) starts again from the beginning, so fast code
+need not know what went wrong. Conditions cannot see what other rules do to the same event, so they may be tested in any
+order; what follows from them happens in the order of firing.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from rules import cel
+from rules.cel import emit
+from rules.compile.code import assign, function, name, quote, used
+from rules.compile.index import Residue, finder, tables
+from rules.compile.inline import inlined_fold, inlined_test, lets_read
+from rules.compile.listen import Hearing
+from rules.compile.rule import CompiledRule
+from rules.compile.schema import Shape
+from rules.compile.variables import UNDECODED, Variables, decode_data, row_prologue, row_variable
+from streams.event import OUTSIDE, Event
+from streams.processor import Poisoned
+from streams.state import Cell
+
+if TYPE_CHECKING:
+    from rules.step import Evaluation
+
+RUN: Final = """
+cells = ev.cells
+touch = ev.dirty.add
+queue = ev.queue
+tick = ev.tick
+e = events[i]
+kind = e.type
+try:
+    while i < n:
+        e = events[i]
+        if e.type != kind:
+            break
+        ev.offset = offsets[i]
+        key = e.key
+        cell = cells[key]
+        t = e.time
+        clock = cell.clock
+        if e.kind == OUTSIDE:
+            if t < clock or t < tick:
+                ev.late += 1
+            moved = t - LATENESS
+            if moved > clock:
+                cell.clock = clock = moved
+                touch(key)
+        if clock < tick:
+            clock = tick
+        if cell.due < clock:
+            ev.expire(key, cell, clock)
+        INSIDE
+        if queue:
+            ev.drain(key, cell)
+        if cell.due < clock:
+            ev.expire(key, cell, clock)
+        i += 1
+except _Poisoned:
+    raise
+except _cel_Exception as error:
+    raise _poisoned(offsets[i], e, error) from error
+return i
+"""
+
+OWN: Final = """
+if e.subject != key:
+    ev.consider(e, key, cell)
+else:
+    DECODE_AND_STAGES
+"""
+
+TYPED: Final = """
+try:
+    d = _decode(e.data)
+except _Misfit:
+    ev.consider(e, key, cell)
+else:
+    STAGES
+"""
+
+LOOK_UP: Final = """
+try:
+    VALUE
+except _cel_Exception:
+    SCAN(ev, e, key, cell, hits)
+else:
+    bucket = FIND(value)
+    if bucket is not None:
+        bucket(ev, e, key, cell, DATA, hits)
+"""
+
+CANCEL: Final = """
+if ID in nodes:
+    CANCELLED(ev, e, key, cell)
+"""
+
+
+def poisoned(offset: int, event: Event, error: Exception) -> Poisoned:
+    """What no rule can be blamed for: data that is no JSON, or a mistake of ours. Never swallowed."""
+    return Poisoned(offset, event, f"{type(error).__name__}: {error}")
+
+
+class Fused:
+    """Generates the functions of one hearing. `projections` is name → id, `lateness` in microseconds."""
+
+    def __init__(self, hearing: Hearing, projections: dict[str, str], lateness: int) -> None:
+        self._hearing = hearing
+        self._projections = projections
+        self._lateness = lateness
+        self._tables = tables(hearing.meets)
+        self._paths = {path for node in self._inlined() for path in cel.paths(node)}
+
+    def run(self, own: bool) -> Callable[..., int]:
+        """`(ev, events, offsets, i, n) → i` of the first event that is of another type. With `own` all listeners go by
+        the subject, and are inlined; else every event asks which of its routes lead to its own key."""
+        hearing = self._hearing
+        struct = hearing.shape if hearing.shape is not None and hearing.shape.holds(self._paths) else None
+        scope = Variables(self._projections, struct)
+        inside: list[ast.stmt] = quote("ev.consider(e, key, cell)")
+        if not (hearing.folds or hearing.cancels or hearing.meets or hearing.shape):
+            inside = []
+        elif own:
+            inside = quote(OWN, DECODE_AND_STAGES=self._data(scope, hearing.shape, struct))
+        body = quote(RUN, INSIDE=inside, OUTSIDE=ast.Constant(OUTSIDE), LATENESS=ast.Constant(self._lateness))
+        namespace = {**scope.namespace, "_Poisoned": Poisoned, "_poisoned": poisoned}
+        return function("run", "ev events offsets i n", body, namespace)
+
+    def one(self) -> Callable[..., None]:
+        """`(ev, e, key, cell)`: folds and rules, no clocks, no derived events."""
+        scope = Variables(self._projections)
+        body = self._data(scope, None, None)
+        return function("one", "ev e key cell", body, scope.namespace, "touch = ev.dirty.add\nt = e.time")
+
+    def _inlined(self) -> list[cel.Node]:
+        found = [expression.node for fold in self._hearing.folds for _, expression in fold.fields]
+        for rule in self._hearing.meets:
+            if rule.when is not None:
+                found += [rule.when, *(expression.node for _, expression in lets_read(rule, rule.when))]
+        return found
+
+    def _data(self, scope: Variables, shape: Shape | None, struct: Shape | None) -> list[ast.stmt]:
+        """Decodes what inlined code reads of the data, validates what has a shape, then goes through the stages."""
+        read = any(path[0] == "event" and path[1:2] in ((), ("data",)) for path in self._paths)
+        scope.namespace["_decode"] = decode_data if shape is None else shape.decode
+        stages = self._stages(scope, struct, read)
+        if shape is None:
+            return [*quote("d = _decode(e.data)"), *stages] if read else stages
+        scope.namespace["_Misfit"] = msgspec.ValidationError
+        if read and struct is None:
+            scope.namespace["_decode_map"] = decode_data
+            stages = [*quote("d = _decode_map(e.data)"), *stages]
+        return quote(TYPED, STAGES=stages)
+
+    def _stages(self, scope: Variables, struct: Shape | None, read: bool) -> list[ast.stmt]:
+        scope.namespace["_undecoded"] = UNDECODED
+        decoded = name("d" if read else "_undecoded")
+        # firings read data as a map, whatever inlined code reads
+        handed = decoded if struct is None else name("_undecoded")
+        stages: list[ast.stmt] = [part for fold in self._hearing.folds for part in inlined_fold(fold, scope)]
+        for rule in self._hearing.cancels:
+            assert rule.deadline is not None
+            stages += quote(CANCEL, ID=ast.Constant(rule.deadline.id), CANCELLED=scope.bind(rule.cancel))
+        rules: list[ast.stmt] = []
+        if self._tables:
+            rules = self._indexed(scope, struct, decoded, handed)
+        else:
+            for rule in self._hearing.meets:
+                hit = quote("MEET(ev, e, key, cell, DATA)", MEET=scope.bind(rule.meet), DATA=handed)
+                rules += inlined_test(rule, rule.when, scope, hit)
+        return self._with_rows(stages, rules)
+
+    def _with_rows(self, stages: list[ast.stmt], rules: list[ast.stmt]) -> list[ast.stmt]:
+        """Rows are looked up once, between the folds, which change them, and the rules, which read them."""
+        read = used(rules)
+        found = [
+            line
+            for place, line in enumerate(ast.parse(row_prologue(self._projections)).body)
+            if row_variable(place) in read
+        ]
+        needed = used([*stages, *found])
+        before = [*(quote("rows = cell.rows") if "rows" in needed else ())]
+        before += quote("nodes = cell.nodes") if "nodes" in needed else ()
+        return [*before, *stages, *found, *rules]
+
+    def _indexed(self, scope: Variables, struct: Shape | None, decoded: ast.expr, handed: ast.expr) -> list[ast.stmt]:
+        made: list[ast.stmt] = quote("hits = []")
+        looked_up: set[int] = set()
+        for table in self._tables:
+            looked_up.update(table.places)
+            buckets = {key: self._bucket(residues, struct) for key, residues in table.buckets.items()}
+            made += quote(
+                LOOK_UP,
+                VALUE=[assign("value", emit.expression(table.node, scope))],
+                SCAN=scope.bind(_scan([(place, self._hearing.meets[place]) for place in table.places])),
+                FIND=scope.bind(finder(buckets)),
+                DATA=decoded,
+            )
+        for place, rule in enumerate(self._hearing.meets):
+            if place not in looked_up:
+                made += inlined_test(rule, rule.when, scope, _noted(place))
+        enact = scope.bind(_enact([rule.meet for rule in self._hearing.meets]))
+        return [*made, *quote("if hits:\n    ENACT(hits, ev, e, key, cell, DATA)", ENACT=enact, DATA=handed)]
+
+    def _bucket(self, residues: Sequence[Residue], struct: Shape | None) -> Callable[..., None]:
+        """`(ev, e, key, cell, d, hits)`, where `d` is the data as the function around it decoded them."""
+        scope = Variables(self._projections, struct)
+        tests: list[ast.stmt] = []
+        for residue in residues:
+            tests += inlined_test(residue.rule, residue.when, scope, _noted(residue.place))
+        return function("bucket", "ev e key cell d hits", self._with_rows([], tests), scope.namespace, "t = e.time")
+
+
+def _noted(place: int) -> list[ast.stmt]:
+    return quote("hits.append(PLACE)", PLACE=ast.Constant(place))
+
+
+def _scan(rules: list[tuple[int, CompiledRule]]) -> Callable[..., None]:
+    def scan(ev: Evaluation, event: Event, key: str, cell: Cell, hits: list[int]) -> None:
+        """The path that the index reads cannot be evaluated: each rule says for itself what follows."""
+        hits.extend(place for place, rule in rules if rule.judge(ev, event, key, cell))
+
+    return scan
+
+
+def _enact(meets: list[Callable[..., None]]) -> Callable[..., None]:
+    def enact(hits: list[int], ev: Evaluation, event: Event, key: str, cell: Cell, data: Any) -> None:
+        hits.sort()
+        for place in hits:
+            meets[place](ev, event, key, cell, data)
+
+    return enact

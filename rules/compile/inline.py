@@ -1,0 +1,114 @@
+"""Inlined pieces of the fused functions: one fold, one condition.
+
+Each is fast code in a `try` that costs nothing unless it raises, and a call of its exact twin for when it does. The
+code uses the local names of the fused function around it: `ev e key cell t d rows`, `touch`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from typing import Any, Final
+
+from rules import cel
+from rules.cel import emit
+from rules.cel.nodes import Literal
+from rules.cel.numbers import normal
+from rules.compile.code import assign, name, quote
+from rules.compile.fold import Fold
+from rules.compile.rule import CompiledRule
+from rules.compile.variables import Variables
+from rules.model.source import Expression
+
+FOLD: Final = """
+row = rows.get(ID)
+try:
+    if row is None:
+        row = NEW
+    VALUES
+except _cel_Exception:
+    SLOWLY(ev, e, key, cell)
+else:
+    ASSIGNED
+    rows[ID] = row
+    touch(key)
+"""
+
+DELETED: Final = """
+if rows.pop(ID, None) is not None:
+    touch(key)
+"""
+
+TEST: Final = """
+try:
+    TESTED
+except _cel_Exception:
+    hit = JUDGE(ev, e, key, cell)
+if hit:
+    HIT
+"""
+
+
+def inlined_fold(fold: Fold, scope: Variables) -> list[ast.stmt]:
+    if fold.deletes:
+        return quote(DELETED, ID=ast.Constant(fold.id))
+    values: list[ast.stmt] = []
+    assigned: list[ast.stmt] = []
+    for place, (field, expression) in enumerate(fold.fields):
+        variable = f"f{place}"
+        values.append(assign(variable, emit.expression(expression.node, scope)))
+        if not _is_stored_as_it_is(expression.node):
+            target = ast.Name(variable, ast.Store())
+            values += quote(
+                "if VALUE.__class__ is not _cel_str:\n    TARGET = _stored(VALUE)", VALUE=name(variable), TARGET=target
+            )
+        assigned += quote("row[FIELD] = VALUE", FIELD=ast.Constant(field), VALUE=name(variable))
+    scope.namespace["_stored"] = stored
+    scope.namespace["_cel_str"] = str
+    new: ast.expr = ast.Dict([], [])
+    if fold.initial is not None:
+        new = ast.Call(scope.bind(fold.new), [name("e"), name("key"), name("cell")], [])
+    return quote(
+        FOLD,
+        ID=ast.Constant(fold.id),
+        NEW=new,
+        VALUES=values,
+        SLOWLY=scope.bind(fold.slowly),
+        ASSIGNED=assigned,
+    )
+
+
+def inlined_test(rule: CompiledRule, when: cel.Node | None, scope: Variables, hit: list[ast.stmt]) -> list[ast.stmt]:
+    """`hit` where `when` holds, which is the rule's condition or what is left of it."""
+    if when is None:
+        return hit
+    tested: list[ast.stmt] = []
+    with scope.within():
+        for place, (let, expression) in enumerate(lets_read(rule, when)):
+            tested.append(assign(f"l{place}", emit.expression(expression.node, scope)))
+            scope.declare((let,), f"l{place}")
+        tested.append(assign("hit", emit.expression(when, scope, condition=True)))
+    return quote(TEST, TESTED=tested, JUDGE=scope.bind(rule.judge), HIT=hit)
+
+
+def lets_read(rule: CompiledRule, node: cel.Node) -> Sequence[tuple[str, Expression]]:
+    """The `let` values that an expression reads, and those that they read."""
+    needed = set(cel.names(node))
+    found: list[tuple[str, Expression]] = []
+    for let, expression in reversed(rule.lets):
+        if let in needed:
+            found.append((let, expression))
+            needed |= cel.names(expression.node)
+    return found[::-1]
+
+
+def stored(value: Any) -> Any:
+    """A value as rows store it: the same as `cel.payload`, quick for scalars."""
+    kind = value.__class__
+    if kind is int or kind is float:
+        return normal(value)
+    return value if kind is bool or value is None else cel.payload(value)
+
+
+def _is_stored_as_it_is(node: cel.Node) -> bool:
+    return isinstance(node, Literal) and not isinstance(node.value, float)

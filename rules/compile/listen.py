@@ -1,0 +1,69 @@
+"""Who listens to an event of some type: folds, and rules that it may cancel, open or fire.
+
+Types come from outside and may be any number, so what is known of them is bounded: types with the same listeners share
+one `Hearing`, of which there are no more than rule sets have, and the map from types to hearings forgets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rules.compile.fold import Fold
+from rules.compile.rule import CompiledRule
+from rules.compile.schema import Shape
+from streams.event import RESERVED
+
+MAX_TYPES: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hearing:
+    folds: tuple[Fold, ...]
+    """In the order of the file."""
+    cancels: tuple[CompiledRule, ...]
+    meets: tuple[CompiledRule, ...]
+    """In the order of firing."""
+    shape: Shape | None
+
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """The ids of the `by` expressions of all listeners, each once."""
+        listeners: tuple[Fold | CompiledRule, ...] = (*self.folds, *self.cancels, *self.meets)
+        return tuple(dict.fromkeys(listener.route for listener in listeners))
+
+    def along(self, routes: Sequence[str]) -> Hearing:
+        """Only the listeners whose key comes by one of these routes."""
+        return Hearing(
+            tuple(fold for fold in self.folds if fold.route in routes),
+            tuple(rule for rule in self.cancels if rule.route in routes),
+            tuple(rule for rule in self.meets if rule.route in routes),
+            self.shape,
+        )
+
+
+def fits(pattern: str, type: str) -> bool:
+    """Whether `on` says this type. Patterns are about business events; the engine's own are named in full."""
+    if pattern == type:
+        return True
+    if type.startswith(RESERVED):
+        return False
+    return pattern == "*" or (pattern.endswith(".*") and type.startswith(pattern[:-1]))
+
+
+class Listeners:
+    def __init__(self, folds: dict[str, list[Fold]], rules: Sequence[CompiledRule], shapes: dict[str, Shape]) -> None:
+        self._folds = folds
+        self._rules = rules
+        self._shapes = shapes
+        self._hearings: dict[tuple[object, ...], Hearing] = {}
+
+    def of(self, type: str) -> Hearing:
+        """Costs a look at every rule; callers remember the answer."""
+        folds = tuple(self._folds.get(type, ()))
+        cancels = tuple(rule for rule in self._rules if any(fits(pattern, type) for pattern in rule.unless))
+        meets = tuple(rule for rule in self._rules if any(fits(pattern, type) for pattern in rule.on))
+        shape = self._shapes.get(type)
+        known = (tuple(map(id, folds)), tuple(map(id, cancels)), tuple(map(id, meets)), id(shape))
+        return self._hearings.setdefault(known, Hearing(folds, cancels, meets, shape))

@@ -1,0 +1,94 @@
+"""What to do with an event of some type: the routes it takes, and the generated functions for it.
+
+Made at the first event of a type and kept; functions are generated when they are first needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from rules.compile.fold import Fold
+from rules.compile.fused import Fused
+from rules.compile.keys import Keys
+from rules.compile.listen import MAX_TYPES, Hearing, Listeners
+from rules.compile.rule import CompiledRule
+from streams.event import Event
+
+MAX_CHOICES: Final = 1_000
+"""Functions kept for one hearing: one for each choice of routes that lead to an event's own key."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    id: str
+    key: Callable[[Event], str]
+    """Raises CelEvaluationError where the event has no key of this kind."""
+    listeners: tuple[str, ...]
+    """Names, as they are counted: those of projections after `projection `."""
+
+
+class Plan:
+    def __init__(self, hearing: Hearing, keys: Keys, projections: dict[str, str], lateness: int) -> None:
+        self._hearing = hearing
+        self._projections = projections
+        self._lateness = lateness
+        self._choices: dict[tuple[str, ...], Callable[..., None]] = {}
+        self.routes = [Route(id, keys.of(id), _names(hearing.along([id]))) for id in hearing.routes]
+        """In the order of the listeners: projections, then rules."""
+        own = all(route.id == keys.subject for route in self.routes)
+        self.run = Fused(hearing, projections, lateness).run(own)
+
+    def one(self, routes: tuple[str, ...]) -> Callable[..., None]:
+        """`(evaluation, event, key, cell)` for the listeners of these routes."""
+        made = self._choices.get(routes)
+        if made is None:
+            if len(self._choices) >= MAX_CHOICES:
+                self._choices.clear()
+            made = self._choices[routes] = Fused(self._hearing.along(routes), self._projections, self._lateness).one()
+        return made
+
+    def misfit(self, event: Event) -> bool:
+        """Whether the event's type has a schema that its data do not fit. Raises msgspec.DecodeError for no JSON."""
+        if self._hearing.shape is None:
+            return False
+        try:
+            self._hearing.shape.decode(event.data)
+        except msgspec.ValidationError:
+            return True
+        return False
+
+
+class Plans:
+    """Type → plan. Types come from outside, so the map is bounded; plans are as many as there are hearings."""
+
+    def __init__(self, listeners: Listeners, keys: Keys, projections: dict[str, str], lateness: int) -> None:
+        self._listeners = listeners
+        self._keys = keys
+        self._projections = projections
+        self._lateness = lateness
+        self._types: dict[str, Plan] = {}
+        self._plans: dict[Hearing, Plan] = {}
+
+    def __call__(self, type: str) -> Plan:
+        plan = self._types.get(type)
+        if plan is None:
+            hearing = self._listeners.of(type)
+            plan = self._plans.get(hearing)
+            if plan is None:
+                plan = self._plans[hearing] = Plan(hearing, self._keys, self._projections, self._lateness)
+            if len(self._types) >= MAX_TYPES:
+                self._types.clear()
+            self._types[type] = plan
+        return plan
+
+
+def _names(hearing: Hearing) -> tuple[str, ...]:
+    listeners: Sequence[Fold | CompiledRule] = (*hearing.folds, *hearing.meets, *hearing.cancels)
+    named = (
+        f"projection {listener.projection}" if isinstance(listener, Fold) else listener.name for listener in listeners
+    )
+    return tuple(dict.fromkeys(named))

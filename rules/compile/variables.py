@@ -1,0 +1,157 @@
+"""What names in rules stand for, in generated code and as values.
+
+`Variables` is the scope that `cel.emit` asks: it knows how to reach the event, its data and the rows from the local
+variables of a generated function. `Frame` carries one evaluation outside the fused functions: firings, failed fast
+code, deadlines. Both give the same values, so it does not matter which way an expression was evaluated.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import msgspec
+
+from rules import cel
+from rules.cel import Path, types
+from rules.compile.schema import Shape
+from rules.nodes.kept import moment
+from streams.event import Event
+from streams.state import Cell
+
+CORE: Final = ("id", "source", "type", "subject", "time", "data")
+UNDECODED: Final = object()
+
+decode_data: Final = msgspec.json.Decoder().decode
+
+FRAME: Final = """
+    e = v.event
+    s = v.start
+    d = v.data
+    sd = v.start_data
+    key = v.key
+    t = v.now
+    row = v.row
+    lets = v.lets
+    rows = v.cell.rows
+"""
+"""How functions of a frame `v` find their local variables."""
+
+
+class Frame:
+    """What the expressions of one rule or fold see at one moment under one key. `now` is in microseconds."""
+
+    __slots__ = ("_data", "_start_data", "cell", "event", "key", "lets", "now", "row", "start")
+
+    def __init__(self, event: Event, key: str, cell: Cell, now: int, data: Any = UNDECODED) -> None:
+        self.event = event
+        self.key = key
+        self.cell = cell
+        self.now = now
+        self.lets: dict[str, Any] = {}
+        """Name → value, or the CelEvaluationError that stands in its place."""
+        self.row: dict[str, Any] = {}
+        self.start: Event = event
+        self._data = data
+        self._start_data: Any = UNDECODED
+
+    @property
+    def data(self) -> Any:
+        """Raises msgspec.DecodeError, or RecursionError for what is nested too deep."""
+        if self._data is UNDECODED:
+            self._data = decode_data(self.event.data)
+        return self._data
+
+    @property
+    def start_data(self) -> Any:
+        if self._start_data is UNDECODED:
+            self._start_data = decode_data(self.start.data)
+        return self._start_data
+
+
+class Variables(cel.Scope):
+    """The local variables of a generated function: `e` and `d` an event and its data, `s` and `sd` the opening one,
+    `key`, `t` the time now in microseconds, `row`, `rows`, `lets`."""
+
+    def __init__(self, projections: dict[str, str], shape: Shape | None = None) -> None:
+        """With a shape `d` is its struct: then only declared fields of the data can be read."""
+        super().__init__()
+        self._bound: dict[str, ast.expr] = {}
+        self._events: dict[str, str] = {}
+        self._event("event", "e", "d", shape)
+        self._event("start", "s", "sd")
+        self.declare(("key",), "key", types.STRING)
+        self.declare(("now",), self._call(moment, ast.Name("t", ast.Load())), types.TIMESTAMP)
+        self.declare(("row",), "row", types.MapOf())
+        for place, (name, id) in enumerate(projections.items()):
+            self.declare((name,), row_variable(place), fallible=True)
+            self.namespace[f"_id{place}"] = id
+            self.namespace[f"_absent{place}"] = cel.NotEvaluated(f"`{name}` has no row for this key")
+
+    def _event(self, root: str, event: str, data: str, shape: Shape | None = None) -> None:
+        self._events[root] = event
+        variable = ast.Name(event, ast.Load())
+        for attribute in ("id", "source", "type", "subject"):
+            self.declare((root, attribute), ast.Attribute(variable, attribute, ast.Load()), types.STRING)
+        time = self._call(moment, ast.Attribute(variable, "time", ast.Load()))
+        self.declare((root, "time"), time, types.TIMESTAMP)
+        payload = ast.Name(data, ast.Load())
+        if shape is None:
+            self.declare((root, "data"), payload)
+            self.declare((root,), self._call(whole, variable, payload))
+            return
+        for field, (attribute, kind, optional) in shape.attributes.items():
+            self.declare((root, "data", field), ast.Attribute(payload, attribute, ast.Load()), kind, fallible=optional)
+
+    def _call(self, helper: Any, *arguments: ast.expr) -> ast.expr:
+        known = self._bound.get(helper.__name__)
+        if known is None:
+            known = self._bound[helper.__name__] = self.bind(helper)
+        return ast.Call(known, list(arguments), [])
+
+    @contextmanager
+    def within(self) -> Iterator[None]:
+        """What is declared inside is forgotten at the end: the `let` names of one rule."""
+        before = dict(self._declared)
+        try:
+            yield
+        finally:
+            self._declared = before
+
+    def load(self, path: Path) -> ast.expr | None:
+        if self._is_extension(path):
+            return self._call(extension, ast.Name(self._events[path[0]], ast.Load()), ast.Constant(path[1]))
+        return super().load(path)
+
+    def fallible(self, path: Path) -> bool:
+        return self._is_extension(path) or super().fallible(path)
+
+    def _is_extension(self, path: Path) -> bool:
+        return len(path) == 2 and path[0] in self._events and path[1] not in CORE
+
+
+def row_variable(place: int) -> str:
+    return f"r{place}"
+
+
+def row_prologue(projections: dict[str, str]) -> str:
+    """How the variables of rows are found; follows the prologue that says what `rows` is."""
+    return "\n".join(
+        f"{row_variable(place)} = rows.get(_id{place}, _absent{place})" for place in range(len(projections))
+    )
+
+
+def whole(event: Event, data: Any) -> dict[str, Any]:
+    """An event as one map, for expressions that name `event` alone."""
+    made: dict[str, Any] = dict(event.extensions or ())
+    made.update(id=event.id, source=event.source, type=event.type, subject=event.subject)
+    made.update(time=moment(event.time), data=data)
+    return made
+
+
+def extension(event: Event, name: str) -> Any:
+    if event.extensions is not None and name in event.extensions:
+        return event.extensions[name]
+    return cel.NotEvaluated(f"`event.{name}` is absent")

@@ -1,0 +1,119 @@
+"""The name of a stateful node: the hash of its definition.
+
+State lies in cells under these ids, so a node keeps its state for as long as it means the same, whatever else in the
+rule set was edited, and one that means something else starts empty. A definition is what decides *which* state there
+is: of a projection `by`, `fold`, `initial` and `delete`; of a deadline `on`, `by`, `when`, `let`, `after`, `unless` and
+`pending`; of a throttle the definition of the firing it looks at, and its time. Names, priorities, actions and texts
+for people are no part of it. Expressions count by what they say, not by how they are spaced.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any, Final
+
+import orjson
+
+from rules import cel
+from rules.cel import nodes
+from rules.model.projection import Projection
+from rules.model.rule import Rule
+from rules.model.source import Expression
+
+SUBJECT: Final = cel.parse("event.subject")
+"""What `by` is where a rule says nothing."""
+
+
+class NodeIds:
+    """Draws ids. Two nodes of one rule set with equal definitions get different ids, by their order in the file: each
+    has a state of its own, and as their states are equal too it does not matter which is which."""
+
+    def __init__(self) -> None:
+        self._drawn: dict[str, int] = {}
+
+    def draw(self, definition: list[Any]) -> str:
+        plain = _digest(definition)
+        seen = self._drawn.get(plain, 0)
+        self._drawn[plain] = seen + 1
+        return plain if not seen else _digest([definition, seen])
+
+
+def route_id(by: Expression | None) -> str:
+    """The name of a `by` expression: rules and projections that say the same share their forwarded events."""
+    return _digest(["route", _by(by)])
+
+
+def projection_definition(projection: Projection) -> list[Any]:
+    folds = sorted((type, _named(sorted(fields, key=_name))) for type, fields in projection.fold)
+    initial = _named(sorted(projection.initial, key=_name))
+    return ["projection", _by(projection.by), folds, initial, sorted(projection.delete)]
+
+
+def firing_definition(rule: Rule) -> list[Any]:
+    """When a rule fires: all that is stateful about it, but for its throttle."""
+    definition: list[Any] = [
+        "deadline" if rule.deadline else "event",
+        sorted(set(rule.on)),
+        _by(rule.by),
+        _tree(rule.when),
+        _named(rule.let),
+    ]
+    if rule.deadline is None:
+        return definition
+    unless = rule.deadline.unless
+    cancelling = None if unless is None else [sorted(set(unless.on)), _tree(unless.when)]
+    return [*definition, rule.deadline.after, cancelling, rule.deadline.pending]
+
+
+def throttle_definition(rule: Rule) -> list[Any]:
+    return ["throttle", firing_definition(rule), rule.once_within]
+
+
+def _digest(definition: list[Any]) -> str:
+    return hashlib.blake2b(orjson.dumps(definition), digest_size=6).hexdigest()
+
+
+def _name(named: tuple[str, Expression]) -> str:
+    return named[0]
+
+
+def _named(values: Iterable[tuple[str, Expression]]) -> list[Any]:
+    return [[name, _tree(value)] for name, value in values]
+
+
+def _by(by: Expression | None) -> list[Any]:
+    return _flat(SUBJECT if by is None else by.node)
+
+
+def _tree(expression: Expression | None) -> list[Any] | None:
+    return None if expression is None else _flat(expression.node)
+
+
+def _flat(root: cel.Node) -> list[Any]:
+    """A tree without its places in the text: what each node is, in the order of the text, with its number of children.
+
+    Flat, because chains may lean deeper than Python recurses."""
+    return [[*_said(node), len(nodes.children(node))] for node in cel.walk(root)]
+
+
+def _said(node: cel.Node) -> list[Any]:
+    match node:
+        case nodes.Literal():
+            return ["literal", node.value]
+        case nodes.Name():
+            return ["name", node.name]
+        case nodes.Select():
+            return ["select", node.field]
+        case nodes.Has():
+            return ["has", node.field]
+        case nodes.Unary() | nodes.Binary() | nodes.Logic():
+            return [type(node).__name__.lower(), node.operator]
+        case nodes.Call():
+            return ["call", node.function, node.target is not None]
+        case nodes.Comprehension():
+            return [node.macro, node.variable, node.predicate is not None]
+        case nodes.Render():
+            return ["render", node.whole]
+        case _:
+            return [type(node).__name__.lower()]

@@ -1,0 +1,280 @@
+"""The step: what one event, or one tick, does to the state of a key (RULES.md §2 and §9).
+
+The agent calls `RulesProcessor.step` for each batch; `simulation` drives the same parts over a whole file. Pure: the
+same events after the same state give the same outputs. One instance may serve many partitions, one thread at a time.
+
+What one event does, under one key, in this order:
+
+1.  If it comes from outside, the key's clock moves to its time minus lateness, never back. An event before the clock
+    (the key's, or the latest tick) is late: counted, and then treated like any other.
+2.  Deadlines that the clock has passed (due < clock) fire, in the order (due, priority, place in file, order of
+    opening). Each is completed before the next: `now` is its due time, and derived events of the same key follow at
+    once, as in 5. What they open takes its place in this order, also if it is before deadlines that wait.
+3.  Listeners whose `by` gives another key leave as forwards, one for each route, in the order of the routes. Then the
+    folds of those that stay run, in file order.
+4.  Rules, by priority, then file order: first the event cancels what the rule has pending, then, if `when` holds, the
+    rule opens a deadline, or fires.
+5.  Derived events of the same key, first in first out, each through 3 and 4 completely before the next. They move no
+    clock, and no deadline fires between them. Those of other keys left as forwards in 4.
+6.  As 2: what this event opened and the clock has already passed fires, dated in the past.
+
+A forwarded event goes through the same under the key of its route, seen by the listeners of that route alone; so no
+forward can cause another of the same event. A derived event that was forwarded (route "") is an own event of its key.
+A tick at T lets what is due before T fire (2) for the keys that the agent names, earliest first over all of them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from heapq import heapify, heappop, heapreplace
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from rules import cel
+from rules.nodes.deadline import DUE, ORDER, Entry
+from rules.ruleset import RuleSet
+from streams.event import CONTROL, FORWARDED, OUTSIDE, TICK, Event, Forwarded
+from streams.log import Batch
+from streams.outputs import Decision, Derived, Forward, Output
+from streams.processor import Poisoned, Step
+from streams.state import NEVER, Cell
+
+if TYPE_CHECKING:
+    from rules.compile.plan import Plan
+    from rules.compile.rule import CompiledRule
+
+_forwarded: Final = msgspec.json.Decoder(Forwarded).decode
+
+
+class RulesProcessor:
+    """A compiled rule set. `rules.compile.compile_rules` makes it."""
+
+    def __init__(
+        self,
+        ruleset: RuleSet,
+        plan: Callable[[str], Plan],
+        deadlines: dict[str, CompiledRule],
+        projection_ids: dict[str, str],
+        node_ids: dict[str, str],
+    ) -> None:
+        self.ruleset = ruleset
+        self.digest = ruleset.digest
+        self.lateness = ruleset.lateness
+        """Microseconds."""
+        self.projection_ids = projection_ids
+        """Projection → the id under which its rows lie in `Cell.rows`."""
+        self.node_ids = node_ids
+        """`RULE/deadline`, `RULE/throttle` → the id under which that node's state lies in `Cell.nodes`."""
+        self.plan = plan
+        self.deadlines = deadlines
+        """Node id → the rule that fires."""
+
+    def keys(self, batch: Batch) -> Iterable[str]:
+        """The keys whose cells `step` needs; those with something due at a tick are the agent's to find."""
+        return {event.key for event in batch.events if event.type != TICK}
+
+    def step(self, batch: Batch, step: Step) -> None:
+        """A run of events, or one tick. See `streams.processor.Processor`."""
+        evaluation = Evaluation(self, step)
+        events, offsets = batch.events, batch.offsets
+        if len(events) == 1 and events[0].type == TICK:
+            evaluation.ticked(events[0], offsets[0], step)
+        else:
+            evaluation.run(events, offsets)
+        if evaluation.late:
+            evaluation.count("late", evaluation.late)
+
+
+class Evaluation:
+    """One step at work: what it reads, and what it has put out so far. Generated code drives it."""
+
+    __slots__ = (
+        "_counts",
+        "_deadlines",
+        "_lateness",
+        "_plan",
+        "_reasons",
+        "cells",
+        "dirty",
+        "late",
+        "offset",
+        "outputs",
+        "queue",
+        "tick",
+    )
+
+    def __init__(self, processor: RulesProcessor, step: Step) -> None:
+        self.cells = step.cells
+        self.dirty = step.dirty
+        self.outputs: list[Output] = step.outputs
+        self.tick = step.partition.tick
+        self.offset = 0
+        """Of the event at hand: outputs carry it."""
+        self.late = 0
+        self.queue: deque[Event] = deque()
+        """Derived events of the key at hand, not yet handled."""
+        self._counts = step.counts
+        self._reasons = step.reasons
+        self._plan = processor.plan
+        self._deadlines = processor.deadlines
+        self._lateness = processor.lateness
+
+    # ------------------------------------------------------------ events
+
+    def run(self, events: list[Event], offsets: Sequence[int]) -> None:
+        """All of them, in order. Raises Poisoned."""
+        i, n = 0, len(events)
+        while i < n:
+            event = events[i]
+            if event.kind != CONTROL:
+                i = self._plan(event.type).run(self, events, offsets, i, n)
+                continue
+            self.offset = offsets[i]
+            try:
+                self._control(event)
+            except Exception as error:
+                raise Poisoned(offsets[i], event, f"{type(error).__name__}: {error}") from error
+            i += 1
+
+    def _control(self, event: Event) -> None:
+        if event.type != FORWARDED:
+            raise ValueError(f"{event.type} is for the agent, not for rules")
+        sent = _forwarded(event.data)
+        self.forwarded(sent.route, event.key, sent.event)
+
+    def forwarded(self, route: str, key: str, event: Event) -> None:
+        """An event that came here because a route, or a derived event's subject, led to this key."""
+        cell = self.cells[key]
+        clock = self._clock(event, key, cell)
+        if cell.due < clock:
+            self.expire(key, cell, clock)
+        if route:
+            self._plan(event.type).one((route,))(self, event, key, cell)
+        else:
+            self.consider(event, key, cell)
+        if self.queue:
+            self.drain(key, cell)
+        if cell.due < clock:
+            self.expire(key, cell, clock)
+
+    def _clock(self, event: Event, key: str, cell: Cell) -> int:
+        """Moves the key's clock, and says what it is now. The fused functions have the same inlined."""
+        if event.kind == OUTSIDE:
+            if event.time < cell.clock or event.time < self.tick:
+                self.late += 1
+            moved = event.time - self._lateness
+            if moved > cell.clock:
+                cell.clock = moved
+                self.dirty.add(key)
+        return max(cell.clock, self.tick)
+
+    def consider(self, event: Event, key: str, cell: Cell) -> None:
+        """An event under its own key: each route leads here or elsewhere; then folds and rules of those that stay."""
+        plan = self._plan(event.type)
+        if plan.misfit(event):
+            self.count(f"schema|{event.type}")
+        here: list[str] = []
+        for route in plan.routes:
+            try:
+                led = route.key(event)
+            except cel.CelEvaluationError as error:
+                for listener in route.listeners:
+                    self.not_evaluated(listener, error)
+                continue
+            if led == key:
+                here.append(route.id)
+            else:
+                self.forward(route.id, led, event)
+        plan.one(tuple(here))(self, event, key, cell)
+
+    def drain(self, key: str, cell: Cell) -> None:
+        """Derived events of the same key, first in first out."""
+        queue = self.queue
+        while queue:
+            self.consider(queue.popleft(), key, cell)
+
+    # ------------------------------------------------------------ deadlines
+
+    def expire(self, key: str, cell: Cell, clock: int) -> None:
+        """Fires all deadlines of a key that are due before `clock`, each with what it derives."""
+        while cell.due < clock:
+            self.fire_next(key, cell)
+
+    def fire_next(self, key: str, cell: Cell) -> None:
+        """Fires the earliest deadline of a key, and handles what it derives for the same key."""
+        rule = self._next(cell)
+        if rule is None:
+            # what was due belonged to a rule that is no more
+            self.settle(cell)
+            self.dirty.add(key)
+            return
+        rule.expire(self, key, cell)
+        if self.queue:
+            self.drain(key, cell)
+
+    def _next(self, cell: Cell) -> CompiledRule | None:
+        first: tuple[int, int, int] | None = None
+        found: CompiledRule | None = None
+        for id, state in cell.nodes.items():
+            rule = self._deadlines.get(id)
+            if rule is None or state[0][DUE] > cell.due:
+                continue
+            place = state[0][DUE], rule.rank, state[0][ORDER]
+            if first is None or place < first:
+                first, found = place, rule
+        return found
+
+    def settle(self, cell: Cell) -> None:
+        """Makes `Cell.due` the earliest of what is pending."""
+        deadlines = self._deadlines
+        cell.due = min((state[0][DUE] for id, state in cell.nodes.items() if id in deadlines), default=NEVER)
+
+    def opened(self, rule: CompiledRule, key: str, entry: Entry) -> None:
+        """Told of each deadline that opens. Here a cell's own order is enough; `simulation` orders over all keys."""
+
+    def ticked(self, event: Event, offset: int, step: Step) -> None:
+        """One tick. Raises Poisoned."""
+        self.offset = offset
+        try:
+            limit = event.payload()["limit"]
+            tick = self.tick = step.partition.tick = max(step.partition.tick, event.time)
+            due = [(self.cells[key].due, key) for _, key in step.due]
+            heapify(due)
+            while due and limit > 0 and due[0][0] < tick:
+                key = due[0][1]
+                cell = self.cells[key]
+                self.fire_next(key, cell)
+                limit -= 1
+                if cell.due < tick:
+                    heapreplace(due, (cell.due, key))
+                else:
+                    heappop(due)
+        except Exception as error:
+            raise Poisoned(offset, event, f"{type(error).__name__}: {error}") from error
+
+    # ------------------------------------------------------------ what comes out
+
+    def forward(self, route: str, key: str, event: Event) -> None:
+        self.outputs.append(Forward(route, key, event, self.offset))
+
+    def emitted(self, rule: str, key: str, event: Event, shadow: bool) -> None:
+        """A derived event of a firing under `key`. A shadow is recorded and goes nowhere."""
+        if shadow or event.key == key:
+            self.outputs.append(Derived(rule, event, shadow, self.offset))
+            if not shadow:
+                self.queue.append(event)
+        else:
+            self.forward("", event.key, event)
+
+    def looped(self, key: str, event: Event, reason: str) -> None:
+        self.outputs.append(Decision("looped", self.offset, key, event.source, event.id, reason))
+        self.count("looped")
+
+    def count(self, name: str, more: int = 1) -> None:
+        self._counts[name] = self._counts.get(name, 0) + more
+
+    def not_evaluated(self, listener: str, error: cel.CelEvaluationError) -> None:
+        self.count(f"not_evaluated|{listener}")
+        self._reasons[listener] = error.message
