@@ -16,7 +16,7 @@ from rules.cel.errors import (
     CelSyntaxError,
     NotEvaluated,
 )
-from rules.cel.exact import Step
+from rules.cel.exact import Evaluator, Step
 from rules.cel.nodes import Call, Node, walk
 from rules.cel.parse import parse
 from rules.cel.paths import Path, conjuncts, equality, names, path, paths
@@ -32,6 +32,7 @@ __all__ = [
     "CelError",
     "CelEvaluationError",
     "CelSyntaxError",
+    "Evaluator",
     "Explanation",
     "Node",
     "NotEvaluated",

@@ -4,7 +4,7 @@ The contract has two halves. `expression` gives code whose *value*, if it has on
 whatever is unusual (an absent field, a wrong type, an error that `&&` may absorb) makes it raise *some* exception.
 `exact` gives the code to evaluate then. `statements` puts both together: a try block, free on the way without errors,
 that assigns the value or raises `CelEvaluationError`. So fast code needs no absorption of errors and few guards: a
-guard stands only where Python would answer something else than CEL without raising (`True > 0`, `"a" in "abc"`).
+guard stands only where Python would answer something else than CEL without raising (`True > 0`, `"a" in ["a"]`).
 
 No text of a rule becomes Python source: strings are constants, names come from the `Scope` or are made here. Generated
 code runs with `HELPERS` and the scope's `namespace` as its globals, and no builtins.
@@ -17,11 +17,12 @@ from typing import Any
 
 from rules.cel import exact as exactly
 from rules.cel import nodes, values
-from rules.cel.emitter import Emitter, assigned, call, name
+from rules.cel.emitter import Emitter
 from rules.cel.errors import CelError, CelEvaluationError
 from rules.cel.helpers import HELPERS
 from rules.cel.nodes import Node
 from rules.cel.paths import Path, is_further, reads
+from rules.cel.pycode import assigned, call, name
 from rules.cel.scope import Scope
 
 __all__ = ["HELPERS", "MAX_FAST_DEPTH", "Exact", "exact", "expression", "statements"]
@@ -67,11 +68,16 @@ def exact(node: Node, scope: Scope, *, condition: bool = False) -> ast.expr:
 
 
 def statements(node: Node, scope: Scope, target: str, *, condition: bool = False) -> list[ast.stmt]:
-    """Code that assigns the value to the local variable `target`, or raises `CelEvaluationError`."""
+    """Code that assigns the value to the local variable `target`, or raises `CelEvaluationError`.
+
+    Loaded expressions stand in it more than once, as the same objects: do not transform it in place.
+    """
 
     def assign(code: ast.expr) -> list[ast.stmt]:
         return [ast.Assign([ast.Name(target, ast.Store())], code)]
 
+    if nodes.depth(node) > MAX_FAST_DEPTH:
+        return assign(exact(node, scope, condition=condition))
     return [
         ast.Try(
             body=assign(expression(node, scope, condition=condition)),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from typing import Any
 
 from rules.cel import exact, nodes
 from rules.cel.errors import CelError, CelEvaluationError
@@ -17,6 +16,7 @@ from rules.cel.functions import FUNCTIONS, METHODS, pattern
 from rules.cel.helpers import NAMES
 from rules.cel.nodes import Node
 from rules.cel.paths import Path, is_further, path
+from rules.cel.pycode import assigned, call, class_is, constant_set, identical, name, number
 from rules.cel.scope import Scope
 from rules.cel.types import ANY, BOOL, INTEGER, NULL, NUMBER, STRING, ListOf, MapOf, Record, Type, family, join
 
@@ -29,36 +29,6 @@ _COMPARE: dict[str, type[ast.cmpop]] = {
     ">": ast.Gt,
     ">=": ast.GtE,
 }
-
-
-def name(variable: str) -> ast.expr:
-    return ast.Name(variable, ast.Load())
-
-
-def call(helper: str, *arguments: ast.expr) -> ast.expr:
-    return ast.Call(name(f"_cel_{helper}"), list(arguments), [])
-
-
-def assigned(variable: str, value: ast.expr) -> ast.expr:
-    return ast.NamedExpr(ast.Name(variable, ast.Store()), value)
-
-
-def _is(value: ast.expr, constant: bool | None, *, negated: bool = False) -> ast.expr:
-    return ast.Compare(value, [ast.IsNot() if negated else ast.Is()], [ast.Constant(constant)])
-
-
-def _number(code: ast.Constant) -> float:
-    return code.value if isinstance(code.value, (int, float)) else float("inf")
-
-
-def _constants(found: list[nodes.Constant]) -> ast.expr:
-    frozen: Any = frozenset(found)
-    return ast.Constant(frozen)
-
-
-def _class_is(value: ast.expr, helper: str, *, negated: bool = False) -> ast.expr:
-    found = ast.Attribute(value, "__class__", ast.Load())
-    return ast.Compare(found, [ast.IsNot() if negated else ast.Is()], [name(f"_cel_{helper}")])
 
 
 class Emitter:
@@ -122,8 +92,8 @@ class Emitter:
         if isinstance(code, ast.Constant):
             return call("refuse", code)
         code, again = self._twice(code)
-        refused = ast.BoolOp(ast.And(), [_is(again, False, negated=True), call("refuse", again)])
-        return ast.BoolOp(ast.Or(), [_is(code, True), refused])
+        refused = ast.BoolOp(ast.And(), [identical(again, False, negated=True), call("refuse", again)])
+        return ast.BoolOp(ast.Or(), [identical(code, True), refused])
 
     def _twice(self, code: ast.expr) -> tuple[ast.expr, ast.expr]:
         """Code for a value, and code for the same value once the first has run."""
@@ -216,7 +186,7 @@ class Emitter:
             return asked
         if not isinstance(code, ast.Name):
             return call("has", code, ast.Constant(rest[0]))
-        return ast.IfExp(_class_is(code, "dict"), asked, call("has", code, ast.Constant(rest[0])))
+        return ast.IfExp(class_is(code, "dict"), asked, call("has", code, ast.Constant(rest[0])))
 
     def _binary(self, node: nodes.Binary) -> ast.expr:
         operator = node.operator
@@ -244,7 +214,7 @@ class Emitter:
         small constant, so that the other is bounded by the result.
         """
         slow = call(f"{NAMES[node.operator]}_numbers", left, right)
-        small = any(isinstance(code, ast.Constant) and -_SMALL < _number(code) < _SMALL for code in (left, right))
+        small = any(isinstance(code, ast.Constant) and -_SMALL < number(code) < _SMALL for code in (left, right))
         again = all(isinstance(code, (ast.Constant, ast.Name, ast.Subscript)) for code in (left, right))
         if not again or not (small or node.operator == "*"):
             return slow
@@ -265,15 +235,15 @@ class Emitter:
             constant = right.value
             code = self.value(left)
             if constant is None or constant is True or constant is False:
-                return _is(code, constant, negated=node.operator == "!=")
+                return identical(code, constant, negated=node.operator == "!=")
             if isinstance(constant, str) or constant not in (0, 1) or self._is_number(left):
                 return ast.Compare(code, [operator], [ast.Constant(constant)])
             # True is equal to 1 for Python
             code, again = self._twice(code)
             same = ast.Compare(code, [operator], [ast.Constant(constant)])
             if node.operator == "==":
-                return ast.BoolOp(ast.And(), [same, _class_is(again, "bool", negated=True)])
-            return ast.BoolOp(ast.Or(), [same, _class_is(again, "bool")])
+                return ast.BoolOp(ast.And(), [same, class_is(again, "bool", negated=True)])
+            return ast.BoolOp(ast.Or(), [same, class_is(again, "bool")])
         strings = self._is_string(left) and self._is_string(right) and self.budget_name is None
         if strings or (self._is_number(left) and self._is_number(right)):
             return ast.Compare(self.value(left), [operator], [self.value(right)])
@@ -288,6 +258,9 @@ class Emitter:
         if (self._is_string(left) or self._is_string(right)) and (literal or self.budget_name is None):
             # Python orders a string with nothing else than a string
             return ast.Compare(self.value(left), [operator], [self.value(right)])
+        if folded(left) is not None or folded(right) is not None:
+            # nor a moment with anything but a moment, whatever their zones
+            return ast.Compare(self.value(left), [operator], [self.value(right)])
         if self._is_number(left) or self._is_number(right):
             return ast.Compare(self._not_bool(left), [operator], [self._not_bool(right)])
         return None
@@ -299,7 +272,7 @@ class Emitter:
             return code
         temporary = self.scope.temporary()
         code, again = (code, code) if isinstance(code, ast.Name) else (assigned(temporary, code), name(temporary))
-        return ast.IfExp(_class_is(code, "bool", negated=True), again, call("refuse", again))
+        return ast.IfExp(class_is(code, "bool", negated=True), again, call("refuse", again))
 
     def _membership(self, node: nodes.Binary) -> ast.expr | None:
         if not exact.bounded_by_text(node) or isinstance(node.left, nodes.Literal):
@@ -312,10 +285,10 @@ class Emitter:
         doubtful = (0 in constants or 1 in constants) and not self._is_number(node.left)
         if doubtful:
             code, again = self._twice(code)
-        found: ast.expr = ast.Compare(code, [ast.In()], [_constants(constants)])
+        found: ast.expr = ast.Compare(code, [ast.In()], [constant_set(constants)])
         if again is None:
             return found
-        return ast.BoolOp(ast.And(), [found, _class_is(again, "bool", negated=True)])
+        return ast.BoolOp(ast.And(), [found, class_is(again, "bool", negated=True)])
 
     def _map(self, node: nodes.MapLiteral) -> ast.expr:
         keys = [key.value for key, _ in node.entries if isinstance(key, nodes.Literal) and isinstance(key.value, str)]
@@ -385,9 +358,9 @@ _LITERAL: Mapping[type, Type] = {
 }
 
 
-def folded(node: nodes.Call) -> object | None:
+def folded(node: Node) -> object | None:
     """The value of `timestamp('…')` or `duration('…')` of a constant, or None where it has to be evaluated."""
-    if node.target is not None or node.function not in ("timestamp", "duration"):
+    if not isinstance(node, nodes.Call) or node.target or node.function not in ("timestamp", "duration"):
         return None
     (argument,) = node.arguments
     if not isinstance(argument, nodes.Literal) or not isinstance(argument.value, str):

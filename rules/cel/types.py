@@ -2,6 +2,7 @@
 
 Callers describe their variables with these (`check`, `Scope`), and get one back. `ANY` is what is not known and agrees
 with everything. `INTEGER` is a `NUMBER` that is whole. A record that is not `open` has no other fields than it names.
+Keys of a `MapOf` are strings wherever a caller promises one, as in JSON.
 """
 
 from __future__ import annotations
