@@ -1,0 +1,22 @@
+"""A projection: one row per key, folded from events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rules.model.source import Expression, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    name: str
+    by: Expression | None
+    """None: `event.subject`."""
+    fold: tuple[tuple[str, tuple[tuple[str, Expression], ...]], ...]
+    """(event type, ((field, value), …)), in file order. Types are exact."""
+    index: tuple[str, ...]
+    initial: tuple[tuple[str, Expression], ...]
+    delete: tuple[str, ...]
+    """Types, exact, that delete the row."""
+    place: int
+    span: Span

@@ -1,0 +1,47 @@
+"""A rule: which events, under which key, on what condition, when, how often, and what then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rules.model.action import Action
+from rules.model.source import Expression, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Unless:
+    """What cancels a deadline: `when` sees the cancelling `event` and the opening one as `start`."""
+
+    on: tuple[str, ...]
+    when: Expression | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    after: int
+    """Microseconds."""
+    unless: Unless | None
+    pending: Literal["each", "first", "latest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    name: str
+    description: str
+    on: tuple[str, ...]
+    """Event types and patterns: `a.b`, `payment.*`, `*`."""
+    by: Expression | None
+    """None: `event.subject`."""
+    when: Expression | None
+    let: tuple[tuple[str, Expression], ...]
+    deadline: Deadline | None
+    once_within: int | None
+    """Microseconds; `once: true` is NEVER (2**62), with `keep` that long."""
+    priority: int
+    enabled: bool
+    shadow: bool
+    then: tuple[Action, ...]
+    place: int
+    """The place in the rule set, from 0: equal priorities fire in this order."""
+    span: Span

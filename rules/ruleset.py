@@ -1,0 +1,40 @@
+"""A rule set: everything that the files of one set say, and the digest that names it for ever.
+
+The digest covers the texts, so the same files are the same rule set on every machine; `document` is what the log keeps
+under it, from which `rules.load.from_document` makes an equal rule set when a replay meets its activation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import orjson
+
+from rules.model.event_schema import EventSchema
+from rules.model.projection import Projection
+from rules.model.rule import Rule
+from rules.model.test_case import TestCase
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    name: str
+    description: str
+    lateness: int
+    """Microseconds."""
+    schemas: dict[str, EventSchema]
+    projections: dict[str, Projection]
+    rules: tuple[Rule, ...]
+    """In file order."""
+    tests: tuple[TestCase, ...]
+    sources: dict[str, str]
+    """File name → text, in the order they were read."""
+
+    @property
+    def digest(self) -> str:
+        return hashlib.blake2b(self.document, digest_size=16).hexdigest()
+
+    @property
+    def document(self) -> bytes:
+        return orjson.dumps({"engine": 1, "files": list(self.sources.items())})

@@ -1,0 +1,116 @@
+"""The event as the log stores it: CloudEvents 1.0 attributes, time parsed once, `data` kept as raw JSON text.
+
+An entry of the log is a run of JSON lines, one event a line, each an array in the order of the fields below: people can
+read it with `jq`, and one C call decodes a whole entry. `data` stays undecoded until somebody needs it (`payload`).
+
+Intake (`streams/intake.py`) makes events out of what producers send and refuses what breaks the rules; what this module
+decodes was checked there, or was written by ourselves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+OUTSIDE: Final = 0
+"""Published by a producer: the only kind of business event that moves its key's clock."""
+DERIVED: Final = 1
+"""Made by an `emit` action."""
+RESULT: Final = 2
+"""What became of a command: `orchestrator.command.…`."""
+CONTROL: Final = 3
+"""Speaks to the engine, never to rules: ticks, modes, activations, forwarded events, unparks."""
+
+RESERVED: Final = "orchestrator."
+"""Types that begin so are refused from outside."""
+
+TICK: Final = "orchestrator.tick"
+MODE: Final = "orchestrator.mode"
+ACTIVATED: Final = "orchestrator.rules.activated"
+FORWARDED: Final = "orchestrator.forwarded"
+UNPARKED: Final = "orchestrator.key.unparked"
+SKIPPED: Final = "orchestrator.key.skipped"
+UNDECODABLE: Final = "orchestrator.undecodable"
+"""Stands in for a stored line that cannot be read; never written, only returned by `decode`."""
+
+OURSELVES: Final = "orchestrator"
+"""The `source` of every event that the system makes itself."""
+
+
+class Event(msgspec.Struct, array_like=True, gc=False):
+    """One immutable event. Nobody changes a field after intake."""
+
+    type: str
+    time: int
+    """When it happened: microseconds since 1970-01-01T00:00:00Z."""
+    key: str
+    """The partition key: the `partitionkey` attribute, by default the subject."""
+    subject: str
+    source: str
+    id: str
+    fingerprint: int
+    """The first 63 bits of BLAKE2b over source and id: what duplicates are recognised by. 0 for control events."""
+    data: msgspec.Raw
+    """JSON text; `null` where the producer sent none."""
+    kind: int = OUTSIDE
+    hops: int = 0
+    """How many derived events, commands and results lie between this one and an event from outside."""
+    extensions: dict[str, str | int | bool] | None = None
+    """CloudEvents extension attributes and optional attributes (dataschema, datacontenttype), as they came."""
+
+    def payload(self) -> Any:
+        """`data`, decoded. Raises msgspec.DecodeError or RecursionError for what is no JSON or nested too deep."""
+        return msgspec.json.decode(self.data)
+
+
+class Forwarded(msgspec.Struct, array_like=True, gc=False):
+    """The data of a control event of type FORWARDED, whose key is the key that the route computed.
+
+    `route` is the id of the `by` expression; "" is a derived event, which every rule of its own key sees. `partition`
+    and `offset` say where the event came from."""
+
+    route: str
+    partition: int
+    offset: int
+    event: Event
+
+
+NULL: Final = msgspec.Raw(b"null")
+_decoder = msgspec.json.Decoder(Event)
+_encoder = msgspec.json.Encoder()
+
+
+def fingerprint(source: str, id: str) -> int:
+    """63 bits that stand for (source, id); never 0. Two different pairs share one with probability 1e-19."""
+    digest = hashlib.blake2b(f"{len(source)}:{source}{id}".encode(), digest_size=8).digest()
+    return (int.from_bytes(digest) >> 1) or 1
+
+
+def control(type: str, data: Any, *, time: int, key: str = "", id: str = "") -> Event:
+    """A control event: `data` is anything that msgspec can write as JSON."""
+    return Event(type, time, key, key, OURSELVES, id, 0, msgspec.Raw(_encoder.encode(data)), CONTROL)
+
+
+def encode(events: Iterable[Event]) -> bytes:
+    """JSON lines of events, the body of one entry of the log."""
+    return _encoder.encode_lines(list(events))
+
+
+def decode(body: bytes) -> list[Event]:
+    """The events of one entry. A line that cannot be read becomes an event of type UNDECODABLE whose data says why,
+    so that one bad line neither hides its neighbours nor shifts their offsets."""
+    try:
+        return _decoder.decode_lines(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return [_decode_line(line) for line in body.splitlines()]
+
+
+def _decode_line(line: bytes) -> Event:
+    try:
+        return _decoder.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        reason = {"error": str(error), "line": line[:1000].decode("utf-8", "replace")}
+        return control(UNDECODABLE, reason, time=0)

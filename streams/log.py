@@ -1,0 +1,226 @@
+"""The contract of a log, kept by every backend and tested by one conformance suite (`tests/conformance`).
+
+A log has partitions. Each holds *events* (offsets from 1, strictly increasing) and *outputs* (numbers from 1, gapless),
+and for each *processor* (rules, delivery, …) a position, an epoch-fenced right to commit, and state rows.
+
+Promised: an event that `append` answered for is in the log, once for its producer's sequence; its offset is drawn
+inside the append, so no reader sees a later event before an earlier one; a commit happens whole or not at all, and only
+under the newest epoch. Not promised: order across partitions; gapless offsets (Kafka's have gaps); that what is
+appended is on disk (ask `durable`); that two calls of different threads come in any order.
+
+Calls block, and may come from any thread. They raise `LogFull` (append only), `LogUnavailable` when the backend cannot
+be reached within its time limit (the call may or may not have happened: repeat it), `LogDamaged` when stored bytes are
+not what was written. Times are microseconds, durations seconds.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from streams.event import Event
+from streams.outputs import Output
+from streams.state import Change
+
+
+class LogError(Exception):
+    """Something is wrong with the log; the text says what and what to do."""
+
+
+class LogUnavailable(LogError):
+    pass
+
+
+class LogDamaged(LogError):
+    pass
+
+
+class LogFull(LogError):
+    """The log takes no more until its readers have caught up."""
+
+    def __init__(self, reason: str, retry_after: float = 1.0) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class Code(enum.StrEnum):
+    """How a commit ended."""
+
+    COMMITTED = "committed"
+    DONE = "done"
+    """The same commit arrived before and its answer was lost: success."""
+    FENCED = "fenced"
+    """Somebody else owns the partition now: stop working on it."""
+    MISMATCH = "mismatch"
+    """The position is neither `start` nor `end`: what was computed is not based on what is stored."""
+
+
+class LogInfo(NamedTuple):
+    id: str
+    """Drawn when the log was made."""
+    generation: int
+    partitions: int
+
+
+class Append(NamedTuple):
+    """Events for one partition. With a producer, each event has a sequence, strictly increasing (gaps allowed):
+    events at or below the producer's last sequence in that partition are there already and are not stored again."""
+
+    partition: int
+    events: Sequence[Event]
+    producer: str = ""
+    sequences: Sequence[int] = ()
+
+
+class Appended(NamedTuple):
+    """`offset` of the last event stored (0 if all were known), `stored` and `known` counts. In a gapless log the
+    stored ones have the offsets `offset - stored + 1 … offset`; they are always the last `stored` of the request."""
+
+    offset: int
+    stored: int
+    known: int = 0
+
+
+class Batch(NamedTuple):
+    """Events in order, with their offsets."""
+
+    offsets: Sequence[int]
+    events: list[Event]
+
+
+class Lease(NamedTuple):
+    """The right to commit to a partition. The epoch only grows and survives release: a stale owner never matches."""
+
+    partition: int
+    owner: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Position, state, outputs and events, together or not at all.
+
+    1. `lease.epoch` is not the newest → FENCED.  2. The position is `end` already → DONE.  3. It is not `start` →
+    MISMATCH.  4. Rows, outputs and appended events are written, the position becomes `end`, the lease is renewed.
+    """
+
+    lease: Lease
+    processor: str
+    start: int
+    end: int
+    """Greater than `start`. Rules count offsets; delivery, whose commits need no input, counts its commits."""
+    changes: Sequence[Change] = ()
+    outputs: Sequence[Output] = ()
+    events: Sequence[Event] = ()
+    """Appended to the same partition in the same step: results of commands."""
+
+
+class Feed(NamedTuple):
+    """The rows that one commit changed; `end` is the position it led to."""
+
+    end: int
+    changes: list[Change]
+
+
+class PartitionStatus(NamedTuple):
+    partition: int
+    owner: str | None
+    epoch: int
+    tail: int
+    outputs: int
+    """Number of the last output."""
+    positions: Mapping[str, int]
+    committed_at: int
+    """Microseconds, by the backend's clock, of the last commit of any processor; 0 for none."""
+
+
+class Log(Protocol):
+    @property
+    def info(self) -> LogInfo: ...
+
+    # -- events
+    def append(self, appends: Sequence[Append]) -> list[Appended]:
+        """Stores all, or (LogFull, LogUnavailable) possibly some: repeat with the same sequences. One answer each."""
+        ...
+
+    def read(self, partition: int, after: int, limit: int) -> Batch:
+        """About `limit` events whose offset is greater than `after`, whole entries, at least one if there is one."""
+        ...
+
+    def fetch(self, partition: int, offsets: Sequence[int]) -> list[Event]:
+        """The events at these offsets, in this order. LogError if one is not there."""
+        ...
+
+    def tail(self, partition: int) -> int:
+        """The offset of the last event, 0 for none."""
+        ...
+
+    def durable(self, partition: int) -> int:
+        """The offset up to which events survive what the backend promises to survive (power loss, failover)."""
+        ...
+
+    def follow(self, tails: Mapping[int, int], timeout: float) -> set[int]:
+        """Waits until one of these partitions has an event beyond the offset given, or the time is over."""
+        ...
+
+    # -- ownership
+    def acquire(self, partition: int, owner: str, ttl: float) -> Lease | None:
+        """A new epoch, unless a living owner holds the partition. An owner that asks again gets a new epoch."""
+        ...
+
+    def renew(self, lease: Lease, ttl: float) -> bool: ...
+
+    def release(self, lease: Lease) -> None:
+        """Clears the owner and keeps the epoch. Releasing what is no longer held does nothing."""
+        ...
+
+    # -- commits and what they wrote
+    def commit(self, commit: Commit) -> Code: ...
+
+    def position(self, partition: int, processor: str) -> int: ...
+
+    def outputs(self, partition: int, after: int, limit: int) -> tuple[int, list[Output]]:
+        """(number of the first, about `limit` outputs) after that number, whole batches; (0, []) for none."""
+        ...
+
+    def rows(self, partition: int, processor: str, names: Sequence[str]) -> dict[str, bytes]:
+        """The rows of these names that exist."""
+        ...
+
+    def scan(self, partition: int, processor: str, prefix: str, after: str, limit: int) -> list[tuple[str, bytes]]:
+        """Rows whose name begins with `prefix` and is greater than `after`, by name (code points), at most `limit`."""
+        ...
+
+    def due(self, partition: int, processor: str, after: tuple[int, str], limit: int) -> list[tuple[int, str]]:
+        """(due, name) of rows with a due time, in that order, greater than `after`, at most `limit`."""
+        ...
+
+    def feed(self, partition: int, processor: str, after: int, limit: int) -> list[Feed] | None:
+        """The commits that led beyond position `after`, oldest first, about `limit` rows. None if some of them were
+        forgotten: the reader starts again with `scan`."""
+        ...
+
+    def forget(self, partition: int, processor: str, upto: int) -> None:
+        """The feed's reader is done with commits up to this position."""
+        ...
+
+    # -- documents: rule sets by digest
+    def put_document(self, digest: str, body: bytes) -> None: ...
+
+    def document(self, digest: str) -> bytes | None: ...
+
+    # -- looking
+    def status(self) -> list[PartitionStatus]: ...
+
+    def snapshot(self) -> AbstractContextManager[Log]:
+        """A frozen view of everything as of now, for verification beside running writers. Its writing calls raise."""
+        ...
+
+    def check(self) -> Iterator[str]:
+        """What is wrong with the storage, in words; nothing if all is well."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,81 @@
+"""What a step puts out, beside changes of state: commands, derived events, forwarded events and decisions.
+
+Outputs of one commit are one batch in the partition's outputs log, numbered without gaps from 1. Delivery reads the
+commands, the router (`streams/routes.py`) the forwards, people and verification all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from streams.event import Event
+
+
+class Command(msgspec.Struct, array_like=True, tag="command", frozen=True):
+    """A decision that an adapter delivers. Its id is `streams.digest.firing_id` of what caused it."""
+
+    id: str
+    command: str
+    to: str
+    rule: str
+    key: str
+    at: int
+    """The firing time, microseconds since 1970."""
+    cause: str
+    """The id of the event that caused it (RULES.md §13)."""
+    args: dict[str, Any]
+    args_digest: str
+    shadow: bool = False
+    hops: int = 0
+    offset: int = 0
+    """The event or tick in whose step it was decided."""
+
+
+class Derived(msgspec.Struct, array_like=True, tag="derived", frozen=True):
+    """An event that a rule emitted for its own key: handled at once, recorded here so that it can be seen."""
+
+    rule: str
+    event: Event
+    shadow: bool = False
+    offset: int = 0
+
+
+class Forward(msgspec.Struct, array_like=True, tag="forward", frozen=True):
+    """An event on its way to another key, as `orchestrator.forwarded` in the partition that owns it.
+
+    `route` is the id of the `by` expression that the key came from; "" is a derived event, which all rules of its own
+    key see."""
+
+    route: str
+    key: str
+    event: Event
+    offset: int = 0
+
+
+class Decision(msgspec.Struct, array_like=True, tag="decision", frozen=True):
+    """An event that was not evaluated: `verdict` is parked, blocked, skipped or looped."""
+
+    verdict: str
+    offset: int
+    key: str
+    source: str
+    id: str
+    reason: str
+
+
+Output = Command | Derived | Forward | Decision
+
+_decoder = msgspec.json.Decoder(Command | Derived | Forward | Decision)
+_encoder = msgspec.json.Encoder()
+
+
+def encode(outputs: Iterable[Output]) -> bytes:
+    """JSON lines, the body of one batch of the outputs log."""
+    return _encoder.encode_lines(list(outputs))
+
+
+def decode(body: bytes) -> list[Output]:
+    return _decoder.decode_lines(body)
