@@ -1,0 +1,1 @@
+"""Where query tables are kept: one module per kind of database."""

@@ -1,0 +1,100 @@
+"""The file of query tables: what is in it, whose it is, and making it fit the log and the rules at hand.
+
+meta        `layout`: format, log, generation and tables, as JSON. A file with another layout is made anew.
+positions   how far each processor of each partition is shown
+rows_<id>   one table per projection: JSON text by (partition, key); the partition follows from the key
+commands    by id; listed newest first, by (at, id)
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from projections.table import QueryTable
+from streams.log import LogInfo
+
+FORMAT: Final = 1
+OPEN: Final = "state NOT IN ('done', 'shadow')"
+"""The condition of the index by state: nearly all commands are settled, and finding those is no work."""
+_ID: Final = re.compile(r"[0-9a-z_]{1,64}", re.ASCII)
+
+_SCHEMA: Final = f"""
+CREATE TABLE positions (
+    partition INTEGER NOT NULL, processor TEXT NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (partition, processor)
+) WITHOUT ROWID;
+CREATE TABLE commands (
+    id TEXT PRIMARY KEY, partition INTEGER NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL, target TEXT NOT NULL,
+    rule TEXT NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL, summary TEXT NOT NULL
+);
+CREATE INDEX commands_by_time ON commands (at, id);
+CREATE INDEX commands_by_state ON commands (state, at, id) WHERE {OPEN};
+CREATE INDEX commands_by_target ON commands (target, at, id);
+CREATE INDEX commands_by_rule ON commands (rule, at, id);
+CREATE INDEX commands_by_key ON commands (key, at, id);
+"""
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """What a file was made for. Equal layouts can be continued; everything else is made anew from the log."""
+
+    format: int
+    log: str
+    generation: int
+    partitions: int
+    tables: tuple[tuple[str, str, tuple[str, ...]], ...]
+    """(name, id, index) of each projection, by name."""
+
+    @classmethod
+    def of(cls, info: LogInfo, tables: Sequence[QueryTable]) -> Layout:
+        named = sorted((table.name, table.id, table.index) for table in tables)
+        return cls(FORMAT, info.id, info.generation, info.partitions, tuple(named))
+
+    def differs(self, other: Layout) -> str:
+        """Why a file with this layout cannot be continued with the other one."""
+        if self.format != other.format:
+            return f"it has format {self.format} and this version writes {other.format}"
+        if self.log != other.log:
+            return f"it belongs to another log ({self.log}, not {other.log})"
+        if self.generation != other.generation or self.partitions != other.partitions:
+            return f"it belongs to generation {self.generation} of the log, which is at {other.generation}"
+        return "the projections of the rule set have changed"
+
+
+def read_layout(db: sqlite3.Connection) -> Layout | None:
+    """None for a new file, or one whose layout this version cannot read."""
+    if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is None:
+        return None
+    row = db.execute("SELECT value FROM meta WHERE name = 'layout'").fetchone()
+    if row is None:
+        return None
+    try:
+        return msgspec.json.decode(row[0], type=Layout)
+    except msgspec.MsgspecError:
+        return None
+
+
+def create(db: sqlite3.Connection, layout: Layout) -> None:
+    """Drops what is there and makes empty tables, inside the caller's transaction."""
+    for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        db.execute(f'DROP TABLE "{name.replace(chr(34), chr(34) * 2)}"')
+    db.execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID")
+    db.execute("INSERT INTO meta VALUES ('layout', ?)", (msgspec.json.encode(layout).decode(),))
+    for statement in _SCHEMA.split(";"):
+        db.execute(statement)
+    for _, id, _ in layout.tables:
+        db.execute(
+            f"CREATE TABLE {table_name(id)} (partition INTEGER NOT NULL, key TEXT NOT NULL, position INTEGER NOT NULL, "
+            "row TEXT NOT NULL, PRIMARY KEY (partition, key)) WITHOUT ROWID"
+        )
+
+
+def table_name(id: str) -> str:
+    """The name goes into statements as it is. Raises ValueError for an id that could be anything but a name."""
+    if not _ID.fullmatch(id):
+        raise ValueError(f"`{id}` is not an id of a projection")
+    return f"rows_{id}"
