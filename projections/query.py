@@ -69,10 +69,8 @@ class Queries:
         except UnicodeEncodeError:
             raise QueryError("the key holds a lone surrogate: ask for a key in valid Unicode") from None
         with self._store.reading() as db:
-            found = db.execute(
-                f"SELECT row FROM {table_name(table.id)} WHERE partition = ? AND key = ?",
-                (partition, key),  # noqa: S608
-            ).fetchone()
+            select = f"SELECT row FROM {table_name(table.id)} WHERE partition = ? AND key = ?"  # noqa: S608
+            found = db.execute(select, (partition, key)).fetchone()
             position = db.execute(
                 "SELECT position FROM positions WHERE partition = ? AND processor = ?", (partition, RULES)
             ).fetchone()

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from streams import rfc3339
 from streams.event import Event
 
 
@@ -32,6 +33,22 @@ class Command(msgspec.Struct, array_like=True, tag="command", frozen=True):
     hops: int = 0
     offset: int = 0
     """The event or tick in whose step it was decided."""
+
+    def document(self) -> dict[str, Any]:
+        """The command as everybody outside sees it: a line of `simulate`'s OUT, the body a webhook receives."""
+        shown: dict[str, Any] = {
+            "id": self.id,
+            "command": self.command,
+            "to": self.to,
+            "rule": self.rule,
+            "key": self.key,
+            "at": rfc3339.format(self.at),
+            "cause": self.cause,
+            "args": self.args,
+        }
+        if self.shadow:
+            shown["shadow"] = True
+        return shown
 
 
 class Derived(msgspec.Struct, array_like=True, tag="derived", frozen=True):
