@@ -1,0 +1,303 @@
+"""The agent: owns partitions, and lets a worker evaluate each, until it is told to stop.
+
+One thread drives all partitions of a process in turn. A turn of a partition is one read (a few commits), then its
+forwards leave. When a partition has caught up and something of it is due, the agent appends a tick. Stopping finishes
+the batch at hand, commits and releases. What fails is kept as the partition's state with its reason, shown in `status`,
+and tried again after a pause that doubles.
+
+Clock: `now` is the wall clock in microseconds; `monotonic` seconds for pauses and leases. Both are handed in.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+from streams.event import TICK, control
+from streams.log import Append, Lease, Log, LogError, LogFull
+from streams.outputs import Output
+from streams.processor import Processor
+from streams.routes import Router
+from streams.state import NEVER
+from streams.worker import Fenced, Worker
+
+SECOND: Final = 1_000_000
+PartitionState = Literal["waiting", "running", "failed", "stalled"]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentOptions:
+    lease: float = 10.0
+    """Seconds that ownership lasts without a commit or a renewal."""
+    page: int = 5000
+    """Events of one read, and so of one commit, at most about."""
+    cache: int = 512 * 1024 * 1024
+    """Bytes for cells, shared by the partitions."""
+    tick_delay: int = SECOND
+    """Microseconds that ticks stay behind the wall clock, beside the rule set's lateness."""
+    tick_limit: int = 5000
+    """Deadlines that one tick fires at most: the bound of one commit."""
+    stall: float = 60.0
+    """Seconds without progress, while events wait, after which a partition counts as stalled."""
+    longest_pause: float = 30.0
+
+
+class PartitionView(NamedTuple):
+    """What `orchestrator partitions list` shows. Times in microseconds, 0 for never."""
+
+    partition: int
+    state: PartitionState
+    reason: str
+    position: int
+    tick: int
+    progressed: float
+    """Monotonic seconds of the last progress."""
+    blocked: int
+    counts: dict[str, int]
+    reasons: dict[str, str]
+
+
+class _Held(NamedTuple):
+    """What there is of a partition while this process owns it."""
+
+    lease: Lease
+    worker: Worker
+    router: Router
+
+
+class _Partition:
+    """One partition, as this process sees it."""
+
+    def __init__(self, partition: int, clock: float) -> None:
+        self.partition = partition
+        self.state: PartitionState = "waiting"
+        self.reason = "not owned yet"
+        self.held: _Held | None = None
+        self.renewed = clock
+        self.progressed = clock
+        self.pause = 0.0
+        self.again_at = clock
+        self.caught_up_at: int | None = None
+        """Wall clock of the start of the turn in which nothing was left to read."""
+        self.ticked = False
+        """A tick of ours is in the log and not evaluated yet."""
+
+
+class Agent:
+    def __init__(
+        self,
+        log: Log,
+        owner: str,
+        processors: Callable[[str], Processor],
+        *,
+        now: Callable[[], int],
+        monotonic: Callable[[], float],
+        options: AgentOptions | None = None,
+        owned: Callable[[Lease], None] | None = None,
+        lost: Callable[[int], None] | None = None,
+        committed: Callable[[int], None] | None = None,
+        failed: Callable[[int, BaseException], None] | None = None,
+    ) -> None:
+        """`owned`, `lost`, `committed` and `failed` are told of partitions, in the agent's thread.
+        They must not block."""
+        self._log = log
+        self._owner = owner
+        self._processors = processors
+        self._now = now
+        self._monotonic = monotonic
+        self._options = options or AgentOptions()
+        self._on_owned = owned
+        self._on_lost = lost
+        self._on_committed = committed
+        self._on_failed = failed
+        self._partitions = [_Partition(number, monotonic()) for number in range(log.info.partitions)]
+
+    # ------------------------------------------------------------ life
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop` is set. Failures of single partitions do not end it; they are in `views`."""
+        try:
+            while not stop.is_set():
+                begun = self._now()
+                busy = False
+                for owned in self._partitions:
+                    busy = self._turn(owned, begun) or busy
+                    if stop.is_set():
+                        break
+                if not busy and not self._ticks():
+                    self._rest(stop)
+        finally:
+            self._leave()
+
+    def views(self) -> list[PartitionView]:
+        """May be called from any thread."""
+        return [self._view(owned) for owned in self._partitions]
+
+    # ------------------------------------------------------------ turns
+
+    def _turn(self, owned: _Partition, begun: int) -> bool:
+        """Whether something was done."""
+        clock = self._monotonic()
+        if clock < owned.again_at:
+            return False
+        try:
+            held = owned.held or self._take(owned)
+            if held is None:
+                owned.again_at = clock + min(1.0, self._options.lease / 3)
+                return False
+            return self._work(owned, held, begun, clock)
+        except Fenced as error:
+            self._drop(owned, "waiting", str(error))
+        except Exception as error:  # kept as the partition's state, reported, and tried again
+            self._drop(owned, "failed", f"{type(error).__name__}: {error}")
+            owned.pause = min(self._options.longest_pause, owned.pause * 2 or 0.1)
+            owned.again_at = self._monotonic() + owned.pause
+            if self._on_failed is not None:
+                self._on_failed(owned.partition, error)
+        return False
+
+    def _take(self, owned: _Partition) -> _Held | None:
+        lease = self._log.acquire(owned.partition, self._owner, self._options.lease)
+        if lease is None:
+            owned.state, owned.reason = "waiting", "another process owns it"
+            return None
+        router = Router(self._log, lease)
+        router.start()
+
+        def committed(first: int, outputs: list[Output]) -> None:
+            router.send(first, outputs)
+            if self._on_committed is not None:
+                self._on_committed(owned.partition)
+
+        worker = Worker(
+            self._log,
+            lease,
+            self._processors,
+            budget=self._options.cache // len(self._partitions),
+            committed=committed,
+        )
+        held = owned.held = _Held(lease, worker, router)
+        owned.state, owned.reason = "running", ""
+        owned.renewed = owned.progressed = self._monotonic()
+        if self._on_owned is not None:
+            self._on_owned(lease)
+        return held
+
+    def _work(self, owned: _Partition, held: _Held, begun: int, clock: float) -> bool:
+        done = held.worker.work(self._options.page)
+        if done:
+            owned.renewed = owned.progressed = clock
+            owned.pause = 0.0
+            owned.caught_up_at = None
+            owned.ticked = False
+            owned.state, owned.reason = "running", ""
+            return True
+        owned.caught_up_at = begun
+        owned.progressed = clock
+        if clock - owned.renewed > self._options.lease / 3:
+            if not held.router.save() or not self._log.renew(held.lease, self._options.lease):
+                raise Fenced(f"partition {owned.partition}: the lease ran out and somebody else took it")
+            owned.renewed = clock
+        return False
+
+    # ------------------------------------------------------------ time
+
+    def _ticks(self) -> bool:
+        """Appends a tick wherever something is due. A partition ticks no further than the moment up to which every
+        partition that may forward to it has handled what was published: here, all of this process."""
+        caught_up = [owned.caught_up_at for owned in self._partitions]
+        moments = [moment for moment in caught_up if moment is not None]
+        if len(moments) < len(self._partitions):
+            return False
+        safe = min(moments)
+        ticks = [append for owned in self._partitions if (append := self._tick(owned, safe)) is not None]
+        if not ticks:
+            return False
+        try:
+            self._log.append(ticks)
+        except LogFull:
+            return False
+        return True
+
+    def _tick(self, owned: _Partition, safe: int) -> Append | None:
+        worker = _ticking(owned)
+        if worker is None or worker.processor is None or owned.ticked:
+            return None
+        time = safe - worker.processor.lateness - self._options.tick_delay
+        time = max(time, worker.state.tick)
+        if worker.due.nearest() >= time:
+            return None
+        owned.ticked = True
+        return Append(owned.partition, [control(TICK, {"limit": self._options.tick_limit}, time=time)])
+
+    def _rest(self, stop: threading.Event) -> None:
+        """Waits for an event, but no longer than the next deadline, a third of a lease, or a second."""
+        longest = min(1.0, self._options.lease / 3)
+        now = self._now()
+        for owned in self._partitions:
+            worker = _ticking(owned)
+            if worker is None or worker.processor is None:
+                continue
+            due = worker.due.nearest()
+            if due < NEVER:
+                wait = (due + worker.processor.lateness + self._options.tick_delay - now) / SECOND
+                longest = min(longest, max(wait, 0.01))
+        tails = {owned.partition: owned.held.worker.position for owned in self._partitions if owned.held is not None}
+        if tails:
+            self._log.follow(tails, longest)
+        else:
+            stop.wait(min(longest, 0.2))
+
+    # ------------------------------------------------------------ ends
+
+    def _drop(self, owned: _Partition, state: PartitionState, reason: str) -> None:
+        had = owned.held is not None
+        owned.held = None
+        owned.caught_up_at = None
+        owned.ticked = False
+        owned.state, owned.reason = state, reason
+        if had and self._on_lost is not None:
+            self._on_lost(owned.partition)
+
+    def _leave(self) -> None:
+        for owned in self._partitions:
+            held = owned.held
+            if held is None:
+                continue
+            self._drop(owned, "waiting", "stopped")
+            try:
+                held.router.save()
+                self._log.release(held.lease)
+            except LogError as error:
+                if self._on_failed is not None:
+                    self._on_failed(owned.partition, error)
+
+    def _view(self, owned: _Partition) -> PartitionView:
+        held = owned.held
+        state, reason = owned.state, owned.reason
+        silent = self._monotonic() - owned.progressed
+        if state == "running" and silent > self._options.stall:
+            state, reason = "stalled", f"no progress for {silent:.0f} s"
+        if held is None:
+            return PartitionView(owned.partition, state, reason, 0, 0, owned.progressed, 0, {}, {})
+        worker = held.worker
+        return PartitionView(
+            owned.partition,
+            state,
+            reason,
+            worker.position,
+            worker.state.tick,
+            owned.progressed,
+            worker.blocked,
+            dict(worker.counts),
+            dict(worker.reasons),
+        )
+
+
+def _ticking(owned: _Partition) -> Worker | None:
+    """The worker, unless the partition is not ours or is importing history, where no wall clock ticks."""
+    if owned.held is None or owned.held.worker.state.importing:
+        return None
+    return owned.held.worker

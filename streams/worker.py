@@ -1,0 +1,257 @@
+"""One partition at work: read events, evaluate, commit, and again. The agent drives it, and so does verification.
+
+A worker is the whole determinism of the system: what it commits is a pure function of the events of its partition,
+whatever the batches were, so running one over a copy of the events in memory must give the same rows and outputs. It
+appends nothing and asks no clock. One thread.
+
+A read is evaluated in pieces, each of which ends in one commit: runs of events, and single control events (ticks,
+modes, activations, unparks) between them. Within a run duplicates are dropped, events of blocked keys wait, and the
+processor sees the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import msgspec
+
+from streams.cells import Cells
+from streams.due import DueIndex
+from streams.event import ACTIVATED, MODE, SKIPPED, TICK, UNDECODABLE, UNPARKED, Event
+from streams.fingerprints import Fingerprints
+from streams.log import Batch, Code, Commit, Lease, Log, LogError
+from streams.outputs import Decision, Output
+from streams.park import Park
+from streams.processor import Partition, Poisoned, Processor, Step
+from streams.state import FINGERPRINTS, PARTITION, Change
+
+RULES: Final = "rules"
+"""The name under which evaluation commits."""
+
+_SINGLE: Final = frozenset((TICK, MODE, ACTIVATED, UNPARKED, SKIPPED))
+_partitions: Final = msgspec.msgpack.Decoder(Partition)
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+class Fenced(LogError):
+    """Another owner has the partition now; nothing was committed."""
+
+
+class Worker:
+    """`processors` gives the compiled rule set of a digest, and raises for one that cannot be had."""
+
+    def __init__(
+        self,
+        log: Log,
+        lease: Lease,
+        processors: Callable[[str], Processor],
+        *,
+        budget: int,
+        committed: Callable[[int, list[Output]], None] | None = None,
+    ) -> None:
+        """`budget` bytes for cells. `committed` is told (number of the first, outputs) after each commit."""
+        self.partition = lease.partition
+        self.lease = lease
+        self.position = log.position(lease.partition, RULES)
+        self.counts: dict[str, int] = {}
+        """Counters since the start of this worker: `Step.counts` and `events`, `duplicates`, `parked`, `waiting`."""
+        self.reasons: dict[str, str] = {}
+        self._log = log
+        self._processors = processors
+        self._committed = committed
+        self._cells = Cells(log, lease.partition, RULES, budget)
+        self.due = DueIndex(log, lease.partition, RULES)
+        stored = log.rows(lease.partition, RULES, [PARTITION]).get(PARTITION)
+        self.state = _partitions.decode(stored) if stored is not None else Partition()
+        self._stored_state = stored
+        self._fingerprints = Fingerprints(self.state.remembered, _all_rows(log, lease.partition, FINGERPRINTS))
+        self._park = Park.load(log, lease.partition, RULES)
+        self._numbers = next((s.outputs for s in log.status() if s.partition == lease.partition), 0)
+        self._processor = processors(self.state.rules) if self.state.rules else None
+
+    @property
+    def processor(self) -> Processor | None:
+        """The active rule set; None before the first activation."""
+        return self._processor
+
+    @property
+    def blocked(self) -> int:
+        """How many keys wait behind a parked event."""
+        return len(self._park.keys)
+
+    def work(self, limit: int) -> int:
+        """Evaluates and commits about `limit` events; how many. 0: there are none. Raises Fenced and LogError; then
+        this worker is of no more use: make a new one."""
+        batch = self._log.read(self.partition, self.position, limit)
+        for piece in _pieces(batch):
+            self._piece(piece)
+        return len(batch.events)
+
+    def _piece(self, piece: Batch) -> None:
+        first = piece.events[0]
+        end = piece.offsets[-1]
+        if first.type == TICK:
+            self._tick(first, end)
+        elif first.type in _SINGLE:
+            self._control(first, end)
+        else:
+            self._run(piece, end, [])
+
+    # ------------------------------------------------------------ runs
+
+    def _run(self, run: Batch, end: int, decisions: list[Output], *, again: bool = False) -> None:
+        """Evaluates and commits a run. `again`: it waited in the park, and its fingerprints are remembered."""
+        try:
+            step, prints = self._evaluated(run, decisions, again=again)
+        except Poisoned as poison:
+            self._poisoned(run, end, decisions, poison, again=again)
+            return
+        self._count("events", len(run.events))
+        self._commit(end, step, self._fingerprints.remember(prints))
+
+    def _evaluated(self, run: Batch, decisions: list[Output], *, again: bool) -> tuple[Step, list[int]]:
+        step = Step(self.state, {})
+        step.outputs.extend(decisions)
+        admitted, prints = (run, []) if again else self._admitted(run, step)
+        if self._processor is not None and admitted.events:
+            step.cells = self._cells.load(self._processor.keys(admitted))
+            self._processor.step(admitted, step)
+        return step, prints
+
+    def _admitted(self, run: Batch, step: Step) -> tuple[Batch, list[int]]:
+        """The events to evaluate, and the fingerprints to remember: also those of events that wait."""
+        events = run.events
+        prints = [event.fingerprint for event in events]
+        fresh = list(self._fingerprints.fresh(prints))
+        blocked = self._park.keys
+        if not blocked and all(fresh) and all(event.type != UNDECODABLE for event in events):
+            return run, [value for value in prints if value]
+        offsets: list[int] = []
+        admitted: list[Event] = []
+        counts = step.counts
+        for event, offset, new in zip(events, run.offsets, fresh, strict=True):
+            if not new:
+                counts["duplicates"] = counts.get("duplicates", 0) + 1
+            elif event.type == UNDECODABLE:
+                counts["parked"] = counts.get("parked", 0) + 1
+                step.outputs.append(Decision("parked", offset, "", "", "", bytes(event.data).decode()))
+            elif event.key in blocked:
+                counts["waiting"] = counts.get("waiting", 0) + 1
+                self._park.wait(event.key, offset)
+            else:
+                offsets.append(offset)
+                admitted.append(event)
+        return Batch(offsets, admitted), [value for value, new in zip(prints, fresh, strict=True) if new and value]
+
+    def _poisoned(self, run: Batch, end: int, decisions: list[Output], poison: Poisoned, *, again: bool) -> None:
+        """What came before the event is evaluated anew from what is committed, the event is parked, and the run goes
+        on behind it: each event is evaluated at most twice for each poisoned one."""
+        self._cells.discard()
+        self._park = Park.load(self._log, self.partition, RULES)
+        if run.events and run.events[0].type == TICK:
+            raise LogError(f"partition {self.partition}: a deadline cannot be fired: {poison.reason}") from poison
+        at = list(run.offsets).index(poison.offset)
+        before = Batch(run.offsets[:at], run.events[:at])
+        behind = Batch(run.offsets[at + 1 :], run.events[at + 1 :])
+        event = run.events[at]
+        step, prints = self._evaluated(before, decisions, again=again)
+        if not again and event.fingerprint:
+            prints.append(event.fingerprint)
+        self._park.block(event.key, poison.reason, poison.offset)
+        step.outputs.append(Decision("parked", poison.offset, event.key, event.source, event.id, poison.reason))
+        self._count("parked")
+        self._count("events", at + 1)
+        if again:
+            for offset in behind.offsets:
+                self._park.wait(event.key, offset)
+        remembered = self._fingerprints.remember(prints)
+        if again or not behind.events:
+            self._commit(end, step, remembered)
+            return
+        self._commit(poison.offset, step, remembered)
+        self._run(behind, end, [])
+
+    # ------------------------------------------------------------ control events
+
+    def _tick(self, tick: Event, offset: int) -> None:
+        limit = msgspec.json.decode(tick.data)["limit"]
+        due = self.due.before(tick.time, limit)
+        step = Step(self.state, self._cells.load(key for _, key in due), due)
+        if self._processor is None:
+            self.state.tick = max(self.state.tick, tick.time)
+        else:
+            self._processor.step(Batch([offset], [tick]), step)
+        self._count("ticks")
+        self._commit(offset, step, [])
+
+    def _control(self, event: Event, offset: int) -> None:
+        data = msgspec.json.decode(event.data)
+        step = Step(self.state, {})
+        if event.type == MODE:
+            self.state.importing = data["importing"]
+        elif event.type == ACTIVATED:
+            self._processor = self._processors(data["digest"])
+            self.state.rules = data["digest"]
+        else:
+            self._unpark(event, offset)
+            return
+        self._commit(offset, step, [])
+
+    def _unpark(self, event: Event, end: int) -> None:
+        offsets = self._park.free(event.key)
+        decisions: list[Output] = []
+        if event.type == SKIPPED and offsets:
+            decisions.append(Decision("skipped", offsets[0], event.key, event.source, event.id, "skipped by hand"))
+            offsets = offsets[1:]
+        events = self._log.fetch(self.partition, offsets) if offsets else []
+        self._run(Batch(offsets, events), end, decisions, again=True)
+
+    # ------------------------------------------------------------ commit
+
+    def _commit(self, end: int, step: Step, remembered: list[Change]) -> None:
+        changes = self._cells.changes(step.dirty) if step.dirty else []
+        changes += remembered
+        changes += self._park.changes()
+        self.state.remembered = self._fingerprints.remembered
+        state = _encode(self.state)
+        if state != self._stored_state:
+            changes.append(Change(PARTITION, state))
+        code = self._log.commit(Commit(self.lease, RULES, self.position, end, changes, step.outputs))
+        if code is Code.FENCED:
+            raise Fenced(f"partition {self.partition} belongs to another owner now")
+        if code is Code.MISMATCH:
+            raise LogError(f"partition {self.partition} is not at {self.position}, where this worker left it")
+        self._stored_state = state
+        self.position = end
+        self.due.committed(changes)
+        self._cells.committed()
+        first = self._numbers + 1
+        self._numbers += len(step.outputs)
+        for name, count in step.counts.items():
+            self._count(name, count)
+        self.reasons.update(step.reasons)
+        if self._committed is not None and step.outputs:
+            self._committed(first, step.outputs)
+
+    def _count(self, name: str, by: int = 1) -> None:
+        self.counts[name] = self.counts.get(name, 0) + by
+
+
+def _pieces(batch: Batch) -> Iterator[Batch]:
+    begin = 0
+    for i, event in enumerate(batch.events):
+        if event.type in _SINGLE:
+            if begin < i:
+                yield Batch(batch.offsets[begin:i], batch.events[begin:i])
+            yield Batch(batch.offsets[i : i + 1], batch.events[i : i + 1])
+            begin = i + 1
+    if begin < len(batch.events):
+        yield Batch(batch.offsets[begin:], batch.events[begin:])
+
+
+def _all_rows(log: Log, partition: int, prefix: str) -> Iterator[tuple[str, bytes]]:
+    after = ""
+    while rows := log.scan(partition, RULES, prefix, after, 1000):
+        yield from rows
+        after = rows[-1][0]
