@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
-from streams.event import NULL, OUTSIDE, RESERVED, TICK, Event, fingerprint
+from streams.event import CONTROL, NULL, OUTSIDE, RESERVED, TICK, Event, fingerprint
 from streams.rfc3339 import parse
 
 EXTENSION_NAME: Final = re.compile(r"[a-z0-9]{1,20}", re.ASCII)
@@ -73,10 +73,12 @@ class Intake:
     """How far an event's time may lie ahead of `now`; None: any distance."""
     ticks: bool = False
     """`orchestrator.tick` is let in (`simulate`); other reserved types never are."""
+    fingerprints: bool = True
+    """False leaves them 0, for who tells duplicates by the names themselves: a fifth of the time."""
 
-    def from_json(self, body: bytes | msgspec.Raw, now: int) -> Event:
+    def from_json(self, body: bytes | msgspec.Raw, now: int | None) -> Event:
         """One event from its JSON text. `now`, in microseconds, is the time of an event that says none, and what
-        "ahead" is measured from. Raises IntakeError."""
+        "ahead" is measured from; None: there is no clock here, and every event has to say its time. IntakeError."""
         text = bytes(body)
         if len(text) > self.max_bytes:
             raise self._too_large(len(text))
@@ -100,10 +102,10 @@ class Intake:
             return self._from_json_carefully(text, now)
         return self._event(plain.type, plain.time, None, plain.subject, plain.source, plain.id, plain.data, None, now)
 
-    def _from_json_carefully(self, text: bytes, now: int) -> Event:
+    def _from_json_carefully(self, text: bytes, now: int | None) -> Event:
         return self.from_attributes(_read_object(text, self.max_depth), now)
 
-    def many_from_json(self, body: bytes, now: int) -> list[Event]:
+    def many_from_json(self, body: bytes, now: int | None) -> list[Event]:
         """The events of a JSON array. All or none: an IntakeError carries the index of the first that is refused."""
         try:
             items = _array(body)
@@ -118,7 +120,7 @@ class Intake:
                 raise
         return events
 
-    def from_object(self, attributes: Mapping[str, Any], now: int) -> Event:
+    def from_object(self, attributes: Mapping[str, Any], now: int | None) -> Event:
         """One event from a mapping of attributes to Python values; `data` is anything that is JSON. IntakeError."""
         if "data" not in attributes:
             return self.from_attributes(attributes, now)
@@ -131,7 +133,7 @@ class Intake:
             raise IntakeError("data", f"is not JSON ({error})", "send a JSON value") from None
         return self.from_attributes({**attributes, "data": msgspec.Raw(text)}, now)
 
-    def from_attributes(self, attributes: Mapping[str, Any], now: int) -> Event:
+    def from_attributes(self, attributes: Mapping[str, Any], now: int | None) -> Event:
         """The careful path: attributes decoded, `data` still JSON text as `msgspec.Raw`, such as HTTP's binary mode
         has them. Raises IntakeError."""
         found = {name: value for name, value in attributes.items() if value is not None}
@@ -163,19 +165,24 @@ class Intake:
         id: str,
         data: msgspec.Raw,
         extensions: dict[str, str | int | bool] | None,
-        now: int,
+        now: int | None,
     ) -> Event:
         """What both paths check: everything but the form of each attribute."""
-        if type.startswith(RESERVED) and not (self.ticks and type == TICK):
-            raise IntakeError("type", f"is {_shown(type)}", f"`{RESERVED}…` is the system's own: choose another name")
+        kind = OUTSIDE
+        if type.startswith(RESERVED):
+            kind = CONTROL
+            if not self.ticks or type != TICK:
+                raise IntakeError("type", f"is {_shown(type)}", f"`{RESERVED}…` is the system's own, choose another")
         if time is None:
+            if now is None:
+                raise IntakeError("time", "is missing", "there is no clock to take it from: every event says its time")
             micros = now
         else:
             try:
                 micros = parse(time)
             except ValueError as error:
                 raise IntakeError("time", f"is refused: {error}", "send RFC 3339 with an offset or Z") from None
-            if self.max_ahead is not None and micros - now > self.max_ahead:
+            if self.max_ahead is not None and now is not None and micros - now > self.max_ahead:
                 raise IntakeError(
                     "time",
                     f"is {time}, more than {self.max_ahead // 60_000_000} minutes ahead of the clock",
@@ -183,7 +190,8 @@ class Intake:
                 )
         subject = subject or ""
         key = partitionkey if partitionkey is not None else subject
-        return Event(type, micros, key, subject, source, id, fingerprint(source, id), data, OUTSIDE, 0, extensions)
+        mark = fingerprint(source, id) if self.fingerprints else 0
+        return Event(type, micros, key, subject, source, id, mark, data, kind, 0, extensions)
 
     def _checked(self, data: msgspec.Raw) -> msgspec.Raw:
         """`data` that can be decoded, in bounds, on one line as the log's JSON lines need it."""
