@@ -36,13 +36,14 @@ class DueIndex:
     def committed(self, changes: Sequence[Change]) -> None:
         """What a commit changed. Of a name that comes twice the last one counts."""
         near, horizon = self._near, self._horizon
-        for change in changes:
-            if change.due < NEVER or change.name in near:
-                entry = (change.due, change.name)
-                if change.value is not None and change.due < NEVER and entry <= horizon:
-                    near.add((entry,))
-                else:
-                    near.remove((change.name,))
+        newest = {change.name: change for change in changes}
+        timed = {
+            change.name: change.due
+            for change in newest.values()
+            if change.due < NEVER and change.value is not None and (change.due, change.name) <= horizon
+        }
+        near.remove((newest.keys() & near.names()) - timed.keys())
+        near.add(timed.items())
         if len(near) > 2 * self._capacity:
             self._horizon = near.keep(self._capacity) or self._horizon
 
@@ -72,5 +73,5 @@ class DueIndex:
 
     def _read_on(self) -> None:
         found = self._log.due(self._partition, self._processor, self._horizon, self._capacity)
-        self._near.add(entry for entry in found if entry[1].startswith(CELL))
+        self._near.add((name, due) for due, name in found if name.startswith(CELL))
         self._horizon = found[-1] if len(found) >= self._capacity else EVERYTHING

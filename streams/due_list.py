@@ -8,7 +8,7 @@ writes.
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, KeysView
 from typing import Final
 
 from streams.state import NEVER
@@ -28,15 +28,16 @@ class DueList:
     def __len__(self) -> int:
         return len(self._newest)
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._newest
+    def names(self) -> KeysView[str]:
+        return self._newest.keys()
 
-    def add(self, entries: Iterable[tuple[int, str]]) -> None:
+    def add(self, entries: Iterable[tuple[str, int]]) -> None:
+        """Sets the due times of these names."""
         newest = self._newest
-        for entry in entries:
-            if newest.get(entry[1]) != entry[0]:
-                newest[entry[1]] = entry[0]
-                self._new.append(entry)
+        for name, due in entries:
+            if newest.get(name) != due:
+                newest[name] = due
+                self._new.append((due, name))
 
     def remove(self, names: Iterable[str]) -> None:
         """Names that are not there are passed over."""

@@ -25,14 +25,16 @@ class Layer:
         return len(self.rows)
 
     def apply(self, changes: Sequence[Change]) -> None:
+        newest = {change.name: change for change in changes}
+        timed = {
+            change.name: change.due for change in newest.values() if change.due < NEVER and change.value is not None
+        }
         with self._lock:
-            self.rows.update({change.name: change for change in changes})
-            dues = self._dues
-            for change in changes:
-                if change.due < NEVER and change.value is not None:
-                    dues.add(((change.due, change.name),))
-                elif change.name in dues:
-                    dues.remove((change.name,))
+            self.rows.update(newest)
+            if self._dues:
+                self._dues.remove((newest.keys() & self._dues.names()) - timed.keys())
+            if timed:
+                self._dues.add(timed.items())
 
     def names(self, prefix: str, after: str) -> Iterator[str]:
         """Names, deleted rows included, that begin with `prefix` and are greater than `after`, by code point."""

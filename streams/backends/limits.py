@@ -18,10 +18,10 @@ class LogLimits:
     drain. 0: as large as the disk."""
     min_free_bytes: int = 64 << 20
     """Append answers `LogFull` when the disk has less than this left: room for commits to drain."""
-    overlay_rows: int = 100_000
+    overlay_rows: int = 200_000
     """Newest rows held in memory, over all partitions and processors, before they are flushed to the rows table.
-    While a flush runs, as many again may gather."""
-    overlay_bytes: int = 48 << 20
+    While a flush runs, half as many again may gather. More make flushes cheaper: more rows share a page."""
+    overlay_bytes: int = 64 << 20
     """The same in bytes of commits: also how much is read again when a partition is acquired."""
     flush_rows: int = 1_000
     """Rows that a commit flushes at least, while a flush runs; a larger commit flushes twice its own changes."""

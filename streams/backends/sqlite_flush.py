@@ -1,7 +1,7 @@
 """Moves rows from memory to the tables: a frozen layer, sorted by name, in pieces between commits.
 
-1. Rows are written in order of their names, each piece in one transaction. Due times that changed on the way are
-   noted in `moves` in the same transaction.
+1. Names are sorted, and rows are written in that order, each piece in one transaction. Due times that changed on the
+   way are noted in `moves` in the same transaction.
 2. When all rows are written, the moved due times are sorted and written to `dues` in that order: written by name
    they would touch a page each.
 3. The slot's `flushed` becomes the position the layer was frozen at, and `moves` is emptied, in one transaction.
@@ -25,6 +25,9 @@ from streams.state import NEVER, Change
 
 STATEMENT_ROWS: Final = 500
 """Rows a statement: one call into SQLite for all of them, because each call gives other threads the interpreter."""
+
+SORT_AHEAD: Final = 2
+"""Names sorted in the time that one row takes to be written, and fewer than that."""
 
 Move = tuple[int, int, str]
 """(due until now, new due, name)"""
@@ -54,7 +57,9 @@ class Flush:
         self.slot = slot
         self.partition = partition
         self.upto = upto
-        self._changes = [layer.rows[name] for name in sorted(layer.rows)]
+        self._rows = layer.rows
+        self._names = list(layer.rows)
+        self._sorted = 0
         self._written = 0
         self._has_dues: bool | None = None
         self._moves: list[Move] = []
@@ -67,11 +72,14 @@ class Flush:
         if self._has_dues is None:
             row = db.execute("SELECT 1 FROM dues WHERE slot = ? LIMIT 1", (self.slot,)).fetchone()
             self._has_dues = row is not None
-        if self._written < len(self._changes):
-            piece = self._changes[self._written : self._written + budget]
+        if self._sorted < len(self._names):
+            self._sort(SORT_AHEAD * budget)
+            return False
+        if self._written < len(self._names):
+            piece = [self._rows[name] for name in self._names[self._written : self._written + budget]]
             self._written += len(piece)
             self._write_rows(db, piece)
-            if self._written < len(self._changes):
+            if self._written < len(self._names):
                 return False
             budget -= len(piece)
         if self._due_writes is None:
@@ -84,6 +92,14 @@ class Flush:
         db.execute("UPDATE slots SET flushed = ? WHERE slot = ?", (self.upto, self.slot))
         db.execute("DELETE FROM moves WHERE slot = ?", (self.slot,))
         return True
+
+    def _sort(self, count: int) -> None:
+        """Sorts so many more names; the last call merges what is sorted, which is quick."""
+        run = sorted(self._names[self._sorted : self._sorted + count])
+        self._names[self._sorted : self._sorted + count] = run
+        self._sorted += len(run)
+        if self._sorted == len(self._names):
+            self._names.sort()
 
     def _write_rows(self, db: sqlite3.Connection, piece: Sequence[Change]) -> None:
         moves: list[Move] = []
