@@ -104,13 +104,13 @@ def decode(body: bytes) -> list[Event]:
     so that one bad line neither hides its neighbours nor shifts their offsets."""
     try:
         return _decoder.decode_lines(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return [_decode_line(line) for line in body.splitlines()]
 
 
 def _decode_line(line: bytes) -> Event:
     try:
         return _decoder.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         reason = {"error": str(error), "line": line[:1000].decode("utf-8", "replace")}
         return control(UNDECODABLE, reason, time=0)

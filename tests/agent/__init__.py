@@ -1,0 +1,1 @@
+"""The agent and its worker, over real logs and compiled rules."""

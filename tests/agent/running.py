@@ -1,0 +1,108 @@
+"""A log with an agent's worth of machinery, driven by hand: no threads, a clock of the test's own."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from rules.step import RulesProcessor
+from streams.agent import Agent, AgentOptions
+from streams.event import ACTIVATED, MODE, OUTSIDE, TICK, Event, control, fingerprint
+from streams.keys import partition_of
+from streams.log import Append, Log
+from streams.outputs import Command, Output
+from streams.state import decode_cell
+
+SECOND = 1_000_000
+HOUR = 3600 * SECOND
+_ids = itertools.count(1)
+
+
+def event(type: str, key: str, time: int = 0, id: str | None = None, **data: Any) -> Event:
+    id = id or f"e{next(_ids)}"
+    raw = msgspec.Raw(msgspec.json.encode(data))
+    return Event(type, time, key, key, "test", id, fingerprint("test", id), raw, OUTSIDE)
+
+
+class Running:
+    """An agent over `log` whose rounds the test runs: `settle` until there is nothing to do."""
+
+    def __init__(self, log: Log, processor: RulesProcessor, clock: Callable[[], int], **options: Any) -> None:
+        self.log = log
+        self.processor = processor
+        self.clock = clock
+        self.failures: list[BaseException] = []
+        self.options = AgentOptions(**{"tick_delay": 0, "lease": 0.1, **options})
+
+    def activate(self, importing: bool = False) -> Running:
+        partitions = range(self.log.info.partitions)
+        controls = [
+            control(MODE, {"importing": importing}, time=0),
+            control(ACTIVATED, {"digest": self.processor.digest}, time=0),
+        ]
+        self.log.append([Append(partition, controls) for partition in partitions])
+        return self
+
+    def publish(self, *events: Event) -> Running:
+        for each in events:
+            self.log.append([Append(partition_of(each.key, self.log.info.partitions), [each])])
+        return self
+
+    def tick(self, time: int, limit: int = 1000) -> Running:
+        for partition in range(self.log.info.partitions):
+            self.log.append([Append(partition, [control(TICK, {"limit": limit}, time=time)])])
+        return self
+
+    def settle(self) -> Running:
+        """Runs an agent until every partition's position stands at its tail twice in a row."""
+        stop = threading.Event()
+        agent = Agent(
+            self.log,
+            "test",
+            lambda digest: self.processor,
+            now=self.clock,
+            monotonic=lambda: self.clock() / SECOND,
+            options=self.options,
+            failed=lambda partition, error: (self.failures.append(error), stop.set()),
+        )
+        watcher = _StopWhenQuiet(self.log, stop)
+        watcher.start()
+        agent.run(stop)
+        watcher.join(timeout=10)
+        assert not self.failures, self.failures
+        return self
+
+    def outputs(self) -> Iterable[Output]:
+        for partition in range(self.log.info.partitions):
+            yield from self.log.outputs(partition, 0, 1_000_000)[1]
+
+    def commands(self) -> list[Command]:
+        return sorted((o for o in self.outputs() if isinstance(o, Command)), key=lambda c: (c.at, c.id))
+
+    def row(self, projection: str, key: str) -> dict[str, Any] | None:
+        partition = partition_of(key, self.log.info.partitions)
+        value = self.log.rows(partition, "rules", ["k" + key]).get("k" + key)
+        return None if value is None else decode_cell(value).rows.get(self.processor.projection_ids[projection])
+
+
+class _StopWhenQuiet(threading.Thread):
+    def __init__(self, log: Log, stop: threading.Event) -> None:
+        super().__init__(daemon=True)
+        self._log, self._stop_agent = log, stop
+
+    def run(self) -> None:
+        quiet = 0
+        last: list[int] = []
+        for _ in range(3000):
+            partitions = range(self._log.info.partitions)
+            tails = [self._log.tail(partition) for partition in partitions]
+            done = tails == [self._log.position(partition, "rules") for partition in partitions]
+            quiet = quiet + 1 if done and tails == last else 0
+            last = tails
+            if quiet >= 3 or self._stop_agent.wait(0.01):
+                break
+        self._stop_agent.set()

@@ -1,0 +1,222 @@
+"""What an agent promises, on both embedded logs."""
+
+from __future__ import annotations
+
+import gzip
+import random
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from streams.backends.open import open_log
+from streams.event import SKIPPED, UNPARKED, control
+from streams.intake import Intake
+from streams.keys import partition_of
+from streams.log import Append
+from streams.outputs import Decision, Forward
+from streams.processor import Poisoned
+from tests.agent.running import HOUR, SECOND, Running, event
+from tests.rules.compile import building as build
+
+FINES = Path(__file__).parents[2] / "examples" / "traffic-fines" / "traffic-fines.jsonl.gz"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000 * HOUR
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def make_log(request, tmp_path, clock):
+    opened = []
+
+    def make(partitions: int = 4):
+        url = "memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/{len(opened)}.db"
+        log = open_log(url, partitions=partitions, now=clock)
+        opened.append(log)
+        return log
+
+    yield make
+    for log in opened:
+        log.close()
+
+
+def fines():
+    return build.compiled(
+        build.projection(
+            "fines",
+            {
+                "fine.created": {"amount": "event.data.amount"},
+                "fine.penalty_added": {"amount": "event.data.amount"},
+            },
+        ),
+        build.rule(
+            "penalty-due",
+            "fine.notified",
+            build.command("add-penalty", "police", fine="${event.subject}", amount="${amount * 2}"),
+            let={"amount": "fines.amount"},
+            after=60 * build.DAY,
+        ),
+        name="traffic-fines",
+    )
+
+
+def counting():
+    return build.compiled(
+        build.projection("totals", {"paid": {"count": "(has(row.count) ? row.count : 0) + 1"}}),
+        build.rule("third", "paid", build.command(n="${totals.count}"), when="totals.count == 3"),
+    )
+
+
+def test_the_real_fines_give_the_same_penalties_for_any_batches_and_partitions(make_log, clock):
+    events = [Intake().from_json(line, None) for line in gzip.decompress(FINES.read_bytes()).splitlines()]
+    last = max(each.time for each in events)
+    seen = []
+    for partitions, page in ((1, 5000), (3, 137), (8, random.randint(50, 3000))):
+        running = Running(make_log(partitions), fines(), clock, page=page).activate(importing=True)
+        for begin in range(0, len(events), 2000):
+            parts: dict[int, list] = {}
+            for each in events[begin : begin + 2000]:
+                parts.setdefault(partition_of(each.key, partitions), []).append(each)
+            running.log.append([Append(partition, part) for partition, part in parts.items()])
+        running.tick(last + 1, limit=10_000).settle()
+        seen.append([(c.id, c.key, c.at, c.args["amount"]) for c in running.commands()])
+    assert len(seen[0]) == 4635
+    assert seen[0] == seen[1] == seen[2]
+    assert [(at, amount) for _, key, at, amount in seen[0] if key == "A15"] == [(1169856000 * SECOND, 42)]
+
+
+def test_an_event_published_twice_is_evaluated_once(make_log, clock):
+    running = Running(make_log(), counting(), clock).activate()
+    running.publish(*[event("paid", "A", id=name) for name in ("1", "2", "2", "1")]).settle()
+    assert running.row("totals", "A") == {"count": 2}
+    running.publish(event("paid", "A", id="2"), event("paid", "A", id="3")).settle()
+    assert running.row("totals", "A") == {"count": 3}
+    assert [command.args for command in running.commands()] == [{"n": 3}]
+
+
+def test_state_is_found_again_by_the_next_agent(make_log, clock):
+    log = make_log()
+    Running(log, counting(), clock).activate().publish(event("paid", "A"), event("paid", "A")).settle()
+    again = Running(log, counting(), clock).publish(event("paid", "A")).settle()
+    assert len(again.commands()) == 1
+
+
+def test_a_deadline_fires_without_traffic_once_the_wall_clock_has_passed_it(make_log, clock):
+    rules = build.compiled(build.rule("late", "open", after=48 * HOUR, unless=build.unless("paid")))
+    running = Running(make_log(), rules, clock).activate()
+    running.publish(event("open", "A", clock.now)).settle()
+    clock.now += 48 * HOUR
+    running.settle()
+    assert running.commands() == []
+    clock.now += SECOND
+    assert [command.key for command in running.settle().commands()] == ["A"]
+
+
+@pytest.mark.parametrize("with_b", [True, False])
+def test_another_key_in_the_partition_does_not_move_a_clock(make_log, clock, with_b):
+    rules = build.compiled(build.rule("late", "A.open", after=48 * HOUR, unless=build.unless("A.paid")))
+    running = Running(make_log(1), rules, clock).activate(importing=True)
+    running.publish(event("A.open", "A", 0))
+    if with_b:
+        running.publish(event("other", "B", 100 * HOUR))
+    running.publish(event("A.paid", "A", 47 * HOUR)).tick(200 * HOUR).settle()
+    assert running.commands() == []
+
+
+def test_many_deadlines_due_at_once_are_many_bounded_commits(make_log, clock):
+    rules = build.compiled(build.rule("late", "open", after=HOUR))
+    running = Running(make_log(1), rules, clock, tick_limit=10).activate()
+    running.publish(*[event("open", f"K{n}", clock.now) for n in range(95)]).settle()
+    clock.now += 2 * HOUR
+    running.settle()
+    assert len(running.commands()) == 95
+    per_tick = [c.offset for c in running.commands()]
+    assert max(per_tick.count(offset) for offset in set(per_tick)) == 10
+
+
+def test_an_event_of_another_key_is_forwarded_once_and_counted_there(make_log, clock):
+    rules = build.compiled(
+        build.projection("cards", {"paid": {"count": "(has(row.count) ? row.count : 0) + 1"}}, by="event.data.card")
+    )
+    running = Running(make_log(8), rules, clock, page=3).activate()
+    for n in range(20):
+        running.publish(event("paid", f"customer{n}", card="C1"))
+        if n % 5 == 0:
+            running.settle()
+    running.settle()
+    assert running.row("cards", "C1") == {"count": 20}
+    assert sum(isinstance(output, Forward) for output in running.outputs()) == 20
+
+
+class PoisonedBy:
+    """Compiled rules in front of which one type of event cannot be evaluated, as a Python rule's bug would have it."""
+
+    def __init__(self, inner) -> None:
+        self.inner, self.cured = inner, False
+        self.lateness, self.digest, self.projection_ids = inner.lateness, inner.digest, inner.projection_ids
+
+    def keys(self, batch):
+        return self.inner.keys(batch)
+
+    def step(self, batch, step):
+        self.inner.step(batch, step)
+        for offset, each in zip(batch.offsets, batch.events, strict=True):
+            if each.type == "bad" and not self.cured:
+                raise Poisoned(offset, each, "a bug")
+
+
+def test_a_poisoned_event_is_parked_and_only_its_key_waits_until_it_is_freed(make_log, clock):
+    rules = PoisonedBy(counting())
+    running = Running(make_log(1), rules, clock).activate()
+    running.publish(event("paid", "A"), event("paid", "B"), event("bad", "A"), event("paid", "A"), event("paid", "B"))
+    running.settle()
+    assert running.row("totals", "A") == {"count": 1}
+    assert running.row("totals", "B") == {"count": 2}
+    parked = [output for output in running.outputs() if isinstance(output, Decision)]
+    assert [(each.verdict, each.key, each.reason) for each in parked] == [("parked", "A", "a bug")]
+    rules.cured = True
+    running.log.append([Append(0, [control(UNPARKED, {}, time=0, key="A")])])
+    running.publish(event("paid", "A")).settle()
+    assert running.row("totals", "A") == {"count": 3}
+
+
+def test_a_parked_event_can_be_skipped(make_log, clock):
+    running = Running(make_log(1), PoisonedBy(counting()), clock).activate()
+    running.publish(event("bad", "A"), event("paid", "A"), event("paid", "A")).settle()
+    assert running.row("totals", "A") is None
+    running.log.append([Append(0, [control(SKIPPED, {}, time=0, key="A")])])
+    running.settle()
+    assert running.row("totals", "A") == {"count": 2}
+    verdicts = [output.verdict for output in running.outputs() if isinstance(output, Decision)]
+    assert verdicts == ["parked", "skipped"]
+
+
+def test_unparking_what_is_still_poisoned_parks_it_again_and_keeps_the_order(make_log, clock):
+    rules = PoisonedBy(counting())
+    running = Running(make_log(1), rules, clock).activate()
+    running.publish(event("bad", "A"), event("paid", "A"), event("bad", "A"), event("paid", "A")).settle()
+    running.log.append([Append(0, [control(UNPARKED, {}, time=0, key="A")])])
+    running.settle()
+    assert running.row("totals", "A") is None
+    rules.cured = True
+    running.log.append([Append(0, [control(UNPARKED, {}, time=0, key="A")])])
+    running.settle()
+    assert running.row("totals", "A") == {"count": 2}
+
+
+def test_data_that_cannot_be_decoded_is_parked(make_log, clock):
+    running = Running(make_log(1), counting(), clock).activate()
+    broken = event("paid", "A")
+    broken = msgspec.structs.replace(broken, data=msgspec.Raw(b"[" * 5000 + b"]" * 5000))
+    running.publish(event("paid", "A"), broken, event("paid", "A"), event("paid", "B")).settle()
+    assert running.row("totals", "B") == {"count": 1}
