@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 from typing import Any
 
 from rules import cel
@@ -104,6 +106,33 @@ def schema(type: str, **fields: str) -> EventSchema:
     )
 
 
+class Readable(RuleSet):
+    """A rule set that a failing test can show."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"lateness {self.lateness // SECOND}s\n" + "\n".join(
+            map(shown, [*self.schemas.values(), *self.projections.values(), *self.rules])
+        )
+
+
+def shown(part: Any) -> str:
+    """What a part says, without syntax trees and places in a text."""
+    if isinstance(part, Expression):
+        return part.text
+    if isinstance(part, TemplateText):
+        return part.template.text
+    if isinstance(part, dict):
+        return "{" + ", ".join(f"{key}: {shown(value)}" for key, value in part.items()) + "}"
+    if isinstance(part, (tuple, list)):
+        return "[" + ", ".join(map(shown, part)) + "]"
+    if not dataclasses.is_dataclass(part):
+        return repr(part)
+    said = {each.name: getattr(part, each.name) for each in dataclasses.fields(part) if "span" not in each.name}
+    return f"{type(part).__name__}({', '.join(f'{name}={shown(value)}' for name, value in said.items() if value)})"
+
+
 def ruleset(*parts: Rule | Projection | EventSchema, lateness: int = 0, name: str = "test") -> RuleSet:
     def place(part: Any, at: int) -> Any:
         return type(part)(**{**{slot: getattr(part, slot) for slot in part.__slots__}, "place": at})
@@ -111,7 +140,7 @@ def ruleset(*parts: Rule | Projection | EventSchema, lateness: int = 0, name: st
     rules = [part for part in parts if isinstance(part, Rule)]
     projections = [part for part in parts if isinstance(part, Projection)]
     schemas = [part for part in parts if isinstance(part, EventSchema)]
-    return RuleSet(
+    return Readable(
         name=name,
         description="",
         lateness=lateness,
@@ -119,7 +148,7 @@ def ruleset(*parts: Rule | Projection | EventSchema, lateness: int = 0, name: st
         projections={each.name: place(each, at) for at, each in enumerate(projections)},
         rules=tuple(place(each, at) for at, each in enumerate(rules)),
         tests=(),
-        sources={"rules.yaml": repr(parts)},
+        sources={"rules.yaml": hashlib.sha256(repr(parts).encode()).hexdigest()},
     )
 
 

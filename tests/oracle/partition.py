@@ -1,0 +1,104 @@
+"""One partition in memory: what an agent does around a processor, without logs and commits.
+
+Batches are cut as the caller says; between them every cell goes through its stored form, as after a crash.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rules.step import RulesProcessor
+from streams import state
+from streams.event import TICK, Event
+from streams.log import Batch
+from streams.outputs import Command, Decision, Derived, Forward, Output
+from streams.processor import Partition, Step
+from streams.state import NEVER, Cell
+
+
+class OnePartition:
+    def __init__(self, processor: RulesProcessor) -> None:
+        self.processor = processor
+        self.partition = Partition()
+        self.stored: dict[str, bytes] = {}
+        self.outputs: list[Output] = []
+        self.counts: dict[str, int] = {}
+        self.reasons: dict[str, str] = {}
+        self.offset = 0
+
+    def cell(self, key: str) -> Cell:
+        return state.decode_cell(self.stored[key]) if key in self.stored else Cell()
+
+    def due(self) -> list[tuple[int, str]]:
+        cells = ((self.cell(key).due, key) for key in self.stored)
+        return sorted((due, key) for due, key in cells if due != NEVER)
+
+    def step(self, events: list[Event]) -> list[Output]:
+        """One batch. A tick with a limit is repeated until nothing is left, as the agent does."""
+        offsets = range(self.offset + 1, self.offset + 1 + len(events))
+        self.offset += len(events)
+        if not (len(events) == 1 and events[0].type == TICK):
+            return self._step(Batch(offsets, events), [])
+        put_out: list[Output] = []
+        while True:
+            tick = max(self.partition.tick, events[0].time)
+            due = [each for each in self.due() if each[0] < tick]
+            put_out += self._step(Batch(offsets, events), due)
+            if not due:
+                return put_out
+
+    def _step(self, batch: Batch, due: list[tuple[int, str]]) -> list[Output]:
+        keys = {*self.processor.keys(batch), *(key for _, key in due)}
+        before = {key: state.encode_cell(self.cell(key)) for key in keys}
+        step = Step(self.partition, {key: self.cell(key) for key in keys}, due)
+        self.processor.step(batch, step)
+        for key, cell in step.cells.items():
+            if key in step.dirty:
+                self.stored[key] = state.encode_cell(cell)
+            else:
+                assert state.encode_cell(cell) == before[key], f"{key} changed and nobody said so"
+        self.outputs += step.outputs
+        self.reasons |= step.reasons
+        for name, count in step.counts.items():
+            self.counts[name] = self.counts.get(name, 0) + count
+        return step.outputs
+
+    def run(self, events: list[Event], cuts: set[int] = frozenset()) -> None:  # type: ignore[assignment]
+        """All events; a new batch begins at each cut, and around each tick."""
+        batch: list[Event] = []
+        for place, event in enumerate(events):
+            if batch and (place in cuts or event.type == TICK or batch[-1].type == TICK):
+                self.step(batch)
+                batch = []
+            batch.append(event)
+        if batch:
+            self.step(batch)
+
+    def rows(self, projection: str) -> dict[str, Any]:
+        id = self.processor.projection_ids[projection]
+        cells = {key: self.cell(key) for key in self.stored}
+        return {key: cell.rows[id] for key, cell in cells.items() if id in cell.rows}
+
+
+def plain(output: Output, ways: dict[str, str]) -> tuple[Any, ...]:
+    """An output as the oracle writes it; `ways` is route id → `by`."""
+    match output:
+        case Command():
+            return (
+                "command",
+                output.id,
+                output.command,
+                output.rule,
+                output.key,
+                output.at,
+                output.cause,
+                output.args,
+                output.shadow,
+            )
+        case Derived():
+            event = output.event
+            return "derived", event.id, event.type, event.subject, event.time, output.shadow
+        case Forward():
+            return "forward", ways[output.route], output.key, output.event.id
+        case Decision():
+            return output.verdict, output.key, output.id

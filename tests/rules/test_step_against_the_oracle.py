@@ -1,0 +1,95 @@
+"""The compiled step and a naive reading of RULES.md say the same about random rules and random histories."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rules.compile import compile_rules
+from rules.node_id import route_id
+from rules.ruleset import RuleSet
+from streams.event import FORWARDED, TICK, Event, Forwarded, control
+from streams.outputs import Forward
+from streams.state import DAWN, NEVER
+from tests.oracle.histories import histories, rulesets
+from tests.oracle.naive import Oracle
+from tests.oracle.partition import OnePartition, plain
+
+SLOW = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+CUTS = st.sets(st.integers(0, 40))
+
+
+def ways(rules: RuleSet) -> dict[str, Any]:
+    listeners = [*rules.rules, *rules.projections.values()]
+    return {"": "", **{route_id(each.by): "event.subject" if each.by is None else each.by.text for each in listeners}}
+
+
+def told(rules: RuleSet, log: list[Event]) -> Oracle:
+    """The oracle after the same log."""
+    oracle = Oracle(rules)
+    bys = {route_id(each.by): each.by for each in [*rules.rules, *rules.projections.values()]}
+    for event in log:
+        if event.type == TICK:
+            oracle.tick(event.time)
+        elif event.type == FORWARDED:
+            sent = control_data(event)
+            oracle.forwarded(bys.get(sent.route), event.key, sent.event, sent.route == "")
+        else:
+            oracle.own(event)
+    return oracle
+
+
+def control_data(event: Event) -> Forwarded:
+    return msgspec.json.decode(event.data, type=Forwarded)
+
+
+def agree(partition: OnePartition, oracle: Oracle, rules: RuleSet) -> None:
+    assert [plain(output, ways(rules)) for output in partition.outputs] == oracle.outputs
+    for name in rules.projections:
+        assert partition.rows(name) == {key: row for (of, key), row in oracle.rows.items() if of == name}
+    counted = {name.split("|")[1]: n for name, n in partition.counts.items() if name.startswith("not_evaluated|")}
+    assert counted == oracle.unevaluated
+    assert partition.counts.get("late", 0) == oracle.late
+    for key in partition.stored:
+        cell = partition.cell(key)
+        mine = [each for each in oracle.pending if each.key == key]
+        assert cell.due == min((each.due for each in mine), default=NEVER)
+        assert cell.clock == max(oracle.clocks.get(key, DAWN), DAWN)
+    assert {each.key for each in oracle.pending} <= set(partition.stored)
+
+
+@given(rulesets(), histories(), CUTS)
+@SLOW
+def test_one_log_gives_what_the_rules_say_however_it_is_cut(rules: RuleSet, log: list[Event], cuts: set[int]) -> None:
+    partition = OnePartition(compile_rules(rules))
+    partition.run(log, cuts)
+    agree(partition, told(rules, log), rules)
+
+
+@given(rulesets(crossing=True), histories(keyed=True), CUTS, CUTS)
+@SLOW
+def test_what_crosses_keys_is_right_in_the_order_in_which_it_arrives(
+    rules: RuleSet, events: list[Event], cuts: set[int], others: set[int]
+) -> None:
+    processor = compile_rules(rules)
+    first = OnePartition(processor)
+    log: list[Event] = []
+    arriving = list(events)
+    while arriving and len(log) < 60:
+        size = 1 if arriving[0].type == TICK or len(log) in cuts else 2
+        batch = arriving[:1] if len(arriving) > 1 and arriving[1].type == TICK else arriving[:size]
+        arriving = arriving[len(batch) :]
+        log += batch
+        for sent in first.step(batch):
+            if isinstance(sent, Forward):
+                data = Forwarded(sent.route, 0, sent.offset, sent.event)
+                arriving.append(control(FORWARDED, data, time=sent.event.time, key=sent.key))
+    agree(first, told(rules, log), rules)
+    again = OnePartition(processor)
+    again.run(log, others)
+    assert Counter(map(repr, again.outputs)) == Counter(map(repr, first.outputs))
+    assert again.stored == first.stored
