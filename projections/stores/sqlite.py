@@ -147,6 +147,15 @@ class QueryStore:
         with self.reading() as db:
             return _position(db, partition, processor)
 
+    def size(self) -> int:
+        """About how many rows of state are shown: the largest table's, and the commands. One pass over both."""
+        return max((self.count(table) for table in self.tables), default=0) + self.count_commands()
+
+    def count_commands(self) -> int:
+        with self.reading() as db:
+            found: tuple[int] = db.execute("SELECT count(*) FROM commands").fetchone()
+            return found[0]
+
     def count(self, table: QueryTable) -> int:
         with self.reading() as db:
             found: tuple[int] = db.execute(f"SELECT count(*) FROM {table_name(table.id)}").fetchone()  # noqa: S608

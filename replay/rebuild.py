@@ -1,0 +1,78 @@
+"""`orchestrator replay rebuild`: throws the query tables away and makes them again from state, partition by partition.
+
+Works beside a running server: each partition is replaced in one transaction, in which the feeder waits, and queries see
+the old rows until the new ones are there. Whoever runs it opened the `QueryStore`, which empties a file that belongs to
+another log or other projections.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from projections.refill import refill
+from projections.stores.sqlite import QueryStore
+from projections.table import DELIVERY, RULES, CommandDecoder
+from streams.log import Log
+
+
+class Progress(NamedTuple):
+    """Rows of state read so far; how many there were last time is the estimate of what there is to read."""
+
+    partition: int
+    rows: int
+    estimate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """Rows of state that were read, and what the tables show now. `seconds` by a clock that only measures."""
+
+    read: int
+    tables: dict[str, int]
+    """Projection → rows."""
+    commands: int
+    seconds: float
+
+    @property
+    def rows_per_second(self) -> float:
+        return self.read / self.seconds if self.seconds else 0.0
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "read": self.read,
+            "tables": self.tables,
+            "commands": self.commands,
+            "seconds": round(self.seconds, 3),
+            "rows_per_second": round(self.rows_per_second),
+        }
+
+    def text(self) -> str:
+        tables = ", ".join(f"{name} {count:,}" for name, count in sorted(self.tables.items())) or "no projections"
+        return (
+            f"Made again from {self.read:,} rows of state: {tables}, {self.commands:,} commands "
+            f"({self.seconds:.2f} s, {self.rows_per_second:,.0f} rows/s)."
+        )
+
+
+def rebuild(
+    log: Log,
+    store: QueryStore,
+    commands: CommandDecoder,
+    progress: Callable[[Progress], None] = lambda progress: None,
+) -> Rebuilt:
+    """Raises LogError and QueryStoreError; partitions that were done stay done, the others are as they were."""
+    estimate = store.size()
+    began = time.perf_counter()
+    read = 0
+    for partition in range(log.info.partitions):
+        for processor in (RULES, DELIVERY):
+
+            def tell(rows: int, partition: int = partition, before: int = read) -> None:
+                progress(Progress(partition, before + rows, max(estimate, before + rows)))
+
+            read += refill(log, store, partition, processor, commands, tell)
+    took = time.perf_counter() - began
+    return Rebuilt(read, {table.name: store.count(table) for table in store.tables}, store.count_commands(), took)
