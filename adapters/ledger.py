@@ -1,0 +1,148 @@
+"""The ledger: what is known of each command, one row of the processor `delivery` per command, named by its id.
+
+Beside the commands there is one row, `CURSOR`, that says how far the outputs were read. Rows are JSON, because what
+rules put into a command may hold integers of any size. The due time of a row is that of its entry: when it may first be
+taken. A leased one keeps it, so whoever takes a partition over finds first what was in flight when its owner died.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, Final
+
+import msgspec
+
+from streams import rfc3339
+from streams.log import LogDamaged
+from streams.outputs import Command
+from streams.state import NEVER, Change
+
+DELIVERY: Final = "delivery"
+"""The name of the processor."""
+CURSOR: Final = "#outputs"
+"""Never an id: those are hexadecimal."""
+LONGEST_REASON: Final = 1_000
+"""Characters of `last_error`."""
+
+
+class State(enum.StrEnum):
+    PENDING = "pending"
+    IN_FLIGHT = "in_flight"
+    RETRYING = "retrying"
+    DONE = "done"
+    PARKED = "parked"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    SHADOW = "shadow"
+    """Decided by a rule in shadow: recorded, never sent."""
+
+
+OPEN: Final = frozenset((State.PENDING, State.IN_FLIGHT, State.RETRYING))
+"""States that delivery still has something to do about."""
+
+
+class Entry(msgspec.Struct, array_like=True):
+    """Times in microseconds since 1970 by the wall clock, 0 for never."""
+
+    command: Command
+    number: int
+    """Its place in the partition's outputs."""
+    state: State = State.PENDING
+    due: int = 0
+    """When it may be taken: intake, then the time of the next attempt."""
+    attempts: int = 0
+    """Counted when a lease is given, so an attempt that its process did not survive counts."""
+    first_attempt: int = 0
+    last_attempt: int = 0
+    last_error: str = ""
+    result: Any = None
+    epoch: int = 0
+    """Of the owner that gave the lease: with a newer owner the lease is over."""
+    deadline: int = 0
+    """When the lease runs out."""
+    round_began: int = 0
+    """The first attempt since it was last redriven."""
+    attempts_before: int = 0
+    """How many attempts were made before it was last redriven."""
+    parked: int = 0
+    """How often it was parked."""
+
+    @property
+    def round_attempts(self) -> int:
+        """What the retry policy counts."""
+        return self.attempts - self.attempts_before
+
+    def fail(self, reason: str) -> None:
+        self.last_error = reason[:LONGEST_REASON]
+
+    def change(self) -> Change:
+        return Change(self.command.id, _encoder.encode(self), self.due if self.state in OPEN else NEVER)
+
+    def summary(self) -> dict[str, Any]:
+        """The item that `GET /v1/commands` answers."""
+        return document(self.command) | {
+            "state": self.state.value,
+            "attempts": self.attempts,
+            "last_error": self.last_error or None,
+            "next_at": _moment(self.due) if self.state in (State.PENDING, State.RETRYING) else None,
+            "first_attempt_at": _moment(self.first_attempt),
+            "last_attempt_at": _moment(self.last_attempt),
+            "lease_until": _moment(self.deadline) if self.state is State.IN_FLIGHT else None,
+            "result": self.result,
+        }
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Entry | int)
+
+
+def cursor(number: int) -> Change:
+    """The row that says how far the outputs were read."""
+    return Change(CURSOR, _encoder.encode(number))
+
+
+def read_cursor(value: bytes) -> int:
+    found = _decode(CURSOR, value)
+    if not isinstance(found, int):
+        raise LogDamaged(f"the row {CURSOR} of delivery holds no number: {value[:80]!r}")
+    return found
+
+
+def read(name: str, value: bytes) -> Entry | None:
+    """The entry in a row of delivery's state, None for a row that is not a command. Raises LogDamaged."""
+    found = _decode(name, value)
+    return found if isinstance(found, Entry) else None
+
+
+def entry(name: str, value: bytes) -> Entry:
+    """The entry of a command. Raises LogDamaged."""
+    found = read(name, value)
+    if found is None:
+        raise LogDamaged(f"the row of command {name} in delivery's state holds no command")
+    return found
+
+
+def summary(row: bytes) -> dict[str, Any] | None:
+    """The item of `GET /v1/commands` in a row, None for a row that is not a command. Raises LogDamaged."""
+    found = read("?", row)
+    return found.summary() if found is not None else None
+
+
+def document(command: Command) -> dict[str, Any]:
+    """`Command.document`, with `at` null where no text can say it: deadlines may lie beyond the year 9999."""
+    try:
+        return command.document()
+    except OverflowError:
+        return msgspec.structs.replace(command, at=0).document() | {"at": None}
+
+
+def _moment(micros: int) -> str | None:
+    return rfc3339.format(micros) if micros else None
+
+
+def _decode(name: str, value: bytes) -> Entry | int:
+    try:
+        found: Entry | int = _decoder.decode(value)
+        return found
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise LogDamaged(f"the row {name} of delivery's state cannot be read: {error}") from error

@@ -1,0 +1,70 @@
+"""Results of commands as events, appended to the partition that decided, so that rules may react to them (RULES.md §6).
+
+Their ids follow from the command's, so that the same outcome is the same event however often it is told. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from adapters.ledger import Entry
+from streams.event import OURSELVES, RESULT, Event, fingerprint
+
+LARGEST: Final = 64 * 1024
+"""Bytes of JSON that an adapter's result may take."""
+
+
+def succeeded(entry: Entry, now: int) -> Event:
+    return _event(entry, "succeeded", "succeeded", {"result": entry.result}, now)
+
+
+def parked(entry: Entry, now: int) -> Event:
+    """One for each time it is parked: a redriven command may be parked again."""
+    return _event(entry, "parked", f"parked.{entry.parked}", {"reason": entry.last_error}, now)
+
+
+def cancelled(entry: Entry, now: int) -> Event:
+    return _event(entry, "cancelled", "cancelled", {"reason": entry.last_error}, now)
+
+
+def _event(entry: Entry, what: str, suffix: str, more: dict[str, Any], now: int) -> Event:
+    command = entry.command
+    data = {
+        "id": command.id,
+        "command": command.command,
+        "to": command.to,
+        "rule": command.rule,
+        "attempts": entry.attempts,
+        **more,
+    }
+    id = f"{command.id}.{suffix}"
+    return Event(
+        f"orchestrator.command.{what}",
+        now,
+        command.key,
+        command.key,
+        OURSELVES,
+        id,
+        fingerprint(OURSELVES, id),
+        msgspec.Raw(msgspec.json.encode(data)),
+        RESULT,
+        command.hops + 1,
+    )
+
+
+def plain(result: Any) -> Any:
+    """What an adapter hands back, as JSON that fits into an event; a note where it is none or does not."""
+    try:
+        text = msgspec.json.encode(result)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        return {"unreadable": clean(f"the adapter's result is no JSON: {error}")}
+    if len(text) > LARGEST:
+        return {"unreadable": f"the adapter's result has {len(text):,} bytes, more than the {LARGEST:,} kept"}
+    return msgspec.json.decode(text)
+
+
+def clean(text: str) -> str:
+    """Texts of errors may hold what is no Unicode."""
+    return text.encode("utf-8", "replace").decode()

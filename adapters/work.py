@@ -1,0 +1,65 @@
+"""The one interface between delivery and those who deliver: take work by lease, say what became of it.
+
+In process the pool of each target uses it (`workers.py`); over HTTP, workers in any language will. So nothing here
+knows a transport, an event loop's task or the log. A lease that runs out without an answer is given to somebody else,
+with the same id: targets see a command at least once.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+
+class Work(NamedTuple):
+    """One attempt at one command. `id` and `attempt` together name the lease."""
+
+    id: str
+    attempt: int
+    """From 1; attempts before a redrive count on."""
+    target: str
+    body: bytes
+    """The command as JSON, as in OUT of RULES.md §13: the same bytes at every attempt."""
+    deadline: int
+    """Microseconds since 1970, when the lease runs out."""
+    partition: int
+
+
+class Verdict(enum.StrEnum):
+    DONE = "done"
+    RETRY = "retry"
+    """May succeed later: tried again until the target's retry policy gives up."""
+    FINAL = "final"
+    """Will never succeed as it is: parked."""
+    RETURNED = "returned"
+    """Given back untried: another takes it at once, and no attempt is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    verdict: Verdict
+    reason: str = ""
+    """Why it is not done, for people."""
+    result: Any = None
+    """JSON values: what the target answered."""
+    retry_after: float | None = None
+    """Seconds, where the target asked for a time."""
+
+
+RETURNED = Outcome(Verdict.RETURNED)
+
+
+class WorkSource(Protocol):
+    """What a worker needs. Bounded by its caller: who leases no more than it can do holds no more."""
+
+    async def lease(self, target: str, limit: int, ttl: float, wait: float) -> list[Work]:
+        """Up to `limit` commands for this target, for `ttl` seconds each. Waits for the first at most `wait` seconds,
+        then answers with none."""
+        ...
+
+    def acknowledge(self, work: Work, outcome: Outcome) -> Awaitable[bool]:
+        """Noted at once; the answer comes when it is stored. False if the lease was not held any more and the outcome
+        changed nothing: somebody else was given the command, or its fate is settled."""
+        ...
