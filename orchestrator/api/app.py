@@ -1,0 +1,17 @@
+"""Puts the API together: middleware, context, routes."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from orchestrator.api.context import CONTEXT, Context
+from orchestrator.api.problem import middleware
+from orchestrator.api.routes import events
+
+
+def make_app(context: Context) -> web.Application:
+    app = web.Application(middlewares=[middleware(context.failed)], client_max_size=context.body_bytes)
+    app[CONTEXT] = context
+    for resource in (events,):
+        resource.add(app)
+    return app

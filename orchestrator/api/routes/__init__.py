@@ -1,0 +1,1 @@
+"""One resource a file; each has `add(app)` that registers its routes."""

@@ -1,0 +1,47 @@
+"""The entry: finds the command, runs it, and turns how it ended into an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from cyclopts import App, CycloptsError
+
+from orchestrator.cli.exits import FAILED, OK, USAGE, CommandFailed
+from orchestrator.cli.show import note
+
+
+def build() -> App:
+    """Commands are named by the place of their function and loaded when called."""
+    app = App(name="orchestrator", help="Events in, decisions out, and the proof of why.", version_flags=[])
+    app.command("orchestrator.cli.version:version", name="version")
+    return app
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """The exit status. Usage errors are printed by cyclopts."""
+    from orchestrator.settings import SettingsError
+
+    try:
+        status = build()(arguments, exit_on_error=False, print_error=True, result_action="return_value")
+        return status if isinstance(status, int) else OK
+    except CycloptsError:
+        return USAGE
+    except SettingsError as error:
+        note(f"orchestrator: {error}")
+        return USAGE
+    except CommandFailed as error:
+        note(f"orchestrator: {error}")
+        return error.status
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader went away, as `head` does: nothing more to say, also not while Python flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def main() -> NoReturn:
+    sys.exit(run())

@@ -1,0 +1,180 @@
+"""Settings: read once at start from flags and the environment, and the only place that reads either.
+
+Each has an environment variable, a default and a line of documentation; a flag beats its variable. What is wrong is
+refused at start with name, value and remedy (`SettingsError`). The rest of the program is handed this frozen object, or
+frozen options made from it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from streams import duration
+from streams.keys import SLICES
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class SettingsError(Exception):
+    """A setting cannot be used; the text names it, its value and the remedy, one line a setting."""
+
+
+def _seconds(value: Any) -> Any:
+    """Text such as `10s` or `500ms`; a bare number is seconds."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return duration.parse(value) / 1e6
+    return value
+
+
+def _paths(value: Any) -> Any:
+    """One text holds paths as PATH does."""
+    if isinstance(value, str):
+        return [part for part in value.split(os.pathsep) if part]
+    return value
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds)]
+Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_paths)]
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", populate_by_name=True, env_ignore_empty=True)
+
+    log: str = Field(
+        "sqlite:///.orchestrator/log.db",
+        validation_alias="ORCHESTRATOR_LOG",
+        description="The log: memory:// or sqlite:///path/to/log.db.",
+    )
+    rules: Paths = Field((), validation_alias="ORCHESTRATOR_RULES", description="Rule files or folders.")
+    targets: Path | None = Field(None, validation_alias="ORCHESTRATOR_TARGETS", description="The targets file.")
+    host: str = Field("127.0.0.1", validation_alias="ORCHESTRATOR_HOST", description="Address of the HTTP API.")
+    port: int = Field(
+        8000, ge=0, le=65535, validation_alias="ORCHESTRATOR_PORT", description="Port of the HTTP API; 0 picks one."
+    )
+    metrics_port: int = Field(
+        9090, ge=0, le=65535, validation_alias="METRICS_PORT", description="Port of the metrics; 0 picks one."
+    )
+    url: str = Field(
+        "http://127.0.0.1:8000",
+        validation_alias="ORCHESTRATOR_URL",
+        description="Where commands that talk to a server find it.",
+    )
+    partitions: int | None = Field(
+        None,
+        ge=1,
+        le=SLICES,
+        validation_alias="ORCHESTRATOR_PARTITIONS",
+        description="Partitions of a new log, by default 8; of an existing one, the number it must have.",
+    )
+    lease: Seconds = Field(
+        10.0,
+        ge=0.5,
+        le=3600,
+        validation_alias="ORCHESTRATOR_LEASE",
+        description="How long a partition stays owned without a sign of life.",
+    )
+    workers: int = Field(1, ge=1, validation_alias="WORKERS", description="Agent processes; 1 on the embedded log.")
+    batch: int = Field(
+        5000,
+        ge=1,
+        le=5000,
+        validation_alias="EVENT_BUS_BATCH_SIZE",
+        description="Events that are read, and so committed, at once at most.",
+    )
+    cache_bytes: int = Field(
+        512 << 20, ge=1 << 20, validation_alias="ORCHESTRATOR_CACHE_BYTES", description="Memory for the state of keys."
+    )
+    tick_delay: Seconds = Field(
+        1.0,
+        ge=0,
+        le=86_400,
+        validation_alias="ORCHESTRATOR_TICK_DELAY",
+        description="How far ticks stay behind the wall clock, beside the lateness of the rules.",
+    )
+    body_bytes: int = Field(
+        8 << 20, ge=1 << 10, validation_alias="ORCHESTRATOR_MAX_BODY", description="Largest request body, bytes."
+    )
+    event_bytes: int = Field(
+        256 << 10, ge=1 << 10, validation_alias="ORCHESTRATOR_MAX_EVENT", description="Largest event, bytes."
+    )
+    queue: int = Field(
+        50_000,
+        ge=1,
+        validation_alias="ORCHESTRATOR_QUEUE",
+        description="Events that may wait for their append; beyond it requests are answered with 429.",
+    )
+    log_level: Annotated[LogLevel, BeforeValidator(_lower)] = Field(
+        "info", validation_alias="LOG_LEVEL", description="debug, info, warning or error."
+    )
+
+    @field_validator("host")
+    @classmethod
+    def _loopback(cls, host: str) -> str:
+        try:
+            loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            loopback = False
+        if not loopback:
+            raise ValueError("no API key is configured, so the server binds to loopback only: choose 127.0.0.1 or ::1")
+        return host
+
+    @field_validator("url")
+    @classmethod
+    def _http(cls, url: str) -> str:
+        if not url.startswith(("http://", "https://")):
+            raise ValueError("write an address such as http://127.0.0.1:8000")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _one_worker(self) -> Settings:
+        if self.workers > 1 and self.log.startswith(("memory:", "sqlite:")):
+            raise ValueError(f"WORKERS={self.workers}: the embedded log has one agent process; leave it at 1")
+        return self
+
+
+_REMEDIES: Final = {
+    "int_parsing": "write a whole number",
+    "int_type": "write a whole number",
+    "float_parsing": "write a duration such as 10s or 500ms",
+    "float_type": "write a duration such as 10s or 500ms",
+    "greater_than_equal": "choose at least {ge}",
+    "less_than_equal": "choose at most {le}",
+    "literal_error": "choose {expected}",
+}
+
+
+def load(**flags: Any) -> Settings:
+    """Settings from the environment; flags that are not None win. Raises SettingsError."""
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_problem(dict(found), given) for found in error.errors())) from None
+
+
+def _problem(found: dict[str, Any], given: dict[str, Any]) -> str:
+    place = found["loc"]
+    text: str = found["msg"].removeprefix("Value error, ")
+    if not place:
+        return text
+    name = str(place[0])
+    field = next((key for key, info in Settings.model_fields.items() if name in (key, info.validation_alias)), name)
+    variable = Settings.model_fields[field].validation_alias if field in Settings.model_fields else name
+    shown = f"--{field.replace('_', '-')}" if field in given else variable
+    remedy = _REMEDIES.get(found["type"])
+    if remedy is not None:
+        text = f"{text[:1].lower()}{text[1:]}; {remedy.format(**found.get('ctx', {}))}"
+    return f"{shown}={found['input']}: {text}"

@@ -1,0 +1,63 @@
+"""Settings: defaults, flags over variables, and refusals that say what to do."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.settings import Settings, SettingsError, load
+
+
+def test_every_setting_has_a_variable_and_a_line_of_documentation() -> None:
+    for name, field in Settings.model_fields.items():
+        assert isinstance(field.validation_alias, str), name
+        assert field.description, name
+
+
+def test_defaults_are_those_that_the_guide_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    for field in Settings.model_fields.values():
+        monkeypatch.delenv(str(field.validation_alias), raising=False)
+    settings = load()
+    assert (settings.log, settings.port, settings.metrics_port) == ("sqlite:///.orchestrator/log.db", 8000, 9090)
+    assert settings.url == "http://127.0.0.1:8000"
+
+
+def test_a_flag_beats_its_variable_and_an_absent_flag_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_PORT", "8123")
+    assert load(port=None).port == 8123
+    assert load(port=1).port == 1
+
+
+def test_rules_are_paths_as_in_path_and_leases_durations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_RULES", "a.yaml:rules")
+    monkeypatch.setenv("ORCHESTRATOR_LEASE", "1500ms")
+    settings = load()
+    assert settings.rules == (Path("a.yaml"), Path("rules"))
+    assert settings.lease == 1.5
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("METRICS_PORT", "many", "whole number"),
+        ("METRICS_PORT", "70000", "at most 65535"),
+        ("ORCHESTRATOR_PARTITIONS", "0", "at least 1"),
+        ("ORCHESTRATOR_LEASE", "soon", "is not a duration"),
+        ("LOG_LEVEL", "loud", "choose 'debug'"),
+        ("ORCHESTRATOR_HOST", "0.0.0.0", "loopback only"),
+        ("ORCHESTRATOR_URL", "localhost:8000", "http://"),
+        ("WORKERS", "2", "leave it at 1"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_name_value_and_remedy(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError) as refused:
+        load()
+    assert f"{variable}={value}" in str(refused.value)
+    assert said in str(refused.value)
+
+
+def test_a_wrong_flag_is_named_as_a_flag() -> None:
+    with pytest.raises(SettingsError, match="--metrics-port=-1"):
+        load(metrics_port=-1)
