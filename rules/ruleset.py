@@ -7,14 +7,19 @@ under it, from which `rules.load.from_document` makes an equal rule set when a r
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 import orjson
 
+from rules.diagnostics import Diagnostic
 from rules.model.event_schema import EventSchema
 from rules.model.projection import Projection
 from rules.model.rule import Rule
 from rules.model.test_case import TestCase
+
+ENGINE: Final = 1
+"""The level of the language: what a stored rule set was written for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,8 @@ class RuleSet:
     tests: tuple[TestCase, ...]
     sources: dict[str, str]
     """File name → text, in the order they were read."""
+    warnings: tuple[Diagnostic, ...] = field(default=(), compare=False, repr=False)
+    """What the checks found that is no error."""
 
     @property
     def digest(self) -> str:
@@ -37,4 +44,4 @@ class RuleSet:
 
     @property
     def document(self) -> bytes:
-        return orjson.dumps({"engine": 1, "files": list(self.sources.items())})
+        return orjson.dumps({"engine": ENGINE, "files": list(self.sources.items())})

@@ -13,6 +13,8 @@ class CommandAction:
     to: str
     args: dict[str, Payload]
     span: Span
+    to_span: Span | None = None
+    """Of the target's name, where the file names it."""
 
 
 @dataclass(frozen=True, slots=True)

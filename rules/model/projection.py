@@ -19,4 +19,6 @@ class Projection:
     delete: tuple[str, ...]
     """Types, exact, that delete the row."""
     place: int
+    """The place in the rule set, from 0."""
     span: Span
+    index_spans: tuple[Span, ...] = ()

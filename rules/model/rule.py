@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from rules.model.action import Action
 from rules.model.source import Expression, Span
+
+NEVER: Final = 2**62
+"""`once_within` of `once: true`: no firing is that far from another, in microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,7 @@ class Unless:
 
     on: tuple[str, ...]
     when: Expression | None
+    on_spans: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Rule:
     let: tuple[tuple[str, Expression], ...]
     deadline: Deadline | None
     once_within: int | None
-    """Microseconds; `once: true` is NEVER (2**62), with `keep` that long."""
+    """Microseconds; `once: true` is NEVER, with `keep` that long."""
     priority: int
     enabled: bool
     shadow: bool
@@ -45,3 +49,5 @@ class Rule:
     place: int
     """The place in the rule set, from 0: equal priorities fire in this order."""
     span: Span
+    on_spans: tuple[Span, ...] = ()
+    """Of each type in `on`."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from rules import cel
 
@@ -18,21 +18,36 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """A text as it stands in its file, from which any of its characters can be found again (`rules.text.places`)."""
+
+    raw: str
+    """With its quotes, escapes and line ends."""
+    style: Literal["plain", "single", "double", "literal", "folded"]
+    span: Span
+    """Of the first character of `raw`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Expression:
-    """CEL text and what it parsed to. `text` is the CEL; a YAML number or boolean is written as CEL."""
+    """CEL text and what it parsed to. `text` is the CEL; a YAML number or boolean is written as CEL.
+
+    Two are equal that say the same at the same place."""
 
     text: str
-    node: cel.Node
+    node: cel.Node = field(compare=False)
     span: Span
     """Of the first character of `text`."""
+    written: Written | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateText:
     """A payload string with at least one `${…}` in it."""
 
-    template: cel.Template
+    template: cel.Template = field(compare=False)
     span: Span
+    written: Written | None = field(default=None, repr=False)
 
 
 Payload = TemplateText | str | int | float | bool | None | list[Any] | dict[str, Any]

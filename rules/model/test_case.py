@@ -18,5 +18,6 @@ class TestCase:
     until: int | None
     """Microseconds since 1970; None: the greatest time given."""
     expect: tuple[dict[str, Any], ...]
-    """Commands, each compared on the fields it names."""
+    """Commands, each compared on the fields it names. `at` is RFC 3339 text in UTC."""
     span: Span
+    given_spans: tuple[Span, ...] = ()
