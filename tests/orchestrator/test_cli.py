@@ -1,6 +1,7 @@
 """The command line as a user calls it, in this process: output, and exit status."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -17,3 +18,58 @@ def test_version_is_shown_to_people_and_programs(capsys: pytest.CaptureFixture[s
 def test_an_unknown_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["fly"]) == 2
     assert run(["version", "--loud"]) == 2
+
+
+RULES = """
+ruleset: shop
+rules:
+  big:
+    on: order.placed
+    when: event.data.total > 100
+    then: [{command: look-at, to: log, args: {order: "${event.subject}"}}]
+"""
+
+
+def test_rules_check_names_the_rule_set_or_shows_every_mistake(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text(RULES)
+    assert run(["rules", "check", str(file), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["ruleset"], found["rules"]) == ("shop", ["big"])
+    assert run(["rules", "check", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["digest"] == found["digest"], "a folder's name is not in the digest"
+    file.write_text(RULES.replace("when: event", "wenn: 1\n    when: evnt"))
+    assert run(["rules", "check", str(file)]) == 1
+    said = capsys.readouterr().err
+    assert "rules.yaml:6:" in said
+    assert "wenn" in said
+
+
+def test_rule_files_that_are_not_there_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["rules", "check", str(tmp_path / "none.yaml")]) == 1
+    assert "none.yaml" in capsys.readouterr().err
+    assert run(["rules", "check", str(tmp_path)]) == 1
+    assert "holds no rule file" in capsys.readouterr().err
+    assert run(["rules", "check"]) == 2
+
+
+def test_simulate_writes_commands_and_a_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "rules.yaml").write_text(RULES)
+    events = [
+        {"id": str(n), "source": "s", "type": "order.placed", "subject": f"o{n}", "time": "2026-01-01T00:00:00Z"}
+        | {"data": {"total": 60 * n}}
+        for n in range(4)
+    ]
+    file, out = tmp_path / "events.jsonl", tmp_path / "out.jsonl"
+    file.write_text("".join(json.dumps(event) + "\n" for event in events))
+    call = ["simulate", "--rules", str(tmp_path), "--events", str(file), "--commands", str(out), "--json"]
+    assert run(call) == 0
+    assert json.loads(capsys.readouterr().out)["firings"] == {"big": 2}
+    assert [json.loads(line)["key"] for line in out.read_text().splitlines()] == ["o2", "o3"]
+    file.write_text("{")
+    assert run(call) == 1
+    assert "line 1" in capsys.readouterr().err
+    assert run([*call, "--until", "tomorrow"]) == 2
+    assert "--until=tomorrow" in capsys.readouterr().err
