@@ -121,12 +121,12 @@ class MemoryLog:
         return answers
 
     def _room(self, request: Append) -> None:
-        partition = self._partition(request.partition)
         used = self._processor(request.partition, self._limits.lag_of).position
-        if len(partition.events) + len(request.events) - used > self._limits.max_lag_events:
+        lag = len(self._partition(request.partition).events) + len(request.events) - used
+        if lag > self._limits.max_lag_events:
             raise LogFull(
-                f"partition {request.partition} is {len(partition.events) - used} events ahead of its "
-                f"{self._limits.lag_of}, the most allowed is {self._limits.max_lag_events}: repeat when they caught up"
+                f"partition {request.partition} would be {lag} events ahead of its {self._limits.lag_of}, the most "
+                f"allowed is {self._limits.max_lag_events}: repeat when they caught up"
             )
 
     def _append(self, request: Append) -> Appended:

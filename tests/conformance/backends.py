@@ -1,0 +1,107 @@
+"""The backends under test, and what tests are made of: a clock, events, commits.
+
+A later backend is added to BACKENDS and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from streams.backends.limits import LogLimits
+from streams.backends.open import open_log
+from streams.event import Event
+from streams.event import fingerprint as fingerprint_of
+from streams.log import Code, Commit, Lease, Log
+from streams.outputs import Command, Output
+from streams.state import NEVER, Change
+
+SMALL = LogLimits(overlay_rows=8, flush_rows=3, min_free_bytes=0)
+"""Little memory for newest rows, so that tests meet every place where a row can lie."""
+
+
+class Clock:
+    """Microseconds, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += int(seconds * 1e6)
+
+
+@dataclass(frozen=True)
+class Backend:
+    name: str
+    url: Callable[[Path], str]
+    """Of a log in this folder."""
+    persistent: bool
+    """Whether what is stored outlives `close`, and can be opened twice at once."""
+
+    def open(self, folder: Path, clock: Clock, *, partitions: int = 3, limits: LogLimits = SMALL) -> Log:
+        return open_log(self.url(folder), partitions=partitions, now=clock, limits=limits)
+
+
+BACKENDS = [
+    Backend("memory", lambda folder: "memory://", persistent=False),
+    Backend("sqlite", lambda folder: f"sqlite:///{folder / 'log.db'}", persistent=True),
+    Backend("sqlite-normal", lambda folder: f"sqlite:///{folder / 'log.db'}?synchronous=normal", persistent=True),
+]
+
+
+def event(number: int, key: str = "k", data: bytes = b'{"n":1}') -> Event:
+    id = f"e{number}"
+    return Event("thing.happened", number, key, key, "/tests", id, fingerprint_of("/tests", id), msgspec.Raw(data))
+
+
+def events(first: int, last: int) -> list[Event]:
+    return [event(number) for number in range(first, last + 1)]
+
+
+def ids(found: Sequence[Event]) -> list[str]:
+    return [one.id for one in found]
+
+
+def command(number: int) -> Command:
+    return Command(f"c{number}", "do", "log", "rule", "k", number, f"e{number}", {"n": number}, "digest")
+
+
+def put(name: str, value: bytes, due: int = NEVER) -> Change:
+    return Change(name, value, due)
+
+
+def gone(name: str) -> Change:
+    return Change(name, None)
+
+
+class Writer:
+    """A processor that owns a partition and knows its position."""
+
+    def __init__(self, log: Log, partition: int = 0, processor: str = "rules", owner: str = "owner") -> None:
+        self.log = log
+        self.partition = partition
+        self.processor = processor
+        self.lease = owned(log, partition, owner)
+        self.position = log.position(partition, processor)
+
+    def commit(self, *changes: Change, outputs: Sequence[Output] = (), events: Sequence[Event] = ()) -> Code:
+        code = self.log.commit(self.next(*changes, outputs=outputs, events=events))
+        if code is Code.COMMITTED:
+            self.position += 1
+        return code
+
+    def next(self, *changes: Change, outputs: Sequence[Output] = (), events: Sequence[Event] = ()) -> Commit:
+        start = self.position
+        return Commit(self.lease, self.processor, start, start + 1, list(changes), list(outputs), list(events))
+
+
+def owned(log: Log, partition: int = 0, owner: str = "owner", ttl: float = 10.0) -> Lease:
+    lease = log.acquire(partition, owner, ttl)
+    assert lease is not None
+    return lease
