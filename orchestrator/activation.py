@@ -1,0 +1,66 @@
+"""Rule sets by digest: kept in the log, activated by control event, compiled when a worker meets them.
+
+At start the shell activates what its files say wherever another rule set is active. A replay meets the same activations
+at the same offsets and finds their texts in the log, whatever became of the files since.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import msgspec
+
+from rules.compile import compile_rules
+from rules.load import from_document
+from rules.ruleset import RuleSet
+from rules.step import RulesProcessor
+from streams.event import ACTIVATED, control
+from streams.log import Append, Log, LogDamaged
+from streams.processor import Partition
+from streams.state import PARTITION
+from streams.worker import RULES
+
+_MOST_COMPILED = 16
+
+
+class Processors:
+    """Compiled rule sets by digest, from the documents of one log. Any thread; a small bounded cache."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._lock = threading.Lock()
+        self._compiled: dict[str, RulesProcessor] = {}
+
+    def __call__(self, digest: str) -> RulesProcessor:
+        """Raises LogDamaged for a rule set that was activated and is not in the log, RuleErrors for one that this
+        version cannot read."""
+        with self._lock:
+            found = self._compiled.get(digest)
+            if found is not None:
+                return found
+            body = self._log.document(digest)
+            if body is None:
+                raise LogDamaged(f"the log activates rule set {digest}, but does not hold it: restore it from a backup")
+            while len(self._compiled) >= _MOST_COMPILED:
+                del self._compiled[next(iter(self._compiled))]
+            compiled = self._compiled[digest] = compile_rules(from_document(body))
+            return compiled
+
+
+def activate(log: Log, ruleset: RuleSet, now: Callable[[], int]) -> list[int]:
+    """Activates the rule set in every partition where another one is active; which those were. Doing it twice does
+    no harm: the second activation changes nothing."""
+    digest = ruleset.digest
+    others = [partition for partition in range(log.info.partitions) if active(log, partition) != digest]
+    if others:
+        log.put_document(digest, ruleset.document)
+        event = control(ACTIVATED, {"digest": digest, "name": ruleset.name}, time=now())
+        log.append([Append(partition, [event]) for partition in others])
+    return others
+
+
+def active(log: Log, partition: int) -> str:
+    """The digest of the rule set that the partition's last commit left active; "" for none."""
+    row = log.rows(partition, RULES, [PARTITION]).get(PARTITION)
+    return "" if row is None else msgspec.msgpack.decode(row, type=Partition).rules

@@ -1,0 +1,59 @@
+"""Rule sets are kept by the log and activated once, and a replay finds them there."""
+
+import pytest
+
+from orchestrator.activation import Processors, activate, active
+from rules.load import load_sources
+from streams.backends.open import open_log
+from streams.log import LogDamaged
+from streams.worker import Worker
+
+RULES = """
+ruleset: {name}
+projections:
+  totals:
+    fold:
+      paid: {{amount: event.data.amount}}
+"""
+
+
+@pytest.fixture
+def log():
+    log = open_log("memory://", partitions=3, now=lambda: 1)
+    yield log
+    log.close()
+
+
+def rules(name="one"):
+    return load_sources({"rules.yaml": RULES.format(name=name)})
+
+
+def evaluate(log):
+    for partition in range(3):
+        lease = log.acquire(partition, "test", 10)
+        worker = Worker(log, lease, Processors(log), budget=1_000_000)
+        while worker.work(100):
+            pass
+
+
+def test_a_rule_set_is_activated_in_every_partition_once(log):
+    assert activate(log, rules(), lambda: 1) == [0, 1, 2]
+    evaluate(log)
+    assert [active(log, partition) for partition in range(3)] == [rules().digest] * 3
+    assert activate(log, rules(), lambda: 2) == []
+
+
+def test_a_changed_file_is_another_activation(log):
+    activate(log, rules(), lambda: 1)
+    evaluate(log)
+    assert activate(log, rules("two"), lambda: 1) == [0, 1, 2]
+
+
+def test_an_active_rule_set_is_found_in_the_log_without_its_files(log):
+    activate(log, rules(), lambda: 1)
+    assert Processors(log)(rules().digest).ruleset == rules()
+
+
+def test_a_rule_set_that_the_log_lost_is_damage(log):
+    with pytest.raises(LogDamaged, match="does not hold it"):
+        Processors(log)("0" * 32)
