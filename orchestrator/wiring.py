@@ -1,0 +1,170 @@
+"""The parts of a server and who tells whom: log, agent, feeder, and what the API asks of them.
+
+`Engine` is made from settings, starts everything that works without HTTP, and stops it in order: first the agent, which
+finishes its batch, commits and releases; then the feeder, which shows what was committed; then the files close.
+Agent and feeder each live in a thread. Nothing that fails in one of them is lost: it is counted, logged, and part of
+`problems` until it is mended.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import structlog
+
+from orchestrator.activation import Processors, activate
+from orchestrator.settings import Settings
+from orchestrator.threads import Part
+from projections.feeder import Feeder
+from projections.query import Queries
+from projections.stores.sqlite import QueryStore
+from projections.table import CommandDecoder, QueryTable
+from rules.ruleset import RuleSet
+from rules.step import RulesProcessor
+from streams.agent import Agent, AgentOptions, PartitionView
+from streams.backends.open import open_log
+from streams.log import Lease, Log
+
+STOP_TIMEOUT = 30.0
+"""Seconds that each part has to end."""
+_log = structlog.get_logger()
+
+
+def wall_clock() -> int:
+    """Microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+class Engine:
+    """`commands` decodes what delivery keeps. `owned` and `lost` hand partitions over to delivery, in the agent's
+    thread; `committed` is told of each commit of the rules."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        ruleset: RuleSet,
+        commands: CommandDecoder,
+        *,
+        owned: Callable[[Lease], None] = lambda lease: None,
+        lost: Callable[[int], None] = lambda partition: None,
+        committed: Callable[[int], None] = lambda partition: None,
+        failed: Callable[[str, BaseException], None] = lambda part, error: None,
+    ) -> None:
+        """Raises LogError, RuleErrors and QueryStoreError: nothing is started then."""
+        self.settings = settings
+        self.now = wall_clock
+        self._failed = failed
+        self._tell = committed
+        self.log: Log = open_log(settings.log, partitions=settings.partitions, now=self.now)
+        try:
+            self.processors = Processors(self.log)
+            self.activated = activate(self.log, ruleset, self.now)
+            self.ruleset = ruleset
+            self._processor = self._compiled(ruleset)
+            self.store = QueryStore(
+                query_path(settings.log),
+                self.log.info,
+                tables(self._processor),
+                notice=lambda text: _log.warning("query tables", text=text),
+            )
+        except BaseException:
+            self.log.close()
+            raise
+        self.queries = Queries(self.store)
+        self.feeder = Feeder(self.log, self.store, commands, failed=lambda error: self._report("feeder", error))
+        self.agent = Agent(
+            self.log,
+            f"{socket.gethostname()}:{os.getpid()}",
+            self.processors,
+            now=self.now,
+            monotonic=time.monotonic,
+            options=AgentOptions(
+                lease=settings.lease,
+                page=settings.batch,
+                cache=settings.cache_bytes,
+                tick_delay=int(settings.tick_delay * 1e6),
+            ),
+            owned=owned,
+            lost=lost,
+            committed=self._committed,
+            failed=lambda partition, error: self._report(f"partition {partition}", error),
+        )
+        self._agent = Part("agent", self.agent.run, failed=self._report)
+        self._feeder = Part("feeder", self.feeder.run, failed=self._report)
+
+    def _compiled(self, ruleset: RuleSet) -> RulesProcessor:
+        self.log.put_document(ruleset.digest, ruleset.document)
+        return self.processors(ruleset.digest)
+
+    def start(self) -> None:
+        self._feeder.start()
+        self._agent.start()
+
+    def stop_agent(self) -> None:
+        """Blocks until the agent has released its partitions, at most STOP_TIMEOUT seconds."""
+        self._agent.ask_to_stop()
+        if not self._agent.join(STOP_TIMEOUT):
+            _log.error("the agent did not stop in time; its lease will run out", seconds=STOP_TIMEOUT)
+
+    def close(self) -> None:
+        """After `stop_agent`. Blocks until what was committed is shown."""
+        self._feeder.ask_to_stop()
+        self.feeder.notify()
+        if self._feeder.join(STOP_TIMEOUT):
+            self.feeder.catch_up()
+            self.store.close()
+            self.log.close()
+        else:
+            _log.error("the feeder did not stop in time", seconds=STOP_TIMEOUT)
+
+    # ------------------------------------------------------------ looking
+
+    def views(self) -> list[PartitionView]:
+        return self.agent.views()
+
+    def problems(self) -> list[str]:
+        """What is wrong now, in words; nothing if all is well."""
+        found = [f"{part.name}: {part.failure}" for part in (self._agent, self._feeder) if part.failure]
+        if self.feeder.status.failure:
+            found.append(f"query tables fall behind: {self.feeder.status.failure}")
+        for view in self.views():
+            if view.state in ("failed", "stalled"):
+                found.append(f"partition {view.partition} is {view.state}: {view.reason}")
+            if view.blocked:
+                found.append(f"partition {view.partition}: {view.blocked} keys are blocked behind parked events")
+        return found
+
+    def ready(self) -> bool:
+        """Whether every partition is evaluated, here or elsewhere."""
+        return all(view.state == "running" or "another process" in view.reason for view in self.views())
+
+    def _committed(self, partition: int) -> None:
+        self.feeder.notify()
+        self._tell(partition)
+
+    def _report(self, part: str, error: BaseException) -> None:
+        _log.error("failed", part=part, error=str(error), exc_info=error)
+        self._failed(part, error)
+
+
+def tables(processor: RulesProcessor) -> list[QueryTable]:
+    """The query tables of a rule set."""
+    return [
+        QueryTable(each.name, processor.projection_ids[each.name], each.index)
+        for each in processor.ruleset.projections.values()
+    ]
+
+
+def query_path(log_url: str) -> Path:
+    """The file of the query tables: beside the log's; for a log in memory, one in a folder of its own."""
+    parts = urlsplit(log_url)
+    if parts.scheme == "sqlite":
+        path = Path(parts.path[1:])
+        return path.with_name(f"{path.stem}.query.db")
+    return Path(tempfile.mkdtemp(prefix="orchestrator-")) / "query.db"

@@ -1,0 +1,87 @@
+"""The engine of a server: events in, rows out, over a restart, without HTTP."""
+
+import time
+
+import msgspec
+import pytest
+
+from orchestrator.settings import load
+from orchestrator.wiring import Engine
+from rules.load import load_sources
+from streams.event import Event, fingerprint
+from streams.keys import partition_of
+from streams.log import Append
+
+RULES = """
+ruleset: totals
+projections:
+  totals:
+    fold:
+      paid: {amount: event.data.amount}
+"""
+
+
+def paid(key, amount):
+    raw = msgspec.Raw(msgspec.json.encode({"amount": amount}))
+    return Event("paid", 1, key, key, "test", f"{key}{amount}", fingerprint("test", f"{key}{amount}"), raw)
+
+
+def wait_for(question, seconds=20.0):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if (answer := question()) is not None:
+            return answer
+        time.sleep(0.01)
+    pytest.fail("it did not happen in time")
+
+
+@pytest.fixture
+def engine(tmp_path):
+    made = []
+
+    def make(text=RULES):
+        settings = load(log=f"sqlite:///{tmp_path}/log.db", partitions=3)
+        engine = Engine(settings, load_sources({"rules.yaml": text}), lambda name, value: None)
+        engine.start()
+        made.append(engine)
+        return engine
+
+    def stop():
+        engine = made.pop()
+        engine.stop_agent()
+        engine.close()
+
+    make.stop = stop
+    yield make
+    while made:
+        stop()
+
+
+def row(engine, key):
+    found = engine.queries.row("totals", key)
+    return None if found is None else found.row
+
+
+def test_an_event_becomes_a_row_and_is_there_after_a_restart(engine):
+    first = engine()
+    first.log.append([Append(partition_of("A", 3), [paid("A", 7)])])
+    assert wait_for(lambda: row(first, "A")) == {"amount": 7}
+    assert wait_for(lambda: True if first.ready() else None)
+    assert first.problems() == []
+    engine.stop()
+    second = engine()
+    assert second.activated == []
+    assert row(second, "A") == {"amount": 7}
+    second.log.append([Append(partition_of("A", 3), [paid("A", 8)])])
+    assert wait_for(lambda: row(second, "A") if row(second, "A") != {"amount": 7} else None) == {"amount": 8}
+
+
+def test_changed_rules_are_activated_and_a_changed_projection_begins_empty(engine):
+    first = engine()
+    first.log.append([Append(partition_of("A", 3), [paid("A", 7)])])
+    wait_for(lambda: row(first, "A"))
+    engine.stop()
+    second = engine(RULES.replace("event.data.amount", "event.data.amount * 2"))
+    assert second.activated == [0, 1, 2]
+    second.log.append([Append(partition_of("A", 3), [paid("A", 8)])])
+    assert wait_for(lambda: row(second, "A")) == {"amount": 16}
