@@ -35,6 +35,8 @@ class RuleSet:
     tests: tuple[TestCase, ...]
     sources: dict[str, str]
     """File name → text, in the order they were read."""
+    named: bool = True
+    """False where no file says `ruleset`, and `name` is the default."""
     warnings: tuple[Diagnostic, ...] = field(default=(), compare=False, repr=False)
     """What the checks found that is no error."""
 

@@ -10,15 +10,38 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from rules.checks.place import Line
+from rules.checks import (
+    event_types,
+    expressions,
+    fields,
+    first_value,
+    index_fields,
+    let_values,
+    optional_fields,
+    unbounded_state,
+    whole_set,
+)
+from rules.checks.context import Context
 from rules.diagnostics import Diagnostic
+from rules.pointing import Line
 from rules.ruleset import RuleSet
 
-Check = Callable[[RuleSet, Line], Iterator[Diagnostic]]
-CHECKS: Final[tuple[Check, ...]] = ()
+Check = Callable[[Context], Iterator[Diagnostic]]
+CHECKS: Final[tuple[Check, ...]] = (
+    expressions.check,
+    fields.check,
+    optional_fields.check,
+    let_values.check,
+    first_value.check,
+    index_fields.check,
+    event_types.check,
+    unbounded_state.check,
+    whole_set.check,
+)
 
 
 def check(ruleset: RuleSet, line_of: Line) -> Iterator[Diagnostic]:
     """All that all checks find, in no order. `line_of` gives the text of a line of a file."""
+    context = Context(ruleset, line_of)
     for each in CHECKS:
-        yield from each(ruleset, line_of)
+        yield from each(context)

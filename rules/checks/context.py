@@ -1,0 +1,139 @@
+"""Every expression of a rule set with its position: whose it is, what it may read, what it must be.
+
+Made once for all checks. Each expression is checked here against its variables; what came of it, a type or an error, is
+in the position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from rules import cel
+from rules.cel.types import ANY, Type
+from rules.checks.environment import Environment, Environments
+from rules.diagnostics import Diagnostic, Severity
+from rules.model.action import Action, CommandAction
+from rules.model.projection import Projection
+from rules.model.rule import Rule
+from rules.model.source import Expression, Payload, Span, TemplateText
+from rules.pointing import Line
+from rules.ruleset import RuleSet
+
+Role = Literal["by", "when", "let", "unless", "fold", "initial", "payload", "subject"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Position:
+    owner: Rule | Projection
+    role: Role
+    name: str
+    """Of the `let` or the field; else empty."""
+    text: Expression | TemplateText
+    events: tuple[str, ...]
+    """The types and patterns that `event` can be of."""
+    environment: Environment
+    kind: Type
+    error: cel.CelSyntaxError | None
+
+    @property
+    def node(self) -> cel.Node:
+        return self.text.node if isinstance(self.text, Expression) else self.text.template.node
+
+
+class Context:
+    """What checks look at. `line_of` gives the text of a line of a file."""
+
+    def __init__(self, ruleset: RuleSet, line_of: Line) -> None:
+        self.ruleset = ruleset
+        self.line_of = line_of
+        self.environments = Environments(ruleset)
+
+    @cached_property
+    def positions(self) -> list[Position]:
+        found: list[Position] = []
+        for projection in self.ruleset.projections.values():
+            found += self._of_projection(projection)
+        for rule in self.ruleset.rules:
+            found += self._of_rule(rule)
+        return found
+
+    def at(
+        self, span: Span, length: int, severity: Severity, code: str, message: str, hint: str | None = None
+    ) -> Diagnostic:
+        line = self.line_of(span.file, span.line)
+        end = min(span.column + max(1, length), max(len(line), span.column) + 1)
+        return Diagnostic(severity, code, message, span.file, span.line, span.column, end, hint, line)
+
+    def _of_projection(self, projection: Projection) -> Iterator[Position]:
+        environments = self.environments
+        types = tuple(type for type, _ in projection.fold)
+        if projection.by is not None:
+            every = (*types, *projection.delete)
+            yield _position(projection, "by", "", projection.by, every, environments.of_by(every))
+        for name, expression in projection.initial:
+            environment = environments.of_initial(projection)
+            yield _position(projection, "initial", name, expression, types, environment)
+        for type, fields in projection.fold:
+            environment = environments.of_fold(projection, type)
+            for name, expression in fields:
+                yield _position(projection, "fold", name, expression, (type,), environment)
+
+    def _of_rule(self, rule: Rule) -> Iterator[Position]:
+        environments = self.environments
+        if rule.by is not None:
+            listened = rule.on
+            if rule.deadline is not None and rule.deadline.unless is not None:
+                listened += rule.deadline.unless.on
+            yield _position(rule, "by", "", rule.by, listened, environments.of_by(listened))
+        environment = environments.of_rule(rule.on)
+        for name, expression in rule.let:
+            position = _position(rule, "let", name, expression, rule.on, environment)
+            environment = {**environment, name: position.kind}
+            yield position
+        if rule.when is not None:
+            yield _position(rule, "when", "", rule.when, rule.on, environment)
+        unless = rule.deadline.unless if rule.deadline is not None else None
+        if unless is not None and unless.when is not None:
+            seen = environments.of_unless(unless.on, rule.on)
+            yield _position(rule, "unless", "", unless.when, unless.on, seen)
+        for action in rule.then:
+            for role, text in _payloads(action):
+                yield _position(rule, role, "", text, rule.on, environment)
+
+
+def _position(
+    owner: Rule | Projection,
+    role: Role,
+    name: str,
+    text: Expression | TemplateText,
+    events: tuple[str, ...],
+    environment: Environment,
+) -> Position:
+    node, said = (text.node, text.text) if isinstance(text, Expression) else (text.template.node, text.template.text)
+    try:
+        kind, error = cel.check(node, environment, said), None
+    except cel.CelSyntaxError as raised:
+        kind, error = ANY, raised
+    return Position(owner, role, name, text, events, environment, kind, error)
+
+
+def _payloads(action: Action) -> Iterator[tuple[Role, TemplateText]]:
+    if isinstance(action, CommandAction):
+        yield from _templates(action.args, "payload")
+    else:
+        yield from _templates(action.subject, "subject")
+        yield from _templates(action.data, "payload")
+
+
+def _templates(payload: Payload, role: Role) -> Iterator[tuple[Role, TemplateText]]:
+    if isinstance(payload, TemplateText):
+        yield role, payload
+    elif isinstance(payload, dict):
+        for value in payload.values():
+            yield from _templates(value, role)
+    elif isinstance(payload, list):
+        for value in payload:
+            yield from _templates(value, role)

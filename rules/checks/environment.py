@@ -1,0 +1,122 @@
+"""What is known, before any event, of the variables that expressions read.
+
+Data is known where every event type that can come has a schema; other fields than the declared ones may be there too.
+A row is known whole: it has the fields that its projection folds, with the types of their values as rows store them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from rules import cel
+from rules.cel.types import (
+    ANY,
+    BOOL,
+    DURATION,
+    INTEGER,
+    NUMBER,
+    STRING,
+    TIMESTAMP,
+    ListOf,
+    MapOf,
+    Record,
+    Type,
+    join,
+)
+from rules.model.event_schema import EventSchema, FieldKind
+from rules.model.projection import Projection
+from rules.ruleset import RuleSet
+
+Environment = dict[str, Type]
+
+KINDS: Final[dict[FieldKind, Type]] = {
+    "number": NUMBER,
+    "integer": INTEGER,
+    "string": STRING,
+    "boolean": BOOL,
+    "any": ANY,
+    "list": ListOf(),
+    "map": MapOf(),
+}
+_ATTRIBUTES: Final[dict[str, tuple[Type, bool]]] = {
+    **dict.fromkeys(("id", "source", "type", "subject"), (STRING, False)),
+    "time": (TIMESTAMP, False),
+}
+_ALWAYS: Final[Environment] = {"key": STRING, "now": TIMESTAMP}
+
+
+class Environments:
+    """Of one rule set."""
+
+    def __init__(self, ruleset: RuleSet) -> None:
+        self._schemas = ruleset.schemas
+        self._events: dict[tuple[str, ...], Type] = {}
+        self.rows: dict[str, Type] = {}
+        for projection in ruleset.projections.values():
+            self.rows[projection.name] = self._row(projection)
+
+    def event(self, types: Sequence[str]) -> Type:
+        """Any event of these types and patterns."""
+        known = self._events.get(tuple(types))
+        if known is None:
+            declared = self.declared(types)
+            data = ANY if declared is None else _data(declared)
+            known = Record({**_ATTRIBUTES, "data": (data, False)}, open=True)
+            self._events[tuple(types)] = known
+        return known
+
+    def declared(self, types: Iterable[str]) -> list[EventSchema] | None:
+        """The schemas of these types, or None if events can come that have none."""
+        found = [self._schemas.get(type) for type in types]
+        return [schema for schema in found if schema is not None] if None not in found else None
+
+    def of_by(self, types: Sequence[str]) -> Environment:
+        """Before there is a key there is only the event."""
+        return {"event": self.event(types)}
+
+    def of_rule(self, types: Sequence[str]) -> Environment:
+        return {**self.rows, **_ALWAYS, "event": self.event(types)}
+
+    def of_unless(self, cancelling: Sequence[str], opening: Sequence[str]) -> Environment:
+        return {**self.of_rule(cancelling), "start": self.event(opening)}
+
+    def of_initial(self, projection: Projection) -> Environment:
+        return {**_ALWAYS, "event": self.event([type for type, _ in projection.fold])}
+
+    def of_fold(self, projection: Projection, type: str) -> Environment:
+        return {**_ALWAYS, "event": self.event([type]), "row": self.rows.get(projection.name, ANY)}
+
+    def _row(self, projection: Projection) -> Type:
+        """One pass is enough: what is found while nothing is known of the row holds whatever is in it."""
+        if not projection.fold:
+            return ANY  # a broken one
+        fields: dict[str, tuple[Type, bool]] = {}
+        valued = [(self.of_initial(projection), projection.initial)]
+        valued += [({**self.of_fold(projection, type), "row": ANY}, named) for type, named in projection.fold]
+        for environment, named in valued:
+            for name, expression in named:
+                try:
+                    kind = _stored(cel.check(expression.node, environment, expression.text))
+                except cel.CelSyntaxError:
+                    kind = ANY  # reported where the expression itself is checked
+                fields[name] = (join(fields[name][0], kind) if name in fields else kind, True)
+        return Record(fields)
+
+
+def _data(schemas: Iterable[EventSchema]) -> Type:
+    fields: dict[str, tuple[Type, bool]] = {}
+    for schema in schemas:
+        for name, field in schema.fields.items():
+            kind = KINDS[field.kind]
+            if name in fields:
+                kind = join(kind, fields[name][0])
+            fields[name] = (kind, field.optional or (name in fields and fields[name][1]))
+    return Record(fields, open=True)
+
+
+def _stored(kind: Type) -> Type:
+    """Rows hold JSON: a time in them is its text."""
+    if kind is TIMESTAMP or kind is DURATION:
+        return STRING
+    return ListOf() if isinstance(kind, ListOf) else MapOf() if isinstance(kind, (MapOf, Record)) else kind

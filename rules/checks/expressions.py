@@ -1,0 +1,89 @@
+"""Names that do not exist, operations that can never succeed, and values that no such position can use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rules import cel
+from rules.cel.types import BOOL, NULL, STRING, TIMESTAMP, ListOf, MapOf, Record, Type, family
+from rules.checks.context import Context, Position
+from rules.diagnostics import Diagnostic, shown
+from rules.model.projection import Projection
+from rules.model.rule import Rule
+from rules.pointing import point, value_of, yaml_hint
+
+_SCALARS = "a text, a number or a boolean"
+
+
+def check(context: Context) -> Iterator[Diagnostic]:
+    for position in context.positions:
+        if position.error is not None:
+            yield _point(context, position, _explained(context, position, position.error))
+            continue
+        wrong = _unfit(position)
+        if wrong is not None:
+            node = position.node
+            yield _point(context, position, cel.CelCheckError(wrong, value_of(position.text), node.start, node.end))
+
+
+def _point(context: Context, position: Position, error: cel.CelSyntaxError) -> Diagnostic:
+    text = position.text
+    return point(error, text.written, text.span, value_of(text), context.line_of, "expression")
+
+
+def _unfit(position: Position) -> str | None:
+    """What is wrong with the type of the value."""
+    kind = position.kind
+    if position.role in ("when", "unless") and family(kind) not in (None, BOOL.name):
+        return f"`when` must be true or false, and this is {kind}"
+    if position.role == "by" and _is_no_key(kind):
+        return f"`by` must be {_SCALARS}, and this is {kind}"
+    if position.role == "subject" and _is_no_key(kind):
+        return f"`subject` must be {_SCALARS}, and this is {kind}"
+    return None
+
+
+def _is_no_key(kind: Type) -> bool:
+    return kind is NULL or isinstance(kind, (ListOf, MapOf, Record))
+
+
+def _explained(context: Context, position: Position, error: cel.CelSyntaxError) -> cel.CelSyntaxError:
+    """With a better hint, where the name is known in another position."""
+    name = error.text[error.offset : error.end]
+    if not error.message.startswith("unknown name") or yaml_hint(error, position.text.written, error.text, ""):
+        return error
+    hint = _hint(context, position, name)
+    if hint is None:
+        return error
+    return cel.CelCheckError(error.message, error.text, error.offset, error.end, hint)
+
+
+def _hint(context: Context, position: Position, name: str) -> str | None:
+    in_projection = isinstance(position.owner, Projection)
+    if name == "tables":
+        return "decision tables are not supported yet"
+    if name == "row" and not in_projection:
+        return "`row` is for folds: a rule reads a row by the name of its projection"
+    if name == "row":
+        return "there is no row yet when a key or an initial value is made"
+    if name == "start" and not in_projection:
+        return "`start`, the opening event, is for the `when` of `unless`"
+    if name in context.ruleset.projections:
+        if position.role == "by":
+            return "`by` reads the event alone: rows are found by the key that it gives"
+        return "a fold reads the event and `row`: rows of other projections are for rules"
+    if position.role == "by" and name in ("key", "now"):
+        return "`by` reads the event alone"
+    if isinstance(position.owner, Rule) and any(name == let for let, _ in position.owner.let):
+        if position.role == "unless":
+            return "`unless` reads the cancelling event, `start` and rows, but no `let` values"
+        return f"{shown(name)} is a `let` value that comes later"
+    known = context.environments.declared(position.events)
+    if known and any(name in schema.fields for schema in known):
+        return f"did you mean {shown(f'event.data.{name}')}?"
+    event = position.environment.get("event")
+    if isinstance(event, Record) and name in event.fields and event.fields[name][0] in (STRING, TIMESTAMP):
+        return f"did you mean {shown(f'event.{name}')}?"
+    if name == "data":
+        return "did you mean `event.data`?"
+    return None

@@ -1,0 +1,78 @@
+"""Attributes that events cannot have, and fields that no schema declares.
+
+Events may carry extension attributes and data beyond their schema, so most of this is only probably wrong: it warns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from rules import cel
+from rules.checks.context import Context, Position
+from rules.diagnostics import Diagnostic, closest, did_you_mean, shown
+from rules.model.event_schema import EventSchema
+from rules.pointing import locate
+from streams.intake import EXTENSION_NAME
+
+ATTRIBUTES: Final = ("id", "source", "type", "subject", "time", "data")
+_KNOWN: Final = (*ATTRIBUTES, "partitionkey", "dataschema", "datacontenttype")
+
+
+def check(context: Context) -> Iterator[Diagnostic]:
+    for position in context.positions:
+        if position.error is not None:
+            continue
+        schemas: dict[str, list[EventSchema] | None] = {"event": context.environments.declared(position.events)}
+        if position.role == "unless":
+            schemas["start"] = context.environments.declared(_opening(position))
+        for node in cel.walk(position.node):
+            path = cel.path(node)
+            if path is None or len(path) not in (2, 3) or path[0] not in schemas:
+                continue
+            declared = schemas[path[0]]
+            if len(path) == 2 and path[1] not in _KNOWN:
+                yield from _attribute(context, position, node, path, declared)
+            elif len(path) == 3 and path[1] == "data" and declared is not None:
+                yield from _field(context, position, node, path, declared)
+
+
+def _attribute(
+    context: Context, position: Position, node: cel.Node, path: cel.Path, declared: list[EventSchema] | None
+) -> Iterator[Diagnostic]:
+    name = path[1]
+    in_data = any(name in schema.fields for schema in declared or ())
+    meant = f"{path[0]}.data.{name}" if in_data else None
+    if meant is None and (close := closest(name, ATTRIBUTES)) is not None:
+        meant = f"{path[0]}.{close}"
+    hint = f"did you mean {shown(meant)}?" if meant else None
+    if not EXTENSION_NAME.fullmatch(name):
+        message = f"events have no attribute {shown(name)}"
+        hint = hint or f"what producers send is in {shown(f'{path[0]}.data')}"
+        yield _at(context, position, node, name, "error", message, hint)
+    elif hint is not None:
+        yield _at(context, position, node, name, "warning", f"{shown(name)} is read as an extension attribute", hint)
+
+
+def _field(
+    context: Context, position: Position, node: cel.Node, path: cel.Path, declared: list[EventSchema]
+) -> Iterator[Diagnostic]:
+    name = path[2]
+    if any(name in schema.fields for schema in declared):
+        return
+    types = " and of ".join(shown(schema.type) for schema in declared[:3])
+    known = [field for schema in declared for field in schema.fields]
+    message = f"{shown(name)} is not in the schema of {types}"
+    yield _at(context, position, node, name, "warning", message, did_you_mean(name, known))
+
+
+def _at(
+    context: Context, position: Position, node: cel.Node, name: str, severity: str, message: str, hint: str | None
+) -> Diagnostic:
+    span = locate(position.text, node.end - len(name))
+    return context.at(span, len(name), "error" if severity == "error" else "warning", "unknown-field", message, hint)
+
+
+def _opening(position: Position) -> tuple[str, ...]:
+    on: tuple[str, ...] = getattr(position.owner, "on", ())
+    return on
