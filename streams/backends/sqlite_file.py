@@ -25,14 +25,14 @@ def prepare(path: Path, partitions: int | None, create: bool, limits: LogLimits)
     except sqlite3.Error as error:
         raise translate(error, path) from error
     try:
-        db.execute("BEGIN IMMEDIATE")
         if not _has_tables(db):
             if not create:
                 raise LogError(f"{path} holds no log: start the server once, or name the right file")
-            _make(db, partitions or PARTITIONS)
-        info = _info(db, path, partitions)
-        db.execute("COMMIT")
-        return info
+            db.execute("BEGIN IMMEDIATE")
+            if not _has_tables(db):  # nobody else has made them meanwhile
+                _make(db, partitions or PARTITIONS)
+            db.execute("COMMIT")
+        return _info(db, path, partitions)
     except sqlite3.Error as error:
         raise translate(error, path) from error
     finally:

@@ -263,13 +263,16 @@ class SqliteLog(SqliteReading):
         outputs = outs.encode(commit.outputs) if commit.outputs else b""
         results = pieces(commit.events)
         with self._lock:
+            begun = False
             try:
                 with self._writing() as db:
+                    begun = True
                     code, slot = self._commit(db, commit, delta, outputs, results)
                     if code is not Code.COMMITTED:
                         db.execute("ROLLBACK")
             except BaseException:
-                self._state.discard(partition)
+                if begun:
+                    self._state.discard(partition)
                 raise
             if code is not Code.COMMITTED:
                 # A slot that was loaded in a transaction that is undone cannot be kept.
@@ -324,15 +327,18 @@ class SqliteLog(SqliteReading):
             return
         flushing = self._state.flushing
         db = self._writer
+        begun = False
         try:
             db.execute("PRAGMA synchronous=NORMAL")
             with self._writing():
+                begun = True
                 self._state.work(db, slot, changed)
             self._state.worked()
         except BaseException as error:
-            self._state.discard(slot.partition)
-            if flushing is not None:
-                self._state.discard(flushing)
+            if begun:
+                self._state.discard(slot.partition)
+                if flushing is not None:
+                    self._state.discard(flushing)
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
             if code not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY):
                 raise

@@ -14,16 +14,16 @@ from tests.conformance.backends import BACKENDS, SMALL, Backend, Clock
 Opener = Callable[..., Log]
 
 
-@pytest.fixture(params=BACKENDS, ids=lambda backend: backend.name)
-def backend(request: pytest.FixtureRequest) -> Backend:
-    found: Backend = request.param
-    return found
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "backend" in metafunc.fixturenames:
+        only_persistent = "persistent" in metafunc.fixturenames
+        chosen = [backend for backend in BACKENDS if backend.persistent or not only_persistent]
+        metafunc.parametrize("backend", chosen, ids=lambda backend: backend.name)
 
 
 @pytest.fixture
 def persistent(backend: Backend) -> Backend:
-    if not backend.persistent:
-        pytest.skip("what is in memory ends with it")
+    """Asked for by tests of what outlives a process: what is in memory does not."""
     return backend
 
 
