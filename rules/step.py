@@ -26,7 +26,7 @@ A tick at T lets what is due before T fire (2) for the keys that the agent names
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from heapq import heapify, heappop, heapreplace
 from typing import TYPE_CHECKING, Final
 
@@ -54,7 +54,7 @@ class RulesProcessor:
     def __init__(
         self,
         ruleset: RuleSet,
-        plan: Callable[[str], Plan],
+        plans: Mapping[str, Plan],
         deadlines: dict[str, CompiledRule],
         projection_ids: dict[str, str],
         node_ids: dict[str, str],
@@ -67,7 +67,8 @@ class RulesProcessor:
         """Projection → the id under which its rows lie in `Cell.rows`."""
         self.node_ids = node_ids
         """`RULE/deadline`, `RULE/throttle` → the id under which that node's state lies in `Cell.nodes`."""
-        self.plan = plan
+        self.plans = plans
+        """Event type → what to do with it; made when it is first asked for."""
         self.deadlines = deadlines
         """Node id → the rule that fires."""
 
@@ -94,7 +95,7 @@ class Evaluation:
         "_counts",
         "_deadlines",
         "_lateness",
-        "_plan",
+        "_plans",
         "_reasons",
         "cells",
         "dirty",
@@ -117,7 +118,7 @@ class Evaluation:
         """Derived events of the key at hand, not yet handled."""
         self._counts = step.counts
         self._reasons = step.reasons
-        self._plan = processor.plan
+        self._plans = processor.plans
         self._deadlines = processor.deadlines
         self._lateness = processor.lateness
 
@@ -129,7 +130,7 @@ class Evaluation:
         while i < n:
             event = events[i]
             if event.kind != CONTROL:
-                i = self._plan(event.type).run(self, events, offsets, i, n)
+                i = self._plans[event.type].run(self, events, offsets, i, n)
                 continue
             self.offset = offsets[i]
             try:
@@ -151,7 +152,7 @@ class Evaluation:
         if cell.due < clock:
             self.expire(key, cell, clock)
         if route:
-            self._plan(event.type).one((route,))(self, event, key, cell)
+            self._plans[event.type].one((route,))(self, event, key, cell)
         else:
             self.consider(event, key, cell)
         if self.queue:
@@ -172,7 +173,7 @@ class Evaluation:
 
     def consider(self, event: Event, key: str, cell: Cell) -> None:
         """An event under its own key: each route leads here or elsewhere; then folds and rules of those that stay."""
-        plan = self._plan(event.type)
+        plan = self._plans[event.type]
         if plan.misfit(event):
             self.count(f"schema|{event.type}")
         here: list[str] = []

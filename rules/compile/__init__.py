@@ -12,6 +12,7 @@ from rules.compile.framed import Compiler
 from rules.compile.keys import Keys
 from rules.compile.listen import Listeners
 from rules.compile.plan import Plans
+from rules.compile.rows import Rows, record
 from rules.compile.rule import CompiledRule
 from rules.compile.schema import shape
 from rules.model.projection import Projection
@@ -28,7 +29,9 @@ __all__ = ["compile_rules"]
 def compile_rules(ruleset: RuleSet) -> RulesProcessor:
     """Raises `cel.CelError` where an expression reads a name that does not exist, which `rules.load` has refused."""
     ids = NodeIds()
-    projections = {each.name: ids.draw(projection_definition(each)) for each in ruleset.projections.values()}
+    projections = {
+        each.name: Rows(ids.draw(projection_definition(each)), record(each)) for each in ruleset.projections.values()
+    }
     compiler = Compiler(projections)
     keys = Keys(compiler)
     folds: dict[str, list[Fold]] = {}
@@ -47,25 +50,30 @@ def compile_rules(ruleset: RuleSet) -> RulesProcessor:
         ruleset,
         Plans(listeners, keys, projections, ruleset.lateness),
         {rule.deadline.id: rule for rule in compiled if rule.deadline is not None},
-        projections,
+        {name: rows.id for name, rows in projections.items()},
         node_ids,
     )
 
 
-def _folds(projection: Projection, id: str, compiler: Compiler, keys: Keys, folds: dict[str, list[Fold]]) -> None:
+def _folds(projection: Projection, rows: Rows, compiler: Compiler, keys: Keys, folds: dict[str, list[Fold]]) -> None:
     title = f"projection {projection.name}"
     route = keys.route(projection.by)
     initial = compiler.values(f"{title} initial", projection.initial) if projection.initial else None
-    for type, fields in projection.fold:
-        values = compiler.values(f"{title} {type}", fields)
-        folds.setdefault(type, []).append(
-            Fold(projection.name, id, route, projection.place, fields, values, initial, deletes=False)
+    deleting = compiler.values(f"{title} delete", ())
+    folding = [(type, fields, compiler.values(f"{title} {type}", fields)) for type, fields in projection.fold]
+    for type, fields, values in [*folding, *((type, (), deleting) for type in projection.delete)]:
+        fold = Fold(
+            projection=projection.name,
+            id=rows.id,
+            route=route,
+            place=projection.place,
+            fields=fields,
+            values=values,
+            initial=initial,
+            record=rows.record,
+            deletes=values is deleting,
         )
-    for type in projection.delete:
-        none = compiler.values(f"{title} {type}", ())
-        folds.setdefault(type, []).append(
-            Fold(projection.name, id, route, projection.place, (), none, None, deletes=True)
-        )
+        folds.setdefault(type, []).append(fold)
 
 
 def _rule(ruleset: RuleSet, rule: Rule, rank: int, compiler: Compiler, keys: Keys, ids: NodeIds) -> CompiledRule:

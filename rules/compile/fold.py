@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rules import cel
+from rules.cel import types
 from rules.compile.framed import Named
 from rules.compile.variables import Frame
 from streams.event import Event
@@ -29,6 +30,8 @@ class Fold:
     fields: Named
     values: Callable[[Frame], dict[str, Any]]
     initial: Callable[[Frame], dict[str, Any]] | None
+    record: types.Record
+    """What is known of the row."""
     deletes: bool
     """The row goes; there are no fields then."""
 

@@ -13,8 +13,10 @@ from typing import Any
 
 from rules import cel
 from rules.cel import emit
+from rules.cel.nodes import Render
 from rules.cel.numbers import normal
 from rules.compile.code import function, name, quote
+from rules.compile.rows import Rows, stored
 from rules.compile.variables import FRAME, Frame, Variables, row_prologue
 from rules.model.action import Action, CommandAction
 from rules.model.source import Expression, Payload, TemplateText
@@ -31,7 +33,7 @@ except ERROR as error:
 class Compiler:
     """Makes functions of a frame; knows the rule set's projections, name → id."""
 
-    def __init__(self, projections: dict[str, str]) -> None:
+    def __init__(self, projections: dict[str, Rows]) -> None:
         self._projections = projections
         self._prologue = FRAME + row_prologue(projections)
 
@@ -70,9 +72,9 @@ class Compiler:
         body: list[ast.stmt] = []
         for place, (_, expression) in enumerate(fields):
             body += emit.statements(expression.node, scope, f"field{place}")
-        stored = scope.bind(cel.payload)
+        normalise = scope.bind(stored)
         names = [ast.Constant(field) for field, _ in fields]
-        values = [ast.Call(stored, [name(f"field{place}")], []) for place in range(len(fields))]
+        values = [ast.Call(normalise, [name(f"field{place}")], []) for place in range(len(fields))]
         return self._function(title, [*body, ast.Return(ast.Dict([*names], [*values]))], scope)
 
     def actions(self, title: str, actions: Sequence[Action], lets: Named) -> Callable[[Frame], list[Any]]:
@@ -104,7 +106,11 @@ def _payload(payload: Payload, scope: Variables, body: list[ast.stmt]) -> ast.ex
     """The code of a payload; what has to be evaluated for it goes to `body`."""
     if isinstance(payload, TemplateText):
         variable = scope.temporary()
-        body += emit.statements(payload.template.node, scope, variable)
+        node = payload.template.node
+        if isinstance(node, Render) and node.whole:
+            body += emit.statements(node.parts[0], scope, variable)
+            return ast.Call(scope.bind(stored), [name(variable)], [])
+        body += emit.statements(node, scope, variable)
         return name(variable)
     if isinstance(payload, dict):
         values = [_payload(value, scope, body) for value in payload.values()]

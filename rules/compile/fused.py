@@ -24,6 +24,7 @@ from rules.compile.code import assign, function, name, quote, used
 from rules.compile.index import Residue, finder, tables
 from rules.compile.inline import inlined_fold, inlined_test, lets_read
 from rules.compile.listen import Hearing
+from rules.compile.rows import Rows
 from rules.compile.rule import CompiledRule
 from rules.compile.schema import Shape
 from rules.compile.variables import UNDECODED, Variables, decode_data, row_prologue, row_variable
@@ -114,9 +115,9 @@ def poisoned(offset: int, event: Event, error: Exception) -> Poisoned:
 
 
 class Fused:
-    """Generates the functions of one hearing. `projections` is name → id, `lateness` in microseconds."""
+    """Generates the functions of one hearing. `lateness` is in microseconds."""
 
-    def __init__(self, hearing: Hearing, projections: dict[str, str], lateness: int) -> None:
+    def __init__(self, hearing: Hearing, projections: dict[str, Rows], lateness: int) -> None:
         self._hearing = hearing
         self._projections = projections
         self._lateness = lateness

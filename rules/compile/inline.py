@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from rules import cel
-from rules.cel import emit
+from rules.cel import emit, types
+from rules.cel.emitter import Emitter
 from rules.cel.nodes import Literal
-from rules.cel.numbers import normal
+from rules.cel.numbers import LEAST, MOST
 from rules.compile.code import assign, name, quote
 from rules.compile.fold import Fold
+from rules.compile.rows import stored
 from rules.compile.rule import CompiledRule
 from rules.compile.variables import Variables
 from rules.model.source import Expression
@@ -39,6 +41,16 @@ if rows.pop(ID, None) is not None:
     touch(key)
 """
 
+SCALAR: Final = """
+if VALUE.__class__ is not _str:
+    TARGET = _stored(VALUE)
+"""
+
+WHOLE: Final = f"""
+if VALUE.__class__ is not _int or not {LEAST} <= VALUE <= {MOST}:
+    TARGET = _stored(VALUE)
+"""
+
 TEST: Final = """
 try:
     TESTED
@@ -54,17 +66,15 @@ def inlined_fold(fold: Fold, scope: Variables) -> list[ast.stmt]:
         return quote(DELETED, ID=ast.Constant(fold.id))
     values: list[ast.stmt] = []
     assigned: list[ast.stmt] = []
-    for place, (field, expression) in enumerate(fold.fields):
-        variable = f"f{place}"
-        values.append(assign(variable, emit.expression(expression.node, scope)))
-        if not _is_stored_as_it_is(expression.node):
-            target = ast.Name(variable, ast.Store())
-            values += quote(
-                "if VALUE.__class__ is not _cel_str:\n    TARGET = _stored(VALUE)", VALUE=name(variable), TARGET=target
-            )
-        assigned += quote("row[FIELD] = VALUE", FIELD=ast.Constant(field), VALUE=name(variable))
-    scope.namespace["_stored"] = stored
-    scope.namespace["_cel_str"] = str
+    with scope.within():
+        scope.declare(("row",), "row", fold.record)
+        for place, (field, expression) in enumerate(fold.fields):
+            variable = f"f{place}"
+            values.append(assign(variable, emit.expression(expression.node, scope)))
+            normalise = _normalise(expression.node, scope)
+            values += quote(normalise, VALUE=name(variable), TARGET=ast.Name(variable, ast.Store()))
+            assigned += quote("row[FIELD] = VALUE", FIELD=ast.Constant(field), VALUE=name(variable))
+    scope.namespace.update(_stored=stored, _str=str, _int=int)
     new: ast.expr = ast.Dict([], [])
     if fold.initial is not None:
         new = ast.Call(scope.bind(fold.new), [name("e"), name("key"), name("cell")], [])
@@ -102,13 +112,11 @@ def lets_read(rule: CompiledRule, node: cel.Node) -> Sequence[tuple[str, Express
     return found[::-1]
 
 
-def stored(value: Any) -> Any:
-    """A value as rows store it: the same as `cel.payload`, quick for scalars."""
-    kind = value.__class__
-    if kind is int or kind is float:
-        return normal(value)
-    return value if kind is bool or value is None else cel.payload(value)
-
-
-def _is_stored_as_it_is(node: cel.Node) -> bool:
-    return isinstance(node, Literal) and not isinstance(node.value, float)
+def _normalise(node: cel.Node, scope: Variables) -> str:
+    """What is left to do before a value can be stored, with what is known of it."""
+    kind = Emitter(scope, None).type_of(node)
+    if kind in (types.STRING, types.BOOL, types.NULL) or (isinstance(node, Literal) and isinstance(node.value, int)):
+        return ""
+    if types.family(kind) == types.NUMBER.name:
+        return WHOLE
+    return SCALAR

@@ -15,6 +15,7 @@ from rules.compile.fold import Fold
 from rules.compile.fused import Fused
 from rules.compile.keys import Keys
 from rules.compile.listen import MAX_TYPES, Hearing, Listeners
+from rules.compile.rows import Rows
 from rules.compile.rule import CompiledRule
 from streams.event import Event
 
@@ -32,7 +33,7 @@ class Route:
 
 
 class Plan:
-    def __init__(self, hearing: Hearing, keys: Keys, projections: dict[str, str], lateness: int) -> None:
+    def __init__(self, hearing: Hearing, keys: Keys, projections: dict[str, Rows], lateness: int) -> None:
         self._hearing = hearing
         self._projections = projections
         self._lateness = lateness
@@ -62,27 +63,25 @@ class Plan:
         return False
 
 
-class Plans:
+class Plans(dict[str, Plan]):
     """Type → plan. Types come from outside, so the map is bounded; plans are as many as there are hearings."""
 
-    def __init__(self, listeners: Listeners, keys: Keys, projections: dict[str, str], lateness: int) -> None:
+    def __init__(self, listeners: Listeners, keys: Keys, projections: dict[str, Rows], lateness: int) -> None:
+        super().__init__()
         self._listeners = listeners
         self._keys = keys
         self._projections = projections
         self._lateness = lateness
-        self._types: dict[str, Plan] = {}
         self._plans: dict[Hearing, Plan] = {}
 
-    def __call__(self, type: str) -> Plan:
-        plan = self._types.get(type)
+    def __missing__(self, type: str) -> Plan:
+        hearing = self._listeners.of(type)
+        plan = self._plans.get(hearing)
         if plan is None:
-            hearing = self._listeners.of(type)
-            plan = self._plans.get(hearing)
-            if plan is None:
-                plan = self._plans[hearing] = Plan(hearing, self._keys, self._projections, self._lateness)
-            if len(self._types) >= MAX_TYPES:
-                self._types.clear()
-            self._types[type] = plan
+            plan = self._plans[hearing] = Plan(hearing, self._keys, self._projections, self._lateness)
+        if len(self) >= MAX_TYPES:
+            self.clear()
+        self[type] = plan
         return plan
 
 

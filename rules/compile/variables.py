@@ -16,6 +16,7 @@ import msgspec
 
 from rules import cel
 from rules.cel import Path, types
+from rules.compile.rows import Rows
 from rules.compile.schema import Shape
 from rules.nodes.kept import moment
 from streams.event import Event
@@ -75,7 +76,7 @@ class Variables(cel.Scope):
     """The local variables of a generated function: `e` and `d` an event and its data, `s` and `sd` the opening one,
     `key`, `t` the time now in microseconds, `row`, `rows`, `lets`."""
 
-    def __init__(self, projections: dict[str, str], shape: Shape | None = None) -> None:
+    def __init__(self, projections: dict[str, Rows], shape: Shape | None = None) -> None:
         """With a shape `d` is its struct: then only declared fields of the data can be read."""
         super().__init__()
         self._bound: dict[str, ast.expr] = {}
@@ -85,9 +86,9 @@ class Variables(cel.Scope):
         self.declare(("key",), "key", types.STRING)
         self.declare(("now",), self._call(moment, ast.Name("t", ast.Load())), types.TIMESTAMP)
         self.declare(("row",), "row", types.MapOf())
-        for place, (name, id) in enumerate(projections.items()):
-            self.declare((name,), row_variable(place), fallible=True)
-            self.namespace[f"_id{place}"] = id
+        for place, (name, rows) in enumerate(projections.items()):
+            self.declare((name,), row_variable(place), rows.record, fallible=True)
+            self.namespace[f"_id{place}"] = rows.id
             self.namespace[f"_absent{place}"] = cel.NotEvaluated(f"`{name}` has no row for this key")
 
     def _event(self, root: str, event: str, data: str, shape: Shape | None = None) -> None:
@@ -136,7 +137,7 @@ def row_variable(place: int) -> str:
     return f"r{place}"
 
 
-def row_prologue(projections: dict[str, str]) -> str:
+def row_prologue(projections: dict[str, Rows]) -> str:
     """How the variables of rows are found; follows the prologue that says what `rows` is."""
     return "\n".join(
         f"{row_variable(place)} = rows.get(_id{place}, _absent{place})" for place in range(len(projections))
