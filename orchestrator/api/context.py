@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
 from orchestrator.appends import Appends
+from orchestrator.imports import Imports
+from projections.query import Queries
+from streams.agent import PartitionView
 from streams.intake import Intake
 from streams.log import Log
 
@@ -17,13 +20,18 @@ from streams.log import Log
 class Context:
     log: Log
     appends: Appends
+    imports: Imports
+    queries: Queries
     intake: Intake
     body_bytes: int
     now: Callable[[], int]
     """Microseconds since 1970."""
+    views: Callable[[], list[PartitionView]]
+    redrive: Callable[[Sequence[str]], Awaitable[None]]
+    """Raises adapters.errors.DeliveryError."""
+    problems: Callable[[], list[str]]
     failed: Callable[[str, BaseException], None]
     """Told of what nobody expected: where, and what."""
 
 
 CONTEXT: Final[web.AppKey[Context]] = web.AppKey("context", Context)
-Handler = Callable[[web.Request], Any]

@@ -69,7 +69,7 @@ def middleware(failed: Callable[[str, BaseException], None]) -> Any:
         except web.HTTPException as error:
             return problem(error.status, error.text or error.reason)
         except Exception as error:
-            failed(f"{request.method} {request.path}", error)
+            failed(f"api {request.method} {request.path}", error)
             return problem(500, "the server failed at this request; its log and /health say why")
 
     return problems

@@ -1,14 +1,19 @@
 """An API over a log in memory, without agent or delivery, for tests of its routes."""
 
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from aiohttp.test_utils import TestClient, TestServer
 
 from orchestrator.api.app import make_app
 from orchestrator.api.context import Context
 from orchestrator.appends import Appends
+from orchestrator.imports import Imports
+from projections.query import Queries
+from projections.stores.sqlite import QueryStore
 from streams.backends.open import open_log
 from streams.intake import Intake
 from streams.log import Log
@@ -18,17 +23,43 @@ def now() -> int:
     return time.time_ns() // 1000
 
 
+async def no_redrive(ids: object) -> None:
+    raise AssertionError("there is no delivery here")
+
+
 @asynccontextmanager
 async def api(
     log: Log | None = None, *, failures: list[tuple[str, BaseException]] | None = None, most_waiting: int = 1000
 ) -> AsyncIterator[tuple[TestClient, Log]]:
     log = log or open_log("memory://", partitions=3, now=now)
-    failures = failures if failures is not None else []
+    failed = failures if failures is not None else []
     appends = Appends(log, most_waiting)
-    context = Context(log, appends, Intake(), 1 << 20, now, lambda place, error: failures.append((place, error)))
-    server = TestServer(make_app(context))
-    await server.start_server(auto_decompress=False)
-    async with TestClient(server) as client:
-        yield client, log
-    await appends.close()
-    log.close()
+    with tempfile.TemporaryDirectory() as folder:
+        store = QueryStore(Path(folder) / "query.db", log.info, [], notice=print)
+        context = Context(
+            log=log,
+            appends=appends,
+            imports=Imports(
+                log,
+                appends,
+                now=now,
+                monotonic=time.monotonic,
+                failed=lambda where, error: failed.append((where, error)),
+            ),
+            queries=Queries(store),
+            intake=Intake(),
+            body_bytes=1 << 20,
+            now=now,
+            views=list,
+            redrive=no_redrive,
+            problems=list,
+            failed=lambda where, error: failed.append((where, error)),
+        )
+        server = TestServer(make_app(context))
+        await server.start_server(auto_decompress=False)
+        async with TestClient(server) as client:
+            yield client, log
+        await context.imports.close()
+        await appends.close()
+        store.close()
+        log.close()

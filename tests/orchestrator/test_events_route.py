@@ -68,7 +68,7 @@ async def test_binary_headers_are_percent_decoded() -> None:
         (PLAIN, b"[1]", 400, ""),
         (PLAIN, b'{"id": "1", "source": "s", "type": "\xff"}', 400, ""),
         (PLAIN, json.dumps(EVENT | {"id": None}).encode(), 400, "id"),
-        (PLAIN, json.dumps(EVENT | {"id": "\ud800"}).encode(), 400, ""),
+        (PLAIN, json.dumps(EVENT | {"id": "\ud800"}).encode(), 400, "id"),
         (PLAIN, json.dumps(EVENT | {"type": 7}).encode(), 400, "type"),
         (PLAIN, json.dumps(EVENT | {"type": "orchestrator.tick"}).encode(), 400, "type"),
         (PLAIN, json.dumps(EVENT | {"time": "2099-01-01T00:00:00Z"}).encode(), 400, "time"),

@@ -1,0 +1,180 @@
+"""Metrics in the Prometheus format, served on METRICS_PORT.
+
+What the hot path counts in local integers is read from the agent's views when somebody asks (`Collected`); what happens
+rarely enough is counted where it happens. A worker that takes a partition over begins its counters at zero, as a
+restarted process does, and Prometheus's `rate` knows how to read that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter as Tally
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, cast
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+
+from streams.agent import PartitionView
+from streams.log import Code, Commit, Log, LogError
+from streams.state import DAWN
+from streams.worker import RULES
+
+_PLAIN: Final = {
+    "events": ("orchestrator_events", "Events evaluated."),
+    "late": ("orchestrator_late_events", "Events that came before their key's clock."),
+    "duplicates": ("orchestrator_duplicate_events", "Events whose source and id were seen before."),
+    "parked": ("orchestrator_parked_events", "Events that could not be evaluated."),
+    "ticks": ("orchestrator_ticks", "Ticks evaluated."),
+}
+_LABELLED: Final = {
+    "fired": ("orchestrator_rule_firings", "Firings.", "rule"),
+    "not_evaluated": ("orchestrator_rule_not_evaluated", "Times a rule could not be evaluated.", "rule"),
+    "schema": ("orchestrator_schema_mismatches", "Events that do not fit their schema.", "type"),
+}
+_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+
+class Metrics:
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.errors = Counter("orchestrator_errors", "Failures, by part.", ["part"], registry=self.registry)
+        self.commits = Histogram(
+            "orchestrator_commit_seconds", "Time of commits.", ["processor"], registry=self.registry, buckets=_SECONDS
+        )
+        self.attempts = Histogram(
+            "orchestrator_delivery_attempt_seconds",
+            "Time of attempts to deliver, by what became of them.",
+            ["target", "verdict"],
+            registry=self.registry,
+            buckets=_SECONDS,
+        )
+
+    def failed(self, part: str) -> None:
+        self.errors.labels(part).inc()
+
+    def attempted(self, target: str, verdict: str, seconds: float) -> None:
+        self.attempts.labels(target, verdict).observe(seconds)
+
+    def timed(self, log: Log) -> Log:
+        """The same log, whose commits are measured."""
+        return cast(Log, _TimedLog(log, self.commits))
+
+    def watch(
+        self,
+        log: Log,
+        views: Callable[[], list[PartitionView]],
+        waiting: Callable[[], int],
+        deliveries: Callable[[], Mapping[str, int]],
+    ) -> None:
+        """`waiting`: events that wait for their append. `deliveries`: `WHAT|TARGET` → how often."""
+        self.registry.register(Collected(log, views, waiting, deliveries))
+
+    def app(self) -> web.Application:
+        async def metrics(request: web.Request) -> web.Response:
+            body = await asyncio.to_thread(generate_latest, self.registry)
+            return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+        app = web.Application()
+        app.router.add_get("/metrics", metrics)
+        return app
+
+
+class Collected(Collector):
+    """Asked in a thread at each scrape; reads the log's status once."""
+
+    def __init__(
+        self,
+        log: Log,
+        views: Callable[[], list[PartitionView]],
+        waiting: Callable[[], int],
+        deliveries: Callable[[], Mapping[str, int]],
+    ) -> None:
+        self._log = log
+        self._views = views
+        self._waiting = waiting
+        self._deliveries = deliveries
+        self._began = time.monotonic()
+        self._last = (self._began, 0)
+        self._rate = 0.0
+
+    def describe(self) -> list[Metric]:
+        """Nothing, so that registering it reads nothing."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        views = self._views()
+        totals: Tally[str] = Tally()
+        for view in views:
+            totals.update(view.counts)
+        for name, (metric, help) in _PLAIN.items():
+            yield CounterMetricFamily(metric, help, value=totals[name])
+        for name, (metric, help, label) in _LABELLED.items():
+            family = CounterMetricFamily(metric, help, labels=[label])
+            for key, count in totals.items():
+                kind, _, value = key.partition("|")
+                if kind == name:
+                    family.add_metric([value], count)
+            yield family
+        yield GaugeMetricFamily(
+            "rule_evaluation_rate", "Events evaluated per second, since the scrape before.", value=self._rated(totals)
+        )
+        yield GaugeMetricFamily("orchestrator_appends_waiting", "Events that wait for an append.", self._waiting())
+        outcomes = CounterMetricFamily("orchestrator_deliveries", "What became of commands.", labels=["what", "target"])
+        for key, count in dict(self._deliveries()).items():
+            what, _, target = key.partition("|")
+            outcomes.add_metric([what, target], count)
+        yield outcomes
+        yield from self._partitions(views)
+
+    def _rated(self, totals: Mapping[str, int]) -> float:
+        now, events = time.monotonic(), totals.get("events", 0)
+        then, before = self._last
+        if now - then >= 0.5:
+            self._rate = max(0, events - before) / (now - then)
+            self._last = (now, events)
+        return self._rate
+
+    def _partitions(self, views: list[PartitionView]) -> Iterator[Metric]:
+        lag = GaugeMetricFamily("orchestrator_partition_lag_events", "Events not evaluated yet.", labels=["partition"])
+        clock = GaugeMetricFamily(
+            "orchestrator_partition_clock_seconds", "Time of the last tick, Unix.", labels=["partition"]
+        )
+        blocked = GaugeMetricFamily("orchestrator_blocked_keys", "Keys behind a parked event.", labels=["partition"])
+        running = GaugeMetricFamily("orchestrator_partition_running", "1 if evaluated here.", labels=["partition"])
+        up = GaugeMetricFamily("orchestrator_log_up", "1 if the log answers.")
+        try:
+            for status in self._log.status():
+                lag.add_metric([str(status.partition)], max(0, status.tail - status.positions.get(RULES, 0)))
+            up.add_metric([], 1)
+        except LogError:
+            up.add_metric([], 0)
+        for view in views:
+            label = [str(view.partition)]
+            if view.tick > DAWN:
+                clock.add_metric(label, view.tick / 1e6)
+            blocked.add_metric(label, view.blocked)
+            running.add_metric(label, view.state == "running")
+        yield from (lag, clock, blocked, running, up)
+
+
+class _TimedLog:
+    """Every call is the log's own, but `commit`."""
+
+    def __init__(self, log: Log, commits: Histogram) -> None:
+        self._log = log
+        self._commits = commits
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._log, name)
+        if callable(found):
+            setattr(self, name, found)
+        return found
+
+    def commit(self, commit: Commit) -> Code:
+        with self._commits.labels(commit.processor).time():
+            return self._log.commit(commit)

@@ -1,0 +1,54 @@
+"""What is known of each partition, for people: who owns it, how far it is, and what holds it up.
+
+Two sources: what the log stores of every partition (`Log.status`), and what this process's agent thinks of it
+(`PartitionView`). Reads the log: call it in a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from adapters.ledger import CURSOR, DELIVERY, read_cursor
+from streams import rfc3339
+from streams.agent import PartitionView
+from streams.log import Log, PartitionStatus
+from streams.outputs import Command
+from streams.state import DAWN, NEVER
+from streams.worker import RULES
+
+MOST_UNDELIVERED: Final = 1_000
+"""Counting ends here: it says whether and roughly how many."""
+
+
+def partitions(log: Log, views: Sequence[PartitionView]) -> list[dict[str, Any]]:
+    """Raises LogError."""
+    seen = {view.partition: view for view in views}
+    return [_partition(log, status, seen.get(status.partition)) for status in log.status()]
+
+
+def _partition(log: Log, status: PartitionStatus, view: PartitionView | None) -> dict[str, Any]:
+    position = status.positions.get(RULES, 0)
+    generation = log.info.generation
+    return {
+        "partition": status.partition,
+        "owner": status.owner,
+        "position": f"{generation}.{status.partition}.{position}",
+        "tail": f"{generation}.{status.partition}.{status.tail}",
+        "lag": max(0, status.tail - position),
+        "clock": rfc3339.format(view.tick) if view is not None and view.tick > DAWN else None,
+        "state": view.state if view is not None else "elsewhere",
+        "reason": (view.reason or None) if view is not None else None,
+        "blocked_keys": view.blocked if view is not None else None,
+        "last_progress": rfc3339.format(status.committed_at) if status.committed_at else None,
+        "undelivered": undelivered(log, status.partition),
+    }
+
+
+def undelivered(log: Log, partition: int) -> int:
+    """Commands that are neither done nor parked, counted up to MOST_UNDELIVERED."""
+    row = log.rows(partition, DELIVERY, [CURSOR]).get(CURSOR)
+    _, outputs = log.outputs(partition, read_cursor(row) if row is not None else 0, MOST_UNDELIVERED)
+    unread = sum(isinstance(output, Command) and not output.shadow for output in outputs)
+    waiting = log.due(partition, DELIVERY, (-NEVER - 1, ""), MOST_UNDELIVERED)
+    return min(MOST_UNDELIVERED, unread + len(waiting))
