@@ -110,7 +110,9 @@ class Intake:
         try:
             items = _array(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise IntakeError("", f"is no JSON array of events ({error})", "send an array of CloudEvents") from None
+            raise IntakeError(
+                "", f"the batch is no JSON array of events ({error})", "send an array of CloudEvents"
+            ) from None
         events = []
         for index, item in enumerate(items):
             try:
@@ -224,14 +226,14 @@ def _read_object(text: bytes, max_depth: int) -> dict[str, Any]:
     try:
         text.decode()
     except UnicodeDecodeError as error:
-        raise IntakeError("", f"is not UTF-8 (byte {error.start})", "send JSON in UTF-8") from None
-    _check_depth(text, max_depth + 1, "")
+        raise IntakeError("", f"the event is not UTF-8 (byte {error.start})", "send JSON in UTF-8") from None
+    _check_depth(text, max_depth + 1, "data")
     try:
         found: dict[str, Any] = dict(_attributes(text))
     except msgspec.ValidationError:
         raise IntakeError("", "an event must be a JSON object", "send one CloudEvent as an object") from None
     except msgspec.DecodeError as error:
-        raise IntakeError("", f"is not valid JSON: {error}", "send one CloudEvent as an object") from None
+        raise _blame(text, error) from None
     for name, value in found.items():
         if name != "data":
             try:
@@ -241,6 +243,26 @@ def _read_object(text: bytes, max_depth: int) -> dict[str, Any]:
     if found.get("data") == b"null":
         del found["data"]
     return found
+
+
+def _blame(text: bytes, error: Exception) -> IntakeError:
+    """Names the attribute that is to blame, with the help of a reader that lets more pass."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    for name, value in found.items() if isinstance(found, dict) else ():
+        try:
+            json.dumps([name, value], ensure_ascii=False, allow_nan=False).encode()
+        except UnicodeEncodeError:
+            return IntakeError(_printable(name), "holds a lone surrogate", "send valid Unicode")
+        except ValueError:
+            return IntakeError(name, "holds NaN or Infinity, which is not valid JSON", "send a number, text or null")
+    return IntakeError("", f"the event is not valid JSON: {error}", "send one CloudEvent as an object")
+
+
+def _printable(name: str) -> str:
+    return name[:60].encode("ascii", "backslashreplace").decode()
 
 
 def _text(found: Mapping[str, Any], name: str, required: bool = False, empty: bool = False) -> str:
@@ -259,7 +281,7 @@ def _text(found: Mapping[str, Any], name: str, required: bool = False, empty: bo
 def _extension(name: str, value: Any) -> str | int | bool:
     if not EXTENSION_NAME.fullmatch(name):
         raise IntakeError(
-            name[:60].encode("ascii", "backslashreplace").decode(),
+            _printable(name),
             "is no name of an attribute",
             "extension attributes have 1 to 20 characters, a-z and 0-9; put other fields into `data`",
         )
