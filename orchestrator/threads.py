@@ -32,6 +32,10 @@ class Part:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._live, name=name, daemon=True)
 
+    @property
+    def started(self) -> bool:
+        return self._thread.ident is not None
+
     def start(self) -> None:
         self._thread.start()
 

@@ -77,7 +77,7 @@ class Engine:
             self.log.close()
             raise
         self.queries = Queries(self.store)
-        self.feeder = Feeder(self.log, self.store, commands, failed=lambda error: self._report("feeder", error))
+        self.feeder = Feeder(self.log, self.store, commands, failed=lambda error: self.report("feeder", error))
         self.agent = Agent(
             self.log,
             f"{socket.gethostname()}:{os.getpid()}",
@@ -93,10 +93,10 @@ class Engine:
             owned=owned,
             lost=lost,
             committed=self._committed,
-            failed=lambda partition, error: self._report(f"partition {partition}", error),
+            failed=lambda partition, error: self.report(f"partition {partition}", error),
         )
-        self._agent = Part("agent", self.agent.run, failed=self._report)
-        self._feeder = Part("feeder", self.feeder.run, failed=self._report)
+        self._agent = Part("agent", self.agent.run, failed=self.report)
+        self._feeder = Part("feeder", self.feeder.run, failed=self.report)
 
     def _compiled(self, ruleset: RuleSet) -> RulesProcessor:
         self.log.put_document(ruleset.digest, ruleset.document)
@@ -109,15 +109,16 @@ class Engine:
     def stop_agent(self) -> None:
         """Blocks until the agent has released its partitions, at most STOP_TIMEOUT seconds."""
         self._agent.ask_to_stop()
-        if not self._agent.join(STOP_TIMEOUT):
+        if self._agent.started and not self._agent.join(STOP_TIMEOUT):
             _log.error("the agent did not stop in time; its lease will run out", seconds=STOP_TIMEOUT)
 
     def close(self) -> None:
         """After `stop_agent`. Blocks until what was committed is shown."""
         self._feeder.ask_to_stop()
         self.feeder.notify()
-        if self._feeder.join(STOP_TIMEOUT):
-            self.feeder.catch_up()
+        if not self._feeder.started or self._feeder.join(STOP_TIMEOUT):
+            if not self.feeder.status.failure:
+                self.feeder.catch_up()
             self.store.close()
             self.log.close()
         else:
@@ -148,7 +149,8 @@ class Engine:
         self.feeder.notify()
         self._tell(partition)
 
-    def _report(self, part: str, error: BaseException) -> None:
+    def report(self, part: str, error: BaseException) -> None:
+        """Something failed that nobody expected: logged, and told on. From any thread."""
         _log.error("failed", part=part, error=str(error), exc_info=error)
         self._failed(part, error)
 

@@ -17,6 +17,7 @@ def build() -> App:
     """Commands are named by the place of their function and loaded when called."""
     app = App(name="orchestrator", help="Events in, decisions out, and the proof of why.", version_flags=[])
     app.command("orchestrator.cli.version:version", name="version")
+    app.command("orchestrator.cli.server:server", name="server")
     rules = App(name="rules", help="Look at rule files.")
     rules.command("orchestrator.cli.rules:check", name="check")
     app.command(rules)
