@@ -1,0 +1,72 @@
+"""The engine's side of the embedded loop: the worker of one partition over a SQLite log, as the agent drives it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from bench.contestants import Round
+from bench.workload import BATCH, Orders, processor
+from streams.backends.open import open_log
+from streams.cells import BASE_BYTES, GROWTH
+from streams.event import ACTIVATED, control
+from streams.log import Append
+from streams.outputs import Output
+from streams.routes import Router
+from streams.state import Cell, encode_cell
+from streams.worker import Worker
+
+
+def now() -> int:
+    return time.time_ns() // 1000
+
+
+class Engine:
+    """`cached` customers fit into the cache. With `warm`, each has an order before the first round."""
+
+    def __init__(self, folder: str, keys: int, cached: int, events: int, warm: bool) -> None:
+        self._events = events
+        self._orders = Orders(keys)
+        self.log = open_log(f"sqlite:///{Path(folder) / 'engine.db'}", partitions=1, now=now)
+        lease = self.log.acquire(0, "bench", 3600.0)
+        assert lease is not None
+        compiled = processor()
+        router = Router(self.log, lease)
+        router.start()
+
+        def committed(first: int, outputs: list[Output]) -> None:
+            router.send(first, outputs)
+
+        budget = cached * (BASE_BYTES + GROWTH * self._cell_bytes())
+        self.worker = Worker(self.log, lease, lambda digest: compiled, budget=budget, committed=committed)
+        self.log.append([Append(0, [control(ACTIVATED, {"digest": compiled.digest}, time=0)])])
+        self.work()
+        if warm:
+            for chunk in self._orders.one_each(100_000):
+                self.log.append([Append(0, chunk)])
+                self.work()
+
+    @staticmethod
+    def _cell_bytes() -> int:
+        row = {"orders": 10, "spent": 12345.67, "largest": 9876.54, "country": "IT"}
+        return len(encode_cell(Cell(clock=2**50, rows={"0123456789abcdef": row})))
+
+    def prepare(self) -> None:
+        self.log.append([Append(0, self._orders.some(self._events))])
+
+    def work(self) -> int:
+        done = 0
+        while worked := self.worker.work(BATCH):
+            done += worked
+        return done
+
+    def round(self) -> Round:
+        self.prepare()
+        began = time.perf_counter()
+        done = self.work()
+        took = time.perf_counter() - began
+        assert done == self._events
+        return Round(done, took)
+
+    def close(self) -> None:
+        self.log.close()

@@ -1,0 +1,1 @@
+"""One job per file: `run(size, folder)` measures and returns its results."""

@@ -1,0 +1,89 @@
+"""The embedded loop's work: orders of customers, two rules and a fold of four fields.
+
+Events are about 300 bytes as the log stores them. About one in twenty fires a rule. The same seed gives the same
+events, so that contestants in different processes do the same work.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from rules.compile import compile_rules
+from rules.load import load_sources
+from rules.step import RulesProcessor
+from streams.event import OUTSIDE, Event, fingerprint
+
+BATCH: Final = 5_000
+"""Events of one commit."""
+START: Final = 1_700_000_000_000_000
+LARGE: Final = 9_900
+BULKY: Final = 20
+RICH: Final = 5_000
+
+RULES: Final = f"""
+ruleset: bench
+events:
+  order.placed: {{amount: number, country: string, items: integer, sku: string}}
+projections:
+  customers:
+    initial: {{orders: 0, spent: 0, largest: 0}}
+    fold:
+      order.placed:
+        orders: row.orders + 1
+        spent: row.spent + event.data.amount
+        largest: "event.data.amount > row.largest ? event.data.amount : row.largest"
+        country: event.data.country
+rules:
+  large-order:
+    on: order.placed
+    when: event.data.amount >= {LARGE}
+    then: [{{command: review, to: log, args: {{customer: "${{key}}", amount: "${{event.data.amount}}"}}}}]
+  bulky-order:
+    on: order.placed
+    when: event.data.items >= {BULKY} && customers.largest >= {RICH}
+    then: [{{command: pack, to: log, args: {{customer: "${{key}}", spent: "${{customers.spent}}"}}}}]
+"""
+
+
+def processor() -> RulesProcessor:
+    return compile_rules(load_sources({"bench.yaml": RULES}))
+
+
+class Orders:
+    """Orders of `keys` customers, uniformly at random."""
+
+    def __init__(self, keys: int, seed: int = 1) -> None:
+        self._keys = keys
+        self._random = random.Random(seed)
+        self._number = 0
+
+    def some(self, count: int) -> list[Event]:
+        choose = self._random.randrange
+        return [self._order(choose(self._keys)) for _ in range(count)]
+
+    def one_each(self, chunk: int) -> Iterator[list[Event]]:
+        """One order of every customer."""
+        for start in range(0, self._keys, chunk):
+            yield [self._order(key) for key in range(start, min(start + chunk, self._keys))]
+
+    def _order(self, customer: int) -> Event:
+        self._number += 1
+        choose = self._random.randrange
+        data = {
+            "amount": choose(1_000_000) / 100,
+            "country": ("IT", "DE", "FR", "ES", "PL")[choose(5)],
+            "items": choose(1, 21),
+            "sku": f"sku-{choose(10_000):05d}",
+            "channel": "web",
+            "campaign": "autumn-newsletter",
+            "comment": "please leave the parcel with the neighbours",
+        }
+        key, id = f"customer-{customer:07d}", f"order-{self._number:09d}"
+        source = "/shop/checkout"
+        raw = msgspec.Raw(msgspec.json.encode(data))
+        time = START + self._number * 1_000
+        return Event("order.placed", time, key, key, source, id, fingerprint(source, id), raw, OUTSIDE)
