@@ -1,0 +1,117 @@
+"""Brings together who wants work and who has it: requests for leases, per target, and the loops of the partitions.
+
+Workers ask (`WorkSource`); each partition's loop claims a part of what is asked for before its turn, and what the turn
+grants goes to the requests, first come first served. Demand is divided among partitions, so that one with a long
+backlog does not take it all. Everything here happens in one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
+
+from adapters.errors import DeliveryError
+from adapters.partition_loop import PartitionLoop
+from adapters.turn import Turn, Want
+from adapters.work import RETURNED, Outcome, Work
+
+LEAST_SHARE = 16
+"""What a partition may claim at least, so that the tail of a backlog does not come in single commands."""
+
+
+@dataclass(eq=False, slots=True)
+class _Request:
+    limit: int
+    ttl: float
+    answer: asyncio.Future[list[Work]]
+
+
+class Desk:
+    """`turned` and `failed` are told of every turn, and of every one that raised."""
+
+    def __init__(
+        self,
+        targets: Container[str],
+        turned: Callable[[int, Turn], None],
+        failed: Callable[[int, Exception], None],
+    ) -> None:
+        self._targets = targets
+        self.turned = turned
+        self.failed = failed
+        self.loops: dict[int, PartitionLoop] = {}
+        self._requests: dict[str, deque[_Request]] = {}
+        self._claimed: Counter[str] = Counter()
+
+    # -- for workers
+
+    async def lease(self, target: str, limit: int, ttl: float, wait: float) -> list[Work]:
+        if target not in self._targets:
+            raise DeliveryError(f"there is no target `{target}`: declare it in the targets file and restart")
+        request = _Request(limit, ttl, asyncio.get_running_loop().create_future())
+        self._requests.setdefault(target, deque()).append(request)
+        self._call(target)
+        try:
+            await asyncio.wait((request.answer,), timeout=wait)
+        except asyncio.CancelledError:
+            if request.answer.done():
+                for work in request.answer.result():
+                    _ = self.acknowledge(work, RETURNED)
+            raise
+        finally:
+            if not request.answer.done():
+                self._requests[target].remove(request)
+                request.answer.cancel()
+        return [] if request.answer.cancelled() else request.answer.result()
+
+    def acknowledge(self, work: Work, outcome: Outcome) -> asyncio.Future[bool]:
+        loop = self.loops.get(work.partition)
+        if loop is not None:
+            return loop.acknowledge(work, outcome)
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        answer.set_result(False)
+        return answer
+
+    def holds(self, work: Work) -> bool:
+        """Whether the partition is still ours, so that its commands may be sent."""
+        loop = self.loops.get(work.partition)
+        return loop is not None and loop.open
+
+    # -- for the loops of the partitions
+
+    def claim(self, loop: PartitionLoop, everything: bool) -> list[Want]:
+        """What this partition shall look for: of targets that it has ready, or of any (`everything`)."""
+        wants = []
+        for target, requests in self._requests.items():
+            if requests and (everything or target in loop.ready) and (free := self._free(target)) > 0:
+                limit = max(min(free, LEAST_SHARE), -(-free // len(self.loops)))
+                self._claimed[target] += limit
+                wants.append(Want(target, limit, max(request.ttl for request in requests)))
+        return wants
+
+    def settle(self, loop: PartitionLoop, wants: Sequence[Want], works: Sequence[Work]) -> None:
+        for want in wants:
+            self._claimed[want.target] -= want.limit
+        granted: dict[str, deque[Work]] = {}
+        for work in works:
+            granted.setdefault(work.target, deque()).append(work)
+        for target, found in granted.items():
+            requests = self._requests.get(target, deque()) if loop.open else deque()
+            while found and requests:
+                request = requests.popleft()
+                request.answer.set_result([found.popleft() for _ in range(min(request.limit, len(found)))])
+            for work in found:
+                _ = loop.acknowledge(work, RETURNED)
+        for want in wants:
+            self._call(want.target)
+
+    def _free(self, target: str) -> int:
+        return sum(request.limit for request in self._requests[target]) - self._claimed[target]
+
+    def _call(self, target: str) -> None:
+        """Wakes the partitions that have what is asked for."""
+        if self._free(target) > 0:
+            for loop in self.loops.values():
+                if target in loop.ready:
+                    loop.wake()

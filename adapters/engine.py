@@ -1,0 +1,271 @@
+"""Delivery of a process: the partitions it owns, the targets it has, and what is wrong with either.
+
+The shell makes one and opens it in its event loop. Whoever owns partitions calls `start` with each lease it gets, and
+`stop` before it gives one up; after commits it calls `notify`. Leases and outcomes go to the log in threads, so the
+loop never waits for a disk. An exception inside is reported (`failed`), shown by `problems` until it has passed, and
+what raised it begins again after a pause: delivery never ends by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final
+
+from adapters.adapter import Adapter
+from adapters.desk import Desk
+from adapters.errors import DeliveryError, UnknownCommandError
+from adapters.ledger import Entry
+from adapters.partition_loop import Pace, PartitionLoop
+from adapters.processor import Delivery
+from adapters.target import Target
+from adapters.turn import Bounds, Turn
+from adapters.work import Outcome, Verdict, Work
+from adapters.workers import Workers
+from streams.log import Lease, Log
+
+REOPEN: Final = 1.0
+"""Seconds until workers that failed begin again, doubled up to LONGEST_REOPEN."""
+LONGEST_REOPEN: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    threads: int = 2
+    """Turns of so many partitions run at once."""
+    bounds: Bounds = field(default_factory=Bounds)
+    pace: Pace = field(default_factory=Pace)
+
+
+class Engine:
+    """`now`: the wall clock in microseconds. `chance`: draws from [0, 1). `failed`: told where and what, in the event
+    loop. `observed`: told (target, verdict, seconds) of each attempt."""
+
+    def __init__(
+        self,
+        log: Log,
+        targets: Mapping[str, Target],
+        *,
+        now: Callable[[], int],
+        chance: Callable[[], float],
+        failed: Callable[[str, Exception], None],
+        observed: Callable[[str, str, float], None] = lambda target, verdict, seconds: None,
+        options: EngineOptions | None = None,
+    ) -> None:
+        self._log = log
+        self._targets = dict(targets)
+        self._now = now
+        self._chance = chance
+        self._report = failed
+        self._observed = observed
+        self._options = options or EngineOptions()
+        self.counts: Counter[str] = Counter()
+        """`WHAT|TARGET` as in `Turn.counts`, since the start."""
+        self._problems: dict[str, str] = {}
+        self._desk = Desk(self._targets, self._turned, self._turn_failed)
+        self._deliveries: dict[int, Delivery] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._workers: dict[str, Workers] = {}
+        self._adapters: dict[str, Adapter] = {}
+        self._restarts: dict[int, asyncio.TimerHandle] = {}
+        self._pools: list[asyncio.Task[None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._threads = ThreadPoolExecutor(self._options.threads, "delivery")
+
+    # -- life
+
+    async def open(self) -> None:
+        """Opens every target. Raises what opening an adapter raises; those opened before it are closed then."""
+        self._loop = asyncio.get_running_loop()
+        try:
+            for target in self._targets.values():
+                self._adapters[target.name] = target.open()
+        except BaseException:
+            await self._close_adapters()
+            raise
+        for name, adapter in self._adapters.items():
+            workers = self._workers[name] = Workers(
+                self._targets[name],
+                adapter,
+                self._desk,
+                self._now,
+                self._desk.holds,
+                lambda verdict, seconds, name=name: self._attempted(name, verdict, seconds),  # type: ignore[misc]
+                lambda error, name=name: self._adapter_failed(name, error),  # type: ignore[misc]
+            )
+            self._pools.append(asyncio.create_task(self._keep_working(name, workers)))
+
+    def start(self, lease: Lease) -> None:
+        """The partition is ours: its commands are delivered from now on. From any thread, after `open`."""
+        assert self._loop is not None, "open it first"
+        self._loop.call_soon_threadsafe(self._start, lease)
+
+    def notify(self, partition: int) -> None:
+        """Something was committed there. From any thread, and cheap."""
+        assert self._loop is not None, "open it first"
+        self._loop.call_soon_threadsafe(self._notify, partition)
+
+    async def stop(self, partition: int, timeout: float = 10.0) -> None:
+        """Stops delivering from a partition: what waits is given back, what is being sent may end within `timeout`
+        seconds, and what became of it is stored. The lease is the caller's to release, afterwards."""
+        if (restart := self._restarts.pop(partition, None)) is not None:
+            restart.cancel()
+        loop = self._desk.loops.get(partition)
+        if loop is None:
+            return
+        loop.open = False
+        await asyncio.gather(*(workers.stop(partition, timeout) for workers in self._workers.values()))
+        await self._end(loop, timeout)
+
+    async def close(self, timeout: float = 10.0) -> None:
+        """Stops all partitions and closes all targets, within about twice `timeout` seconds."""
+        for pool in self._pools:
+            pool.cancel()
+        await asyncio.gather(*self._pools, return_exceptions=True)
+        await asyncio.gather(*(self.stop(partition, timeout) for partition in {*self._desk.loops, *self._restarts}))
+        await asyncio.gather(*(workers.stop(None, 0.0) for workers in self._workers.values()))
+        await self._close_adapters()
+        self._threads.shutdown(wait=False)
+
+    # -- looking and acting
+
+    def problems(self) -> list[str]:
+        """What is wrong now, in words."""
+        return [f"{where}: {what}" for where, what in sorted(self._problems.items())]
+
+    @property
+    def partitions(self) -> list[int]:
+        """Those it delivers from."""
+        return sorted(self._desk.loops)
+
+    async def lease(self, target: str, limit: int, ttl: float, wait: float) -> list[Work]:
+        """Work for somebody outside this process (`work.WorkSource`). DeliveryError if there is no such target."""
+        return await self._desk.lease(target, limit, ttl, wait)
+
+    def acknowledge(self, work: Work, outcome: Outcome) -> asyncio.Future[bool]:
+        return self._desk.acknowledge(work, outcome)
+
+    async def redrive(self, ids: Iterable[str]) -> None:
+        """Parked commands become pending; checked all before any is changed. Raises UnknownCommandError,
+        WrongStateError, LogUnavailable."""
+        await self._act(list(ids), lambda delivery, mine: delivery.redrive(mine, self._now()))
+
+    async def cancel(self, ids: Iterable[str], reason: str) -> None:
+        """What waits or is parked is never sent. Raises as `redrive` does."""
+        await self._act(list(ids), lambda delivery, mine: delivery.cancel(mine, reason, self._now()))
+
+    async def _act(self, ids: Sequence[str], act: Callable[[Delivery, Sequence[str]], None]) -> None:
+        places = await self._find(ids)
+        for partition, entries in places.items():
+            loop = self._desk.loops.get(partition)
+            if loop is None:
+                raise DeliveryError(f"partition {partition} was just given up: repeat the request")
+            await loop.exclusively(lambda delivery, mine=list(entries): act(delivery, mine))  # type: ignore[misc]
+
+    async def _find(self, ids: Sequence[str]) -> dict[int, dict[str, Entry]]:
+        found: dict[int, dict[str, Entry]] = {}
+        missing = set(ids)
+        running = asyncio.get_running_loop()
+        for partition, delivery in list(self._deliveries.items()):
+            if missing:
+                entries = await running.run_in_executor(self._threads, delivery.find, sorted(missing))
+                if entries:
+                    found[partition] = entries
+                    missing -= entries.keys()
+        if missing:
+            raise UnknownCommandError(min(missing))
+        return found
+
+    # -- inside
+
+    def _start(self, lease: Lease) -> None:
+        partition = lease.partition
+        if (restart := self._restarts.pop(partition, None)) is not None:
+            restart.cancel()
+        if (task := self._tasks.pop(partition, None)) is not None:
+            task.cancel()  # of an older epoch: what it would store is refused anyway
+        policies = {name: target.retry for name, target in self._targets.items()}
+        delivery = Delivery(self._log, lease, policies, self._chance, self._options.bounds)
+        loop = PartitionLoop(partition, delivery, self._desk, self._threads, self._now, self._options.pace)
+        self._deliveries[partition] = delivery
+        self._desk.loops[partition] = loop
+        task = self._tasks[partition] = asyncio.create_task(loop.run())
+        task.add_done_callback(lambda task: self._ended(lease, loop, task))
+
+    def _notify(self, partition: int) -> None:
+        if (loop := self._desk.loops.get(partition)) is not None:
+            loop.notify()
+
+    async def _end(self, loop: PartitionLoop, timeout: float) -> None:
+        task = self._tasks.get(loop.partition)
+        loop.close()
+        if task is not None:
+            await asyncio.wait((task,), timeout=timeout)
+            if task.cancel():
+                await asyncio.wait((task,), timeout=timeout)
+
+    def _ended(self, lease: Lease, loop: PartitionLoop, task: asyncio.Task[None]) -> None:
+        partition = lease.partition
+        ours = self._desk.loops.get(partition) is loop
+        if ours:
+            del self._desk.loops[partition], self._deliveries[partition]
+            self._tasks.pop(partition, None)
+            self._problems.pop(_partition(partition), None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            assert isinstance(error, Exception), error
+            self._fail(_partition(partition), error)
+            if ours:
+                again = asyncio.get_running_loop().call_later(REOPEN, self._start, lease)
+                self._restarts[partition] = again
+
+    def _turned(self, partition: int, turn: Turn) -> None:
+        self.counts.update(turn.counts)
+        self._problems.pop(_partition(partition), None)
+
+    def _turn_failed(self, partition: int, error: Exception) -> None:
+        self._fail(_partition(partition), error)
+
+    async def _keep_working(self, name: str, workers: Workers) -> None:
+        pause = REOPEN
+        while True:
+            began = asyncio.get_running_loop().time()
+            try:
+                await workers.run()
+            except Exception as error:
+                if asyncio.get_running_loop().time() - began > LONGEST_REOPEN:
+                    pause = REOPEN
+                self._fail(_target(name), error)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_REOPEN)
+
+    def _attempted(self, name: str, verdict: Verdict, seconds: float) -> None:
+        if verdict is Verdict.DONE:
+            self._problems.pop(_target(name), None)
+        self._observed(name, verdict.value, seconds)
+
+    def _adapter_failed(self, name: str, error: Exception) -> None:
+        self._fail(_target(name), error)
+
+    def _fail(self, where: str, error: Exception) -> None:
+        self.counts[f"failed|{where}"] += 1
+        self._problems[where] = f"{type(error).__name__}: {error}"
+        self._report(where, error)
+
+    async def _close_adapters(self) -> None:
+        for name, adapter in self._adapters.items():
+            try:
+                await adapter.close()
+            except Exception as error:
+                self._fail(_target(name), error)
+        self._adapters.clear()
+
+
+def _partition(number: int) -> str:
+    return f"delivery of partition {number}"
+
+
+def _target(name: str) -> str:
+    return f"target {name}"

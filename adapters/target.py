@@ -1,0 +1,22 @@
+"""A target as delivery sees it: a name that commands are addressed to, how its adapter is made, and what it bears."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from adapters.adapter import Adapter
+from adapters.retry import RetryPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    name: str
+    kind: str
+    open: Callable[[], Adapter] = field(repr=False)
+    """Makes the adapter, in the event loop that will use it."""
+    timeout: float = 15.0
+    """Seconds that one attempt may take."""
+    concurrency: int = 8
+    """Attempts at once."""
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
