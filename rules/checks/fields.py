@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from rules import cel
+from rules.cel.nodes import Name, Select
 from rules.checks.context import Context, Position
 from rules.diagnostics import Diagnostic, closest, did_you_mean, shown
 from rules.model.event_schema import EventSchema
@@ -27,14 +28,18 @@ def check(context: Context) -> Iterator[Diagnostic]:
         if position.role == "unless":
             schemas["start"] = context.environments.declared(_opening(position))
         for node in cel.walk(position.node):
-            path = cel.path(node)
-            if path is None or len(path) not in (2, 3) or path[0] not in schemas:
+            if not isinstance(node, Select):
                 continue
-            declared = schemas[path[0]]
-            if len(path) == 2 and path[1] not in _KNOWN:
-                yield from _attribute(context, position, node, path, declared)
-            elif len(path) == 3 and path[1] == "data" and declared is not None:
-                yield from _field(context, position, node, path, declared)
+            inner = node.operand
+            if isinstance(inner, Name):
+                if inner.name in schemas and node.field not in _KNOWN:
+                    path = (inner.name, node.field)
+                    yield from _attribute(context, position, node, path, schemas[inner.name])
+            elif isinstance(inner, Select) and inner.field == "data" and isinstance(inner.operand, Name):
+                root = inner.operand.name
+                declared = schemas.get(root)
+                if declared is not None:
+                    yield from _field(context, position, node, (root, "data", node.field), declared)
 
 
 def _attribute(

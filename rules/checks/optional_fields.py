@@ -13,6 +13,9 @@ from rules.pointing import locate
 
 
 def check(context: Context) -> Iterator[Diagnostic]:
+    declared = context.ruleset.schemas.values()
+    if not any(field.optional for schema in declared for field in schema.fields.values()):
+        return
     for position in context.positions:
         schemas = context.environments.declared(position.events)
         if position.error is not None or not schemas:
