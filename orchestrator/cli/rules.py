@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.exits import OK, USAGE, CommandFailed
+from orchestrator.cli.exits import FAILED, OK, USAGE, CommandFailed
 from orchestrator.cli.show import json_line, line, note
 from orchestrator.rule_files import RuleFilesError, read_rule_files
 
@@ -56,3 +56,20 @@ def check(*paths: Path, json: bool = False) -> int:
         note(each.render())
     line(f"{ruleset.name}: {len(ruleset.rules)} rules, {len(ruleset.projections)} projections, {ruleset.digest}")
     return OK
+
+
+def run_rule_tests(*paths: Path, json: bool = False) -> int:
+    """Run the `tests:` of rule files; exit status 1 if one fails."""
+    from orchestrator.settings import load
+    from rules.testing import run_tests
+
+    outcomes = run_tests(load_rules(paths or load().rules, json=json))
+    failed = [each for each in outcomes if not each.passed]
+    if json:
+        tests = [{"name": each.name, "passed": each.passed, "report": each.report or None} for each in outcomes]
+        json_line({"passed": len(outcomes) - len(failed), "failed": len(failed), "tests": tests})
+        return FAILED if failed else OK
+    for each in failed:
+        line(f"{each.span.file}:{each.span.line}: {each.name}\n{each.report}")
+    line(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed")
+    return FAILED if failed else OK

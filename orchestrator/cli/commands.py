@@ -1,0 +1,54 @@
+"""`orchestrator commands list|show|redrive`: what was decided, and what became of it."""
+
+from __future__ import annotations
+
+import orjson
+
+from orchestrator.cli.client import connect, segment
+from orchestrator.cli.exits import OK
+from orchestrator.cli.show import json_line, line, table
+
+COLUMNS = ("id", "state", "command", "to", "rule", "key", "at", "attempts", "last_error")
+
+
+def list_commands(
+    *,
+    state: str | None = None,
+    to: str | None = None,
+    rule: str | None = None,
+    key: str | None = None,
+    limit: int = 100,
+    cursor: str | None = None,
+    url: str | None = None,
+    json: bool = False,
+) -> int:
+    """List commands, newest first."""
+    query = {"state": state, "to": to, "rule": rule, "key": key, "limit": limit, "cursor": cursor}
+    found = connect(url).call("GET", "/v1/commands", query=query)
+    if json:
+        json_line(found)
+        return OK
+    table(COLUMNS, [[each[name] for name in COLUMNS] for each in found["commands"]])
+    if found["next"]:
+        line(f"more: --cursor {found['next']}")
+    return OK
+
+
+def show(id: str, *, url: str | None = None, json: bool = False) -> int:
+    """Show all that is known of one command."""
+    found = connect(url).call("GET", f"/v1/commands/{segment(id)}")
+    if json:
+        json_line(found)
+    else:
+        line(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+    return OK
+
+
+def redrive(*ids: str, url: str | None = None, json: bool = False) -> int:
+    """Send parked commands again: all that are named, or none and why."""
+    found = connect(url).call("POST", "/v1/commands/redrive", orjson.dumps({"ids": ids}))
+    if json:
+        json_line(found)
+    else:
+        line(f"{found['redriven']} redriven")
+    return OK

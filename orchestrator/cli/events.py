@@ -1,0 +1,105 @@
+"""`orchestrator events publish|import`: send events as they happen, or a file of history."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Final
+
+from orchestrator.cli.client import Refused, connect
+from orchestrator.cli.exits import FAILED, OK, CommandFailed
+from orchestrator.cli.show import json_line, line
+
+BATCH: Final = 500
+LONGEST: Final = 1 << 20
+"""Bytes of one line."""
+BATCH_BYTES: Final = 4 << 20
+GZIP: Final = b"\x1f\x8b"
+
+
+def publish(file: str, *, url: str | None = None, json: bool = False) -> int:
+    """Publish events, JSON lines, as they happen now.
+
+    A line that is sent twice is evaluated once: events are recognised by source and id.
+
+    Parameters
+    ----------
+    file
+        A file of CloudEvents, one JSON object a line, gzipped or not; `-` is standard input.
+    url
+        Where the server is.
+    json
+        Print the answer as JSON.
+    """
+    client = connect(url)
+    published = 0
+    last: list[str] = []
+    for first, lines in batches(file):
+        present = [(number, each) for number, each in enumerate(lines, first) if each.strip()]
+        if not present:
+            continue
+        body = b"[" + b",".join(each for _, each in present) + b"]"
+        try:
+            found = client.patient("POST", "/v1/events", body, within=30.0)
+        except CommandFailed as error:
+            where = f"lines {first} to {first + len(lines) - 1}"
+            if isinstance(error, Refused) and "index" in error.document:
+                where = f"line {present[error.document['index']][0]}"
+            raise CommandFailed(f"{where}: {error} ({published:,} events were published)", error.status) from error
+        published += found["accepted"]
+        last = found["positions"][-1:]
+    if json:
+        json_line({"published": published, "last_position": last[0] if last else None})
+    else:
+        line(f"{published:,} events published")
+    return OK
+
+
+def batches(file: str) -> Iterator[tuple[int, list[bytes]]]:
+    """(number of the first line, lines without their ends), small enough for one request. Raises CommandFailed."""
+    lines: list[bytes] = []
+    first = number = 1
+    size = 0
+    for number, text in enumerate(_lines(file), 1):
+        if lines and (len(lines) == BATCH or size + len(text) > BATCH_BYTES):
+            yield first, lines
+            first, lines, size = number, [], 0
+        lines.append(text)
+        size += len(text) + 1
+        if file == "-" and text:
+            yield first, lines
+            first, lines, size = number + 1, [], 0
+    if lines:
+        yield first, lines
+
+
+def _lines(file: str) -> Iterator[bytes]:
+    try:
+        if file == "-":
+            yield from _split(sys.stdin.buffer)
+            return
+        with Path(file).open("rb") as opened:
+            packed = opened.read(2) == GZIP
+            opened.seek(0)
+            if packed:
+                with gzip.open(opened) as unpacked:
+                    yield from _split(unpacked)  # type: ignore[arg-type]
+            else:
+                yield from _split(opened)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise CommandFailed(f"{file} cannot be unpacked any further ({error}): it is cut off or damaged") from error
+    except OSError as error:
+        raise CommandFailed(f"{file}: {error.strerror or error}", FAILED) from error
+
+
+def _split(reader: IO[bytes]) -> Iterator[bytes]:
+    number = 0
+    while text := reader.readline(LONGEST + 1):
+        number += 1
+        if len(text) > LONGEST:
+            raise CommandFailed(f"line {number} is longer than {LONGEST:,} bytes: is it a file of JSON lines?")
+        text = text.rstrip(b"\r\n")
+        yield text.removeprefix(b"\xef\xbb\xbf") if number == 1 else text

@@ -1,0 +1,19 @@
+"""`orchestrator partitions list`: who evaluates what, and how far."""
+
+from __future__ import annotations
+
+from orchestrator.cli.client import connect
+from orchestrator.cli.exits import OK
+from orchestrator.cli.show import json_line, table
+
+COLUMNS = ("partition", "owner", "position", "tail", "lag", "clock", "state", "last_progress", "undelivered", "reason")
+
+
+def list_partitions(*, url: str | None = None, json: bool = False) -> int:
+    """List partitions: owner, position, tail, lag, clock, state, last progress."""
+    found = connect(url).call("GET", "/v1/partitions")
+    if json:
+        json_line(found)
+    else:
+        table(COLUMNS, [[each[name] for name in COLUMNS] for each in found["partitions"]])
+    return OK

@@ -1,0 +1,20 @@
+"""`orchestrator projections get`: one row."""
+
+from __future__ import annotations
+
+from orchestrator.cli.client import connect, segment
+from orchestrator.cli.exits import OK
+from orchestrator.cli.show import json_line, line
+
+
+def get(name: str, key: str, *, url: str | None = None, json: bool = False) -> int:
+    """Show the row of a key, and as of which position."""
+    found = connect(url).call("GET", f"/v1/projections/{segment(name)}/{segment(key)}")
+    if json:
+        json_line(found)
+        return OK
+    width = max((len(field) for field in found["row"]), default=0)
+    line(f"{name} {key} as of {found['as_of']}")
+    for field, value in found["row"].items():
+        line(f"  {field.ljust(width)}  {value}")
+    return OK

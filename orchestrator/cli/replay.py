@@ -1,0 +1,97 @@
+"""`orchestrator replay verify|rebuild`: is what is stored what the events make of it; make the query tables again.
+
+Both open the log themselves and work beside a running server.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.exits import FAILED, OK, CommandFailed
+from orchestrator.cli.show import json_line, line, note, progress
+
+if TYPE_CHECKING:
+    from streams.log import Log
+
+
+def verify(*, log: str | None = None, json: bool = False) -> int:
+    """Replay everything into memory and compare it with what is stored; exit status 1 at the first difference.
+
+    Parameters
+    ----------
+    log
+        The log, such as sqlite:///.orchestrator/log.db.
+    json
+        Print the result as one JSON object.
+    """
+    from replay.verify import verify as run
+    from rules.compile import compile_rules
+    from rules.diagnostics import RuleErrors
+    from rules.load import from_document
+    from streams.log import LogError
+
+    with closing(_open(log)) as opened, progress("verifying") as advance:
+        try:
+            found = run(opened, lambda body: compile_rules(from_document(body)), lambda at: advance(at.done, at.total))
+        except (LogError, RuleErrors) as error:
+            raise CommandFailed(str(error)) from error
+    if json:
+        json_line(found.document())
+    else:
+        line(found.text())
+    return OK if found.clean else FAILED
+
+
+def rebuild(*, log: str | None = None, json: bool = False) -> int:
+    """Throw the query tables away and make them again from state.
+
+    Parameters
+    ----------
+    log
+        The log, such as sqlite:///.orchestrator/log.db.
+    json
+        Print the result as one JSON object.
+    """
+    from orchestrator.activation import Processors, active
+    from orchestrator.server import command_row
+    from orchestrator.settings import load
+    from orchestrator.wiring import query_path, tables
+    from projections.stores.sqlite import QueryStore, QueryStoreError
+    from replay.rebuild import rebuild as run
+    from rules.diagnostics import RuleErrors
+    from streams.log import LogError
+
+    with closing(_open(log)) as opened:
+        try:
+            digest = active(opened, 0)
+            if not digest:
+                raise CommandFailed("no rules were ever activated in this log: there is nothing to show")
+            shown = tables(Processors(opened)(digest))
+            path = query_path(load(log=log).log)
+            with (
+                closing(QueryStore(path, opened.info, shown, notice=note)) as store,
+                progress("rebuilding") as advance,
+            ):
+                found = run(opened, store, command_row, lambda at: advance(at.rows, at.estimate))
+        except (LogError, QueryStoreError, RuleErrors) as error:
+            raise CommandFailed(str(error)) from error
+    if json:
+        json_line(found.document())
+    else:
+        line(found.text())
+    return OK
+
+
+def _open(log: str | None) -> Log:
+    """An existing log. Raises CommandFailed."""
+    import time
+
+    from orchestrator.settings import load
+    from streams.backends.open import open_log
+    from streams.log import LogError
+
+    try:
+        return open_log(load(log=log).log, now=lambda: time.time_ns() // 1000, create=False)
+    except LogError as error:
+        raise CommandFailed(str(error)) from error
