@@ -21,6 +21,8 @@ from streams.state import Change
 
 TRIM_COMMITS: Final = 64
 """Deltas that nobody needs are deleted once in so many commits, at most TRIM_ROWS and TRIM_BYTES at a time."""
+DELTA_BYTES: Final = 256
+"""What a delta counts beside its body, so that many small ones are bounded, too."""
 TRIM_ROWS: Final = 256
 TRIM_BYTES: Final = 8 << 20
 
@@ -49,8 +51,8 @@ class Slot:
     def apply(self, end: int, changes: list[Change], size: int) -> None:
         self.layers[0].apply(changes)
         self.position = end
-        self.unflushed_bytes += size
-        self.kept_bytes += size
+        self.unflushed_bytes += size + DELTA_BYTES
+        self.kept_bytes += size + DELTA_BYTES
         self.commits += 1
 
 
@@ -66,7 +68,8 @@ def load(db: sqlite3.Connection, partition: int, processor: str) -> Slot | None:
         commit = reads.delta(partition, processor, key - first, body)
         slot.apply(commit.end, commit.changes, len(body))
     (older,) = db.execute(
-        "SELECT coalesce(sum(length(body)), 0) FROM deltas WHERE id > ? AND id <= ?", (first, first + slot.flushed)
+        "SELECT coalesce(sum(length(body) + ?), 0) FROM deltas WHERE id > ? AND id <= ?",
+        (DELTA_BYTES, first, first + slot.flushed),
     ).fetchone()
     slot.kept_bytes += older
     return slot
@@ -182,7 +185,7 @@ class OwnedState:
             if gone >= TRIM_BYTES or (gone >= excess and key - first > slot.read_upto):
                 break
             last = key - first
-            gone += size
+            gone += size + DELTA_BYTES
         if last > slot.forgotten:
             db.execute("DELETE FROM deltas WHERE id > ? AND id <= ?", (first + slot.forgotten, first + last))
             db.execute("UPDATE slots SET forgotten = ? WHERE slot = ?", (last, slot.slot))
