@@ -1,0 +1,131 @@
+"""A log whose commits tests write themselves, and query tables behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from projections.feeder import Bounds, Feeder
+from projections.query import Queries
+from projections.stores.sqlite import QueryStore
+from projections.table import CommandRow, QueryTable
+from streams.backends.limits import LogLimits
+from streams.backends.open import open_log
+from streams.keys import partition_of
+from streams.log import Code, Commit, Log
+from streams.state import Cell, Change, encode_cell
+
+FINES = QueryTable("fines", "aaa1")
+CLASSES = QueryTable("classes", "bbb2")
+
+
+def decode_command(name: str, value: bytes) -> CommandRow | None:
+    """As the shell's decoder: delivery keeps other rows, too."""
+    if name.startswith("#"):
+        return None
+    found = msgspec.json.decode(value)
+    return CommandRow(
+        name, found["state"], found["to"], found["rule"], found["key"], found["at"], found["number"], value.decode()
+    )
+
+
+def summary(id: str, state: str = "pending", at: int = 1, **more: Any) -> bytes:
+    fields = {"id": id, "state": state, "to": "police", "rule": "r", "key": "A", "at": at, "number": 1}
+    return msgspec.json.encode({**fields, **more})
+
+
+class World:
+    def __init__(self, folder: Path, url: str, partitions: int = 3, limits: LogLimits | None = None) -> None:
+        self.folder = folder
+        self.log: Log = open_log(url, partitions=partitions, now=lambda: 1, limits=limits)
+        self.partitions = partitions
+        self.notices: list[str] = []
+        self.failures: list[Exception] = []
+        self._ends: dict[tuple[int, str], int] = {}
+        self._leases = {}
+        for partition in range(partitions):
+            lease = self.log.acquire(partition, "me", 3600)
+            assert lease is not None
+            self._leases[partition] = lease
+        self.stores: list[QueryStore] = []
+        self.store = self.open()
+        self.feeder = self.make_feeder()
+
+    def open(self, tables: tuple[QueryTable, ...] = (FINES, CLASSES), log: Log | None = None) -> QueryStore:
+        info = (log or self.log).info
+        store = QueryStore(self.folder / "query.db", info, tables, notice=self.notices.append, busy_timeout=5.0)
+        self.stores.append(store)
+        return store
+
+    def make_feeder(self, store: QueryStore | None = None, **bounds: Any) -> Feeder:
+        return Feeder(
+            self.log, store or self.store, decode_command, failed=self.failures.append, bounds=Bounds(**bounds)
+        )
+
+    @property
+    def queries(self) -> Queries:
+        return Queries(self.store)
+
+    def partition(self, key: str) -> int:
+        return partition_of(key, self.partitions)
+
+    def commit(self, partition: int, processor: str, changes: list[Change], step: int = 1) -> int:
+        start = self._ends.get((partition, processor), 0)
+        end = self._ends[partition, processor] = start + step
+        code = self.log.commit(Commit(self._leases[partition], processor, start, end, changes))
+        assert code is Code.COMMITTED
+        return end
+
+    def put(self, key: str, step: int = 1, **rows: dict[str, Any]) -> int:
+        """Commits a cell with these rows, by the tables' names."""
+        ids = {"fines": FINES.id, "classes": CLASSES.id}
+        cell = Cell(clock=5, rows={ids.get(name, name): row for name, row in rows.items()}, nodes={"n": [1, "x"]})
+        return self.commit(self.partition(key), "rules", [Change("k" + key, encode_cell(cell))], step)
+
+    def drop(self, key: str) -> int:
+        return self.commit(self.partition(key), "rules", [Change("k" + key, None)])
+
+    def decide(self, id: str, partition: int = 0, **fields: Any) -> int:
+        return self.commit(partition, "delivery", [Change("#outputs", b"7"), Change(id, summary(id, **fields))])
+
+    def shown(self) -> dict[str, Any]:
+        """Everything in the query file but positions of rows."""
+        with self.store.reading() as db:
+            found: dict[str, Any] = {
+                table.name: db.execute(f"SELECT partition, key, row FROM rows_{table.id} ORDER BY key").fetchall()
+                for table in self.store.tables
+            }
+            found["commands"] = db.execute("SELECT id, partition, state, summary FROM commands ORDER BY id").fetchall()
+            found["positions"] = sorted(row for row in db.execute("SELECT * FROM positions") if row[2])
+        return found
+
+    def close(self) -> None:
+        for store in self.stores:
+            store.close()
+        self.log.close()
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path, "memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/log.db")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def make_world(tmp_path: Path) -> Iterator[Callable[..., World]]:
+    worlds: list[World] = []
+
+    def make(**options: Any) -> World:
+        folder = tmp_path / str(len(worlds))
+        folder.mkdir()
+        worlds.append(World(folder, f"sqlite:///{folder}/log.db", **options))
+        return worlds[-1]
+
+    yield make
+    for each in worlds:
+        each.close()
