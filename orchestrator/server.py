@@ -24,6 +24,7 @@ from orchestrator.api.context import Context
 from orchestrator.appends import Appends
 from orchestrator.health import Health
 from orchestrator.imports import Imports
+from orchestrator.metrics import Metrics
 from orchestrator.settings import Settings
 from orchestrator.wiring import Engine
 from projections.table import CommandRow
@@ -41,7 +42,8 @@ class Server:
     def __init__(self, settings: Settings, ruleset: RuleSet, targets: Mapping[str, Target]) -> None:
         self._settings = settings
         self._loop = asyncio.get_running_loop()
-        self.health = Health(time.monotonic, lambda part: None)
+        self.metrics = Metrics()
+        self.health = Health(time.monotonic, self.metrics.failed)
         self.engine = Engine(
             settings,
             ruleset,
@@ -49,7 +51,8 @@ class Server:
             owned=self._owned,
             lost=self._lost,
             committed=lambda partition: self.delivery.notify(partition),
-            failed=self.health.failed,
+            failed=self.health.noted,
+            wrap=self.metrics.timed,
         )
         self.delivery = Delivery(
             self.engine.log,
@@ -57,10 +60,21 @@ class Server:
             now=self.engine.now,
             chance=random.random,
             failed=self.health.failed,
+            observed=self.metrics.attempted,
         )
         self.health.add_check(self.engine.problems)
         self.health.add_check(self.delivery.problems)
         self._appends = Appends(self.engine.log, settings.queue)
+        self._imports = Imports(
+            self.engine.log,
+            self._appends,
+            now=self.engine.now,
+            monotonic=time.monotonic,
+            failed=self.health.failed,
+        )
+        self.metrics.watch(
+            self.engine.log, self.engine.views, lambda: self._appends.waiting, lambda: self.delivery.counts
+        )
         self._later: set[asyncio.Task[None]] = set()
 
     async def serve(self, ready: Callable[[dict[str, str]], None]) -> None:
@@ -69,17 +83,22 @@ class Server:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, stop.set)
-        runner = web.AppRunner(make_app(self._context()), access_log=None, shutdown_timeout=SHUTDOWN)
+        runners = [
+            web.AppRunner(make_app(self._context()), access_log=None, shutdown_timeout=SHUTDOWN, auto_decompress=False),
+            web.AppRunner(self.metrics.app(), access_log=None, shutdown_timeout=1.0),
+        ]
+        host = self._settings.host
         try:
-            await runner.setup()
-            await web.TCPSite(runner, self._settings.host, self._settings.port).start()
             await self.delivery.open()
+            http = await _listen(runners[0], host, self._settings.port)
+            metrics = await _listen(runners[1], host, self._settings.metrics_port)
             self.engine.start()
-            host, port = runner.addresses[0][:2]
-            ready({"http": f"http://{f'[{host}]' if ':' in host else host}:{port}"})
+            ready({"http": http, "metrics": f"{metrics}/metrics"})
             await stop.wait()
         finally:
-            await runner.cleanup()
+            for runner in runners:
+                await runner.cleanup()
+            await self._imports.close()
             await self._appends.close()
             await self.delivery.close(SHUTDOWN)
             await asyncio.to_thread(self.engine.stop_agent)
@@ -87,13 +106,10 @@ class Server:
 
     def _context(self) -> Context:
         engine = self.engine
-        imports = Imports(
-            engine.log, self._appends, now=engine.now, monotonic=time.monotonic, failed=self.health.failed
-        )
         return Context(
             log=engine.log,
             appends=self._appends,
-            imports=imports,
+            imports=self._imports,
             queries=engine.queries,
             intake=Intake(max_bytes=self._settings.event_bytes),
             body_bytes=self._settings.body_bytes,
@@ -123,6 +139,14 @@ class Server:
         self._later.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.health.failed("delivery", error)
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> str:
+    """The address. Raises OSError."""
+    await runner.setup()
+    await web.TCPSite(runner, host, port).start()
+    found, port = runner.addresses[0][:2]
+    return f"http://{f'[{found}]' if ':' in found else found}:{port}"
 
 
 def command_row(name: str, value: bytes) -> CommandRow | None:

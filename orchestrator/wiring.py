@@ -55,13 +55,16 @@ class Engine:
         lost: Callable[[int], None] = lambda partition: None,
         committed: Callable[[int], None] = lambda partition: None,
         failed: Callable[[str, BaseException], None] = lambda part, error: None,
+        wrap: Callable[[Log], Log] = lambda log: log,
     ) -> None:
-        """Raises LogError, RuleErrors and QueryStoreError: nothing is started then."""
+        """`wrap` makes what everybody sees of the log (metrics).
+
+        Raises LogError, RuleErrors and QueryStoreError: nothing is started then."""
         self.settings = settings
         self.now = wall_clock
         self._failed = failed
         self._tell = committed
-        self.log: Log = open_log(settings.log, partitions=settings.partitions, now=self.now)
+        self.log: Log = wrap(open_log(settings.log, partitions=settings.partitions, now=self.now))
         try:
             self.processors = Processors(self.log)
             self.activated = activate(self.log, ruleset, self.now)

@@ -18,6 +18,7 @@ def build() -> App:
     app = App(name="orchestrator", help="Events in, decisions out, and the proof of why.", version_flags=[])
     app.command("orchestrator.cli.version:version", name="version")
     app.command("orchestrator.cli.server:server", name="server")
+    app.command("orchestrator.cli.server:dev", name="dev")
     rules = App(name="rules", help="Look at rule files.")
     rules.command("orchestrator.cli.rules:check", name="check")
     rules.command("orchestrator.cli.rules:run_rule_tests", name="test")

@@ -1,24 +1,30 @@
-"""`orchestrator server`: the log, its agent and the HTTP API, until it is told to stop."""
+"""`orchestrator server` and `orchestrator dev`: the log, its agent, delivery and the HTTP API, until told to stop."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from orchestrator.cli.exits import OK, USAGE, CommandFailed
 from orchestrator.cli.rules import load_rules
-from orchestrator.cli.show import json_line, line
+from orchestrator.cli.show import json_line, line, note
+
+if TYPE_CHECKING:
+    from orchestrator.settings import Settings
 
 
 def server(
     *,
     log: str | None = None,
     rules: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
+    targets: Path | None = None,
     host: str | None = None,
     port: int | None = None,
+    metrics_port: int | None = None,
     partitions: int | None = None,
+    lease: str | None = None,
     json: bool = False,
 ) -> int:
     """Run a server. It ends on SIGTERM or Ctrl-C, after the batch at hand.
@@ -31,25 +37,90 @@ def server(
         Where events are kept: sqlite:///path/to/log.db (the default is .orchestrator/log.db) or memory://.
     rules
         Rule files or folders. What is not active yet is activated.
+    targets
+        The file that says where commands go.
     host
         Address of the HTTP API.
     port
         Port of the HTTP API; 0 picks a free one.
+    metrics_port
+        Port of the metrics; 0 picks a free one.
     partitions
         Partitions of a new log.
+    lease
+        How long a partition stays owned without a sign of life, such as 10s.
     json
         Print the ready line as one JSON object.
     """
-    import asyncio
-
-    from orchestrator.server import Server
     from orchestrator.settings import load
-    from projections.stores.sqlite import QueryStoreError
-    from streams.log import LogError
 
-    settings = load(log=log, rules=rules or None, host=host, port=port, partitions=partitions)
+    settings = load(
+        log=log,
+        rules=rules or None,
+        targets=targets,
+        host=host,
+        port=port,
+        metrics_port=metrics_port,
+        partitions=partitions,
+        lease=lease,
+    )
     if not settings.rules:
         raise CommandFailed("no rules: name files or folders with --rules or ORCHESTRATOR_RULES", USAGE)
+    return _serve(settings, json)
+
+
+def dev(
+    *,
+    rules: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
+    targets: Path | None = None,
+    log: str | None = None,
+    port: int | None = None,
+    metrics_port: int | None = None,
+    json: bool = False,
+) -> int:
+    """Run everything in one process on this machine: the log lies in ./.orchestrator, the addresses are printed.
+
+    Parameters
+    ----------
+    rules
+        Rule files or folders; by default ./rules.yaml or ./rules, and ./targets.yaml with it.
+    targets
+        The file that says where commands go.
+    log
+        Where events are kept.
+    port
+        Port of the HTTP API; 0 picks a free one.
+    metrics_port
+        Port of the metrics; 0 picks a free one.
+    json
+        Print the ready line as one JSON object.
+    """
+    from orchestrator.settings import load
+
+    settings = load(log=log, rules=rules or None, targets=targets, port=port, metrics_port=metrics_port)
+    if not settings.rules:
+        here = [path for path in (Path("rules.yaml"), Path("rules")) if path.exists()]
+        if not here:
+            raise CommandFailed("no rules: name them with --rules, or put them into ./rules.yaml or ./rules", USAGE)
+        found = Path("targets.yaml")
+        targets = targets or (found if found.exists() else None)
+        settings = load(log=log, rules=tuple(here[:1]), targets=targets, port=port, metrics_port=metrics_port)
+    return _serve(settings, json)
+
+
+def _serve(settings: Settings, json: bool) -> int:
+    import asyncio
+
+    from adapters.errors import TargetError
+    from orchestrator.logs import configure
+    from orchestrator.server import Server
+    from orchestrator.targets import check_rules, read_targets
+    from orchestrator.wiring import wall_clock
+    from projections.stores.sqlite import QueryStoreError
+    from rules.diagnostics import RuleErrors
+    from streams.log import LogError
+
+    configure(settings.log_level)
     ruleset = load_rules(settings.rules)
 
     def ready(addresses: dict[str, str]) -> None:
@@ -59,10 +130,16 @@ def server(
             line("ready: " + ", ".join(f"{name} {address}" for name, address in addresses.items()))
 
     async def run() -> None:
-        await Server(settings, ruleset, {}).serve(ready)
+        await Server(settings, ruleset, targets).serve(ready)
 
     try:
+        targets = read_targets(settings.targets, wall_clock)
+        check_rules(ruleset, targets)
         asyncio.run(run())
-    except (LogError, QueryStoreError, OSError) as error:
+    except RuleErrors as error:
+        for each in error.diagnostics:
+            note(each.render())
+        raise CommandFailed("the rules and the targets do not fit together") from error
+    except (LogError, QueryStoreError, TargetError, OSError) as error:
         raise CommandFailed(str(error)) from error
     return OK

@@ -18,6 +18,7 @@ def json_line(document: Any) -> None:
 
 def line(text: str) -> None:
     sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def note(text: str) -> None:

@@ -1,0 +1,37 @@
+"""The targets of this server: the targets file, its secrets from the environment, and whether the rules fit to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from adapters.errors import TargetError
+from adapters.registry import REFERENCE, load_targets
+from adapters.target import Target
+from rules.diagnostics import RuleErrors
+from rules.load import check_targets
+from rules.ruleset import RuleSet
+
+
+def read_targets(path: Path | None, now: Callable[[], int]) -> dict[str, Target]:
+    """Those that exist always, for no path. Raises TargetError."""
+    if path is None:
+        return load_targets("", "", _secret, now)
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise TargetError(f"{path} is not UTF-8: {error.reason}") from None
+    except OSError as error:
+        raise TargetError(f"{path}: {error.strerror or error}") from error
+    return load_targets(text, str(path), _secret, now)
+
+
+def check_rules(ruleset: RuleSet, targets: Mapping[str, Target]) -> None:
+    """Raises RuleErrors for a rule that names a target which does not exist."""
+    if found := check_targets(ruleset, targets.keys()):
+        raise RuleErrors(found)
+
+
+def _secret(reference: str) -> str | None:
+    return os.environ.get(reference.removeprefix(REFERENCE))
