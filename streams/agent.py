@@ -120,16 +120,21 @@ class Agent:
         """Until `stop` is set. Failures of single partitions do not end it; they are in `views`."""
         try:
             while not stop.is_set():
-                begun = self._now()
-                busy = False
-                for owned in self._partitions:
-                    busy = self._turn(owned, begun) or busy
-                    if stop.is_set():
-                        break
-                if not busy and not self._ticks():
+                if not self.round(stop):
                     self._rest(stop)
         finally:
-            self._leave()
+            self.leave()
+
+    def round(self, stop: threading.Event | None = None) -> bool:
+        """A turn of each partition, and ticks if none had anything to do; whether anything was done. For those who
+        drive it themselves."""
+        begun = self._now()
+        busy = False
+        for owned in self._partitions:
+            busy = self._turn(owned, begun) or busy
+            if stop is not None and stop.is_set():
+                return True
+        return busy or self._ticks()
 
     def views(self) -> list[PartitionView]:
         """May be called from any thread."""
@@ -261,7 +266,8 @@ class Agent:
         if had and self._on_lost is not None:
             self._on_lost(owned.partition)
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Releases what is owned."""
         for owned in self._partitions:
             held = owned.held
             if held is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -58,8 +57,7 @@ class Running:
         return self
 
     def settle(self) -> Running:
-        """Runs an agent until every partition's position stands at its tail twice in a row."""
-        stop = threading.Event()
+        """Lets an agent work until there is nothing to do."""
         agent = Agent(
             self.log,
             "test",
@@ -67,12 +65,11 @@ class Running:
             now=self.clock,
             monotonic=lambda: self.clock() / SECOND,
             options=self.options,
-            failed=lambda partition, error: (self.failures.append(error), stop.set()),
+            failed=lambda partition, error: self.failures.append(error),
         )
-        watcher = _StopWhenQuiet(self.log, stop)
-        watcher.start()
-        agent.run(stop)
-        watcher.join(timeout=10)
+        while agent.round() and not self.failures:
+            pass
+        agent.leave()
         assert not self.failures, self.failures
         return self
 
@@ -87,22 +84,3 @@ class Running:
         partition = partition_of(key, self.log.info.partitions)
         value = self.log.rows(partition, "rules", ["k" + key]).get("k" + key)
         return None if value is None else decode_cell(value).rows.get(self.processor.projection_ids[projection])
-
-
-class _StopWhenQuiet(threading.Thread):
-    def __init__(self, log: Log, stop: threading.Event) -> None:
-        super().__init__(daemon=True)
-        self._log, self._stop_agent = log, stop
-
-    def run(self) -> None:
-        quiet = 0
-        last: list[int] = []
-        for _ in range(3000):
-            partitions = range(self._log.info.partitions)
-            tails = [self._log.tail(partition) for partition in partitions]
-            done = tails == [self._log.position(partition, "rules") for partition in partitions]
-            quiet = quiet + 1 if done and tails == last else 0
-            last = tails
-            if quiet >= 3 or self._stop_agent.wait(0.01):
-                break
-        self._stop_agent.set()
