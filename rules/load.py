@@ -143,7 +143,7 @@ def _merged(documents: Iterable[Document], sources: dict[str, str], findings: Fi
         rules=tuple(rules.values()),
         tests=tuple(tests.values()),
         sources=sources,
-        named=name is not None,
+        named=name is not None or findings.errors > 0,
     )
 
 

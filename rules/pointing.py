@@ -18,6 +18,8 @@ from rules.text import places
 Line = Callable[[str, int], str]
 """(file, line) → the text of that line."""
 
+AGGREGATES: Final = frozenset("count sum avg min max distinct first last".split())
+_UNKNOWN_FUNCTION: Final = re.compile(r"unknown function `(\w+)`")
 _WORDS: Final = re.compile(r"[^\W\d][\w .-]*")
 
 
@@ -59,9 +61,16 @@ def point(
         end = locate_in(written, span, value, error.end - 1)
     line = line_of(start.file, start.line)
     length = end.column - start.column + 1 if end.line == start.line else len(line) - start.column + 1
-    hint = yaml_hint(error, written, value, line) or (tidy(error.hint) if error.hint else None)
+    hint = yaml_hint(error, written, value, line) or _not_yet(error) or (tidy(error.hint) if error.hint else None)
     column, last = start.column, start.column + max(1, length)
     return Diagnostic(severity, code, tidy(error.message), start.file, start.line, column, last, hint, line)
+
+
+def _not_yet(error: cel.CelSyntaxError) -> str | None:
+    called = _UNKNOWN_FUNCTION.fullmatch(error.message)
+    if called is None or called[1] not in AGGREGATES:
+        return None
+    return f"{shown(called[1])} is of windows, which are not supported yet"
 
 
 def yaml_hint(error: cel.CelSyntaxError, written: Written | None, value: str, line: str) -> str | None:

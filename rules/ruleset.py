@@ -36,7 +36,7 @@ class RuleSet:
     sources: dict[str, str]
     """File name → text, in the order they were read."""
     named: bool = True
-    """False where no file says `ruleset`, and `name` is the default."""
+    """False where no file says `ruleset`, so that `name` is the default."""
     warnings: tuple[Diagnostic, ...] = field(default=(), compare=False, repr=False)
     """What the checks found that is no error."""
 

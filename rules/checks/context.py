@@ -91,7 +91,8 @@ class Context:
         environment = environments.of_rule(rule.on)
         for name, expression in rule.let:
             position = _position(rule, "let", name, expression, rule.on, environment)
-            environment = {**environment, name: position.kind}
+            if name not in environments.rows:  # else it is refused, and rows are what was meant
+                environment = {**environment, name: position.kind}
             yield position
         if rule.when is not None:
             yield _position(rule, "when", "", rule.when, rule.on, environment)

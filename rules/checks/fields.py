@@ -11,7 +11,7 @@ from typing import Final
 from rules import cel
 from rules.cel.nodes import Name, Select
 from rules.checks.context import Context, Position
-from rules.diagnostics import Diagnostic, closest, did_you_mean, shown
+from rules.diagnostics import Diagnostic, Severity, closest, did_you_mean, shown
 from rules.model.event_schema import EventSchema
 from rules.pointing import locate
 from streams.intake import EXTENSION_NAME
@@ -55,8 +55,13 @@ def _attribute(
         message = f"events have no attribute {shown(name)}"
         hint = hint or f"what producers send is in {shown(f'{path[0]}.data')}"
         yield _at(context, position, node, name, "error", message, hint)
-    elif hint is not None:
-        yield _at(context, position, node, name, "warning", f"{shown(name)} is read as an extension attribute", hint)
+        return
+    message = f"{shown(name)} is read as an extension attribute"
+    if hint is not None:
+        yield _at(context, position, node, name, "warning", message, hint)
+    else:
+        hint = f"what producers send as data is in {shown(f'{path[0]}.data.{name}')}"
+        yield _at(context, position, node, name, "note", message, hint)
 
 
 def _field(
@@ -72,10 +77,10 @@ def _field(
 
 
 def _at(
-    context: Context, position: Position, node: cel.Node, name: str, severity: str, message: str, hint: str | None
+    context: Context, position: Position, node: cel.Node, name: str, severity: Severity, message: str, hint: str | None
 ) -> Diagnostic:
     span = locate(position.text, node.end - len(name))
-    return context.at(span, len(name), "error" if severity == "error" else "warning", "unknown-field", message, hint)
+    return context.at(span, len(name), severity, "unknown-field", message, hint)
 
 
 def _opening(position: Position) -> tuple[str, ...]:

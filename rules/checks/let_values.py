@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rules import cel
 from rules.checks.context import Context
-from rules.diagnostics import Diagnostic, shown
+from rules.diagnostics import Diagnostic, Severity, shown
 from rules.model.rule import Rule
 from rules.model.source import Expression
 
@@ -25,6 +25,6 @@ def check(context: Context) -> Iterator[Diagnostic]:
                 yield _at(context, expression, "warning", "unused", f"nothing reads the `let` value {shown(name)}")
 
 
-def _at(context: Context, expression: Expression, severity: str, code: str, message: str) -> Diagnostic:
+def _at(context: Context, expression: Expression, severity: Severity, code: str, message: str) -> Diagnostic:
     length = len(expression.written.raw) if expression.written is not None else len(expression.text)
-    return context.at(expression.span, length, "error" if severity == "error" else "warning", code, message)
+    return context.at(expression.span, length, severity, code, message)

@@ -25,7 +25,7 @@ DEFAULT_SEVERITY: Final = "warning"
 def actions(reader: Reader, node: Node) -> tuple[Action, ...]:
     items = reader.items(node, "`then`")
     if items == []:
-        reader.error(node, "missing", "`then` holds no action", "a rule that only counts has `shadow: true`")
+        reader.error(node, "missing", "`then` holds no action")
     found = [_action(reader, item) for item in items or []]
     return tuple(action for action in found if action is not None)
 
@@ -38,7 +38,7 @@ def _action(reader: Reader, node: Node) -> Action | None:
     kinds = [kind for kind in KINDS if kind in node.entries]
     if len(kinds) > 1:
         second = node.entries[kinds[1]][0]
-        reader.error(second, "conflict", f"an action is one of {one_of(kinds)}, not both", "make it two actions")
+        reader.error(second, "conflict", f"an action cannot be `{kinds[0]}` and `{kinds[1]}`", "make it two")
         return None
     if kinds == ["command"]:
         return _command(reader, node)
@@ -46,8 +46,9 @@ def _action(reader: Reader, node: Node) -> Action | None:
         return _emit(reader, node)
     if kinds == ["alert"]:
         return _alert(reader, node)
-    unknown = reader.fields(node, "an action", (*KINDS, "to", "args", "subject", "data", "severity"), _LATER)
-    if unknown is not None:
+    before = reader.findings.errors
+    reader.fields(node, "an action", (*KINDS, "to", "args", "subject", "data", "severity"), _LATER)
+    if reader.findings.errors == before:
         reader.error(node, "missing", f"an action needs {one_of(KINDS)}")
     return None
 

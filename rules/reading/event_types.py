@@ -17,6 +17,7 @@ from rules.text.nodes import Node, Scalar, Sequence
 from streams.event import RESERVED
 
 LONGEST: Final = 200
+COMMAND: Final = f"{RESERVED}command."
 
 _SEVERAL: Final = re.compile(r"\s*,\s*|\s+")
 
@@ -88,5 +89,6 @@ def _refuse_reserved(reader: Reader, node: Node, type: str) -> None:
         hint = f"name the results that you mean: {one_of([RESULTS[0], RESULTS[1]])}"
         reader.error(node, "bad-type", f"patterns never match `{RESERVED}…`", hint)
         return
-    hint = did_you_mean(type, RESULTS) or f"rules may react to {one_of(RESULTS)}"
+    near = did_you_mean(type, RESULTS) if type.startswith(COMMAND) else None
+    hint = near or f"rules may react to {one_of(RESULTS)}"
     reader.error(node, "bad-type", f"{shown(type)} is the system's own, and not for rules", hint)

@@ -14,9 +14,7 @@ from rules.text.nodes import Node, Scalar, Sequence
 
 KEYS: Final = ("description", "by", "fold", "index", "initial", "delete")
 LATER: Final = {"keep": "forgetting rows", "scope": "rows for all partitions"}
-RESERVED_PARAMETERS: Final = frozenset(
-    "limit cursor sort order filter fields key at min_position as_of wait watch count name format".split()
-)
+RESERVED_PARAMETERS: Final = frozenset("limit cursor sort fields key at min_position as_of wait watch".split())
 """Parameters of queries, which a field of the same name would hide."""
 
 Named = tuple[tuple[str, Expression], ...]
@@ -88,13 +86,9 @@ def _index(reader: Reader, node: Node) -> tuple[tuple[str, ...], tuple[Span, ...
             continue
         if field in RESERVED_PARAMETERS:
             message = f"the field {shown(field)} cannot be indexed: queries have a parameter of that name"
-            reader.error(item, "bad-name", message, f"name the field otherwise; taken are {one_of(_taken())}")
+            reader.error(item, "bad-name", message, f"taken are {one_of(sorted(RESERVED_PARAMETERS))}")
         elif field in found:
             reader.error(item, "twice", f"{shown(field)} stands twice in `index`")
         else:
             found[field] = reader.span(item)
     return tuple(found), tuple(found.values())
-
-
-def _taken() -> list[str]:
-    return sorted(RESERVED_PARAMETERS)

@@ -79,7 +79,7 @@ class Reader:
         hint = None
         if isinstance(node, Scalar) and ":" in node.value and node.style == "plain":
             hint = "for YAML a key needs a space behind its `:`"
-        elif isinstance(node, Sequence):
+        elif isinstance(node, Sequence) and self.source.text.startswith("-", node.start):
             hint = "leave out the `- ` before the keys"
         self.error(node, "wrong-kind", f"{what} needs a map, not {kind(node)}", hint)
         return None

@@ -93,6 +93,6 @@ def _expected(reader: Reader, node: Node) -> dict[str, Any] | None:
                 expected[name] = literal(reader, value, "`args`")
         else:
             expected[name] = value.value if isinstance(value, Scalar) else reader.text(value, shown(name))
-    if not expected:
+    if isinstance(node, Mapping) and not node.entries:
         reader.error(node, "missing", "an expected command names no field", "such as `{command: NAME}`")
     return expected

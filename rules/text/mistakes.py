@@ -102,7 +102,7 @@ def _cannot_begin(source: Source, line: int, column: int) -> Diagnostic:
     place = (source.name, line, column, column + 1)
     if character == "\t":
         return Diagnostic("error", "yaml", "a tab cannot indent a line", *place, "use spaces", text)
-    message = f"YAML lets no text begin with {shown(character)}"
+    message = f"YAML lets no text begin with {'a back-quote' if character == '`' else shown(character)}"
     return Diagnostic("error", "yaml", message, *place, quote_this(source, line, column), text)
 
 

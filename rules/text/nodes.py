@@ -54,5 +54,7 @@ def kind(node: Node) -> str:
             return "a list"
         case Scalar(value="", style="plain"):
             return "nothing"
+        case Scalar(value="~" | "null", style="plain"):
+            return "null"
         case Scalar():
             return "a text"

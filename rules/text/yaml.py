@@ -75,6 +75,8 @@ class _Composer:
                     self._fail(
                         event, "the file holds more than one document", "what stands behind `---` is another file"
                     )
+                if event.version not in (None, (1, 2)):
+                    self._fail(event, "rule files are YAML 1.2", "leave the `%YAML` line out")
                 continue
             elif kind is yaml.StreamEndEvent:
                 return None if self._broken else root
