@@ -1,7 +1,7 @@
 """From a rule set to the processor that the agent drives.
 
 `compile_rules` is called when a rule set is activated, and by tools. It trusts what `rules.load` has checked: names
-exist, types fit. Functions for event types are generated when such an event first comes.
+exist, types fit. Functions are generated when they are first needed, so a large rule set starts quickly.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ __all__ = ["compile_rules"]
 
 
 def compile_rules(ruleset: RuleSet) -> RulesProcessor:
-    """Raises `cel.CelError` where an expression reads a name that does not exist, which `rules.load` has refused."""
     ids = NodeIds()
     projections = {
         each.name: Rows(ids.draw(projection_definition(each)), record(each)) for each in ruleset.projections.values()

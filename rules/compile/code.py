@@ -15,6 +15,22 @@ from typing import Any
 from rules.cel import emit
 
 
+class Deferred:
+    """A function that is generated at its first call: most exact twins are never needed, and most buckets of an index
+    never hit. Two threads may both generate it; they get equal functions."""
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], Callable[..., Any]]) -> None:
+        self._make = make
+        self._made: Callable[..., Any] | None = None
+
+    def __call__(self, *arguments: Any) -> Any:
+        if self._made is None:
+            self._made = self._make()
+        return self._made(*arguments)
+
+
 def name(variable: str) -> ast.expr:
     return ast.Name(variable, ast.Load())
 

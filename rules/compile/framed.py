@@ -1,21 +1,22 @@
 """Functions of a `Frame`: every expression of a rule set, compiled with its exact evaluator behind it.
 
-These are the definition of what a rule does. They serve whatever is not on the hot path, and what fast code could not
-evaluate; the fused functions of `rules.compile.fused` must agree with them. All raise `cel.CelEvaluationError` with the
-reason when there is no value, and `msgspec.DecodeError` or `RecursionError` when an event's data is no JSON.
+These are the definition of what a rule does. Generated when they are first called, they serve whatever is not on the
+hot path, and what fast code could not evaluate; the fused functions of `rules.compile.fused` must agree with them. All
+raise `cel.CelEvaluationError` with the reason when there is no value, and `msgspec.DecodeError` or `RecursionError`
+when an event's data is no JSON.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rules import cel
 from rules.cel import emit
 from rules.cel.nodes import Render
 from rules.cel.numbers import normal
-from rules.compile.code import function, name, quote
+from rules.compile.code import Deferred, function, name, quote
 from rules.compile.rows import Rows, stored
 from rules.compile.variables import FRAME, Frame, Variables, row_prologue
 from rules.model.action import Action, CommandAction
@@ -31,7 +32,7 @@ except ERROR as error:
 
 
 class Compiler:
-    """Makes functions of a frame; knows the rule set's projections, name → id."""
+    """Makes functions of a frame; knows the rule set's projections."""
 
     def __init__(self, projections: dict[str, Rows]) -> None:
         self._projections = projections
@@ -39,67 +40,82 @@ class Compiler:
 
     def text(self, title: str, node: cel.Node) -> Callable[[Frame], str]:
         """A key: the canonical text of the value."""
-        scope = self._scope()
-        code = emit.statements(node, scope, "value")
-        made = ast.Return(ast.Call(scope.bind(cel.text), [name("value")], []))
-        return self._function(title, [*code, made], scope)
+
+        def write(scope: Variables) -> list[ast.stmt]:
+            code = emit.statements(node, scope, "value")
+            return [*code, ast.Return(ast.Call(scope.bind(cel.text), [name("value")], []))]
+
+        return self._function(title, (), write)
 
     def condition(self, title: str, node: cel.Node, lets: Named = ()) -> Callable[[Frame], bool]:
-        scope = self._scope(lets)
-        code = emit.statements(node, scope, "value", condition=True)
-        return self._function(title, [*code, ast.Return(name("value"))], scope)
+        def write(scope: Variables) -> list[ast.stmt]:
+            return [*emit.statements(node, scope, "value", condition=True), ast.Return(name("value"))]
+
+        return self._function(title, lets, write)
 
     def lets(self, title: str, lets: Named) -> Callable[[Frame], dict[str, Any]]:
         """All values, in order; one that cannot be evaluated is its error, and later ones may still read it as such."""
-        scope = self._scope()
-        body: list[ast.stmt] = []
-        for place, (let, expression) in enumerate(lets):
-            variable = f"let{place}"
-            body += quote(
-                _ABSORBED,
-                VALUE=emit.statements(expression.node, scope, variable),
-                ERROR=scope.bind(cel.CelEvaluationError),
-                TARGET=ast.Name(variable, ast.Store()),
-            )
-            scope.declare((let,), variable, fallible=True)
-        names = [ast.Constant(let) for let, _ in lets]
-        values = [name(f"let{place}") for place in range(len(lets))]
-        return self._function(title, [*body, ast.Return(ast.Dict([*names], [*values]))], scope)
+
+        def write(scope: Variables) -> list[ast.stmt]:
+            body: list[ast.stmt] = []
+            for place, (let, expression) in enumerate(lets):
+                variable = f"let{place}"
+                body += quote(
+                    _ABSORBED,
+                    VALUE=emit.statements(expression.node, scope, variable),
+                    ERROR=scope.bind(cel.CelEvaluationError),
+                    TARGET=ast.Name(variable, ast.Store()),
+                )
+                scope.declare((let,), variable, fallible=True)
+            return [*body, _named((let for let, _ in lets), (name(f"let{place}") for place in range(len(lets))))]
+
+        return self._function(title, (), write)
 
     def values(self, title: str, fields: Named) -> Callable[[Frame], dict[str, Any]]:
         """The values of a fold, as rows store them."""
-        scope = self._scope()
-        body: list[ast.stmt] = []
-        for place, (_, expression) in enumerate(fields):
-            body += emit.statements(expression.node, scope, f"field{place}")
-        normalise = scope.bind(stored)
-        names = [ast.Constant(field) for field, _ in fields]
-        values = [ast.Call(normalise, [name(f"field{place}")], []) for place in range(len(fields))]
-        return self._function(title, [*body, ast.Return(ast.Dict([*names], [*values]))], scope)
+
+        def write(scope: Variables) -> list[ast.stmt]:
+            body: list[ast.stmt] = []
+            for place, (_, expression) in enumerate(fields):
+                body += emit.statements(expression.node, scope, f"field{place}")
+            normalise = scope.bind(stored)
+            values = (ast.Call(normalise, [name(f"field{place}")], []) for place in range(len(fields)))
+            return [*body, _named((field for field, _ in fields), values)]
+
+        return self._function(title, (), write)
 
     def actions(self, title: str, actions: Sequence[Action], lets: Named) -> Callable[[Frame], list[Any]]:
         """What each action carries: the args of a command; (subject or None, data) of an emitted event."""
-        scope = self._scope(lets)
-        body: list[ast.stmt] = []
-        made: list[ast.expr] = []
-        for action in actions:
-            if isinstance(action, CommandAction):
-                made.append(_payload(action.args, scope, body))
-            else:
+
+        def write(scope: Variables) -> list[ast.stmt]:
+            body: list[ast.stmt] = []
+            made: list[ast.expr] = []
+            for action in actions:
+                if isinstance(action, CommandAction):
+                    made.append(_payload(action.args, scope, body))
+                    continue
                 subject = _payload(action.subject, scope, body)
                 if action.subject is not None:
                     subject = ast.Call(scope.bind(cel.text), [subject], [])
                 made.append(ast.Tuple([subject, _payload(action.data, scope, body)], ast.Load()))
-        return self._function(title, [*body, ast.Return(ast.List(made, ast.Load()))], scope)
+            return [*body, ast.Return(ast.List(made, ast.Load()))]
 
-    def _scope(self, lets: Named = ()) -> Variables:
-        scope = Variables(self._projections)
-        for let, _ in lets:
-            scope.declare((let,), ast.Subscript(name("lets"), ast.Constant(let), ast.Load()), fallible=True)
-        return scope
+        return self._function(title, lets, write)
 
-    def _function(self, title: str, body: list[ast.stmt], scope: Variables) -> Callable[[Frame], Any]:
-        return function(title, "v", body, scope.namespace, self._prologue)
+    def _function(
+        self, title: str, lets: Named, write: Callable[[Variables], list[ast.stmt]]
+    ) -> Callable[[Frame], Any]:
+        def make() -> Callable[[Frame], Any]:
+            scope = Variables(self._projections)
+            for let, _ in lets:
+                scope.declare((let,), ast.Subscript(name("lets"), ast.Constant(let), ast.Load()), fallible=True)
+            return function(title, "v", write(scope), scope.namespace, self._prologue)
+
+        return Deferred(make)
+
+
+def _named(names: Iterable[str], values: Iterable[ast.expr]) -> ast.stmt:
+    return ast.Return(ast.Dict([ast.Constant(each) for each in names], list(values)))
 
 
 def _payload(payload: Payload, scope: Variables, body: list[ast.stmt]) -> ast.expr:

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from rules import cel
 from rules.cel import emit
-from rules.compile.code import assign, function, name, quote, used
+from rules.compile.code import Deferred, assign, function, name, quote, used
 from rules.compile.index import Residue, finder, tables
 from rules.compile.inline import inlined_fold, inlined_test, lets_read
 from rules.compile.listen import Hearing
@@ -201,7 +202,9 @@ class Fused:
         looked_up: set[int] = set()
         for table in self._tables:
             looked_up.update(table.places)
-            buckets = {key: self._bucket(residues, struct) for key, residues in table.buckets.items()}
+            buckets = {
+                key: Deferred(partial(self._bucket, residues, struct)) for key, residues in table.buckets.items()
+            }
             made += quote(
                 LOOK_UP,
                 VALUE=[assign("value", emit.expression(table.node, scope))],

@@ -7,7 +7,7 @@ rules are faster tested one after the other, inlined (measured from 8 on; docs/p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -69,7 +69,9 @@ def tables(rules: Sequence[CompiledRule]) -> list[Table]:
     return [Table(node, tuple(places), buckets) for node, places, buckets in made.values()]
 
 
-def finder(buckets: dict[tuple[type, Constant], Callable[..., None]]) -> Callable[[Any], Callable[..., None] | None]:
+def finder(
+    buckets: Mapping[tuple[type, Constant], Callable[..., None]],
+) -> Callable[[Any], Callable[..., None] | None]:
     """From a value to its bucket. Equality across types is false, so each type has a map of its own."""
     maps: dict[type, dict[Any, Any]] = {str: {}, int: {}, bool: {}}
     for (kind, constant), bucket in buckets.items():

@@ -13,7 +13,7 @@ from rules.model.rule import Rule
 from rules.ruleset import RuleSet
 from streams.event import OUTSIDE, RESULT, TICK, Event, control, fingerprint
 from streams.state import NEVER
-from tests.rules.compile.building import SECOND, command, emit, projection, rule, ruleset, unless
+from tests.rules.compile.building import SECOND, command, emit, projection, rule, ruleset, schema, unless
 
 SUBJECTS = ["s0", "s1", "7"]
 RESULT_TYPE = "orchestrator.command.succeeded"
@@ -45,6 +45,27 @@ PAYLOADS: list[dict[str, Any]] = [
     {"row": "${p0.n}", "count": "${has(p0.count) ? p0.count : 0}"},
 ]
 LET_PAYLOADS: list[dict[str, Any]] = [{"x": "${x}"}, {"y": "${y}", "x": "kept ${x}"}]
+
+
+PINNED = [
+    "event.data.k == 's0'",
+    "'s1' == event.data.k",
+    "event.data.k in ['s0', 's1', 's0', 7]",
+    "event.data.k == 7.0 && event.data.n > 1",
+    "event.data.k == true || event.data.n == 2",
+    "event.data.n > 0 && event.data.k == 's1'",
+    "event.data.k == 's0' && event.type == 'a' && has(p0.n)",
+    "event.data.k == 7",
+    "event.data.k in [true, 1]",
+    "event.data.k == 's9' && event.data.n < 3",
+    "event.type == 'a'",
+    "event.data.k == 's1' && event.data.flag",
+]
+"""Enough equalities on one field to be worth an index."""
+
+
+def crowded(place: int, when: str) -> Rule:
+    return rule(f"crowd{place}", ("a", "d"), command("crowd", place=place), when=when, priority=place % 3)
 
 
 def projections(crossing: bool) -> st.SearchStrategy[Projection]:
@@ -110,6 +131,12 @@ def rules(draw: st.DrawFn, name: str, crossing: bool) -> Rule:
 def rulesets(draw: st.DrawFn, crossing: bool = False) -> RuleSet:
     parts: list[Any] = [draw(rules(f"r{place}", crossing)) for place in range(draw(st.integers(1, 4)))]
     parts.append(draw(projections(crossing)))
+    if draw(st.integers(0, 3)) == 0:
+        parts += draw(st.permutations([crowded(place, text) for place, text in enumerate(PINNED)]))
+    shapes = [{"n": "number", "k": "any?"}, {"n": "integer?", "flag": "boolean?"}, {"k": "string", "n": "any"}]
+    parts += [
+        schema(type, **draw(st.sampled_from(shapes))) for type in draw(st.sets(st.sampled_from(["a", "d", "x.b"])))
+    ]
     return ruleset(*parts, lateness=draw(st.sampled_from([0, 0, 3, 15])) * SECOND)
 
 
@@ -127,7 +154,7 @@ def histories(draw: st.DrawFn, ticks: bool = True, keyed: bool = False, longest:
         {},
         optional={
             "n": st.sampled_from([0, 1, 2, 2.0, 3, True, "2", None, 1e20]),
-            "k": st.sampled_from(["s0", "s1", 7, 7.0, None, ["s0"]]),
+            "k": st.sampled_from(["s0", "s1", 7, 7.0, None, ["s0"], True, 1]),
             "flag": st.sampled_from([True, False, 1]),
         },
     )

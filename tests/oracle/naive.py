@@ -56,6 +56,23 @@ def heard(patterns: tuple[str, ...], type: str) -> bool:
     return any(fits(pattern) for pattern in patterns)
 
 
+def fits(fields: dict[str, Any], data: Any) -> bool:
+    """Whether data have the declared shape."""
+    kinds = {
+        "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
+        "integer": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool) and value % 1 == 0,
+        "string": lambda value: isinstance(value, str),
+        "boolean": lambda value: isinstance(value, bool),
+        "any": lambda value: True,
+    }
+    if not isinstance(data, dict):
+        return False
+    return all(
+        kinds[field.kind](data[name]) or (field.optional and data[name] is None) if name in data else field.optional
+        for name, field in fields.items()
+    )
+
+
 @dataclass
 class Pending:
     rule: Rule
@@ -83,6 +100,7 @@ class Oracle:
     fired: dict[tuple[str, str], int] = field(default_factory=dict)
     outputs: list[tuple[Any, ...]] = field(default_factory=list)
     unevaluated: dict[str, int] = field(default_factory=dict)
+    misfits: dict[str, int] = field(default_factory=dict)
     late: int = 0
     numbers: int = 0
     forwards: deque[tuple[Expression | None, str, Event, bool]] = field(default_factory=deque)
@@ -179,6 +197,9 @@ class Oracle:
 
     def whole(self, event: Event, key: str) -> None:
         """Every listener whose key this is; the others are forwarded to, once for each `by`."""
+        schema = self.ruleset.schemas.get(event.type)
+        if schema is not None and not fits(schema.fields, json.loads(bytes(event.data))):
+            self.misfits[event.type] = self.misfits.get(event.type, 0) + 1
         folding = [
             projection
             for projection in self.ruleset.projections.values()

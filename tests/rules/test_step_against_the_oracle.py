@@ -53,6 +53,8 @@ def agree(partition: OnePartition, oracle: Oracle, rules: RuleSet) -> None:
         assert partition.rows(name) == {key: row for (of, key), row in oracle.rows.items() if of == name}
     counted = {name.split("|")[1]: n for name, n in partition.counts.items() if name.startswith("not_evaluated|")}
     assert counted == oracle.unevaluated
+    misfits = {name.split("|")[1]: n for name, n in partition.counts.items() if name.startswith("schema|")}
+    assert misfits == oracle.misfits
     assert partition.counts.get("late", 0) == oracle.late
     for key in partition.stored:
         cell = partition.cell(key)
