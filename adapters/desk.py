@@ -1,7 +1,8 @@
 """Brings together who wants work and who has it: requests for leases, per target, and the loops of the partitions.
 
 Workers ask (`WorkSource`); each partition's loop claims a part of what is asked for before its turn, and what the turn
-grants goes to the requests, first come first served. Demand is divided among partitions, so that one with a long
+grants goes to the requests, first come first served. A request is answered with the first that comes; what comes after
+it lies ready for the next, for a moment. Demand is divided among partitions, so that one with a long
 backlog does not take it all. Everything here happens in one event loop.
 """
 
@@ -9,16 +10,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from adapters.errors import DeliveryError
 from adapters.partition_loop import PartitionLoop
 from adapters.turn import Turn, Want
 from adapters.work import RETURNED, Outcome, Work
 
-LEAST_SHARE = 16
+LEAST_SHARE: Final = 16
 """What a partition may claim at least, so that the tail of a backlog does not come in single commands."""
+SPARE: Final = 0.1
+"""Seconds that granted work lies ready for somebody to ask, before it is given back."""
 
 
 @dataclass(eq=False, slots=True)
@@ -43,12 +47,15 @@ class Desk:
         self.loops: dict[int, PartitionLoop] = {}
         self._requests: dict[str, deque[_Request]] = {}
         self._claimed: Counter[str] = Counter()
+        self._spare: dict[str, deque[Work]] = {}
 
     # -- for workers
 
     async def lease(self, target: str, limit: int, ttl: float, wait: float) -> list[Work]:
         if target not in self._targets:
             raise DeliveryError(f"there is no target `{target}`: declare it in the targets file and restart")
+        if spare := self._spare.get(target):
+            return [spare.popleft() for _ in range(min(limit, len(spare)))]
         request = _Request(limit, ttl, asyncio.get_running_loop().create_future())
         self._requests.setdefault(target, deque()).append(request)
         self._call(target)
@@ -97,14 +104,22 @@ class Desk:
         for work in works:
             granted.setdefault(work.target, deque()).append(work)
         for target, found in granted.items():
-            requests = self._requests.get(target, deque()) if loop.open else deque()
+            requests = self._requests[target]
             while found and requests:
                 request = requests.popleft()
                 request.answer.set_result([found.popleft() for _ in range(min(request.limit, len(found)))])
-            for work in found:
-                _ = loop.acknowledge(work, RETURNED)
+            if found:
+                self._spare.setdefault(target, deque()).extend(found)
+                asyncio.get_running_loop().call_later(SPARE, self._give_back, target, found)
         for want in wants:
             self._call(want.target)
+
+    def _give_back(self, target: str, works: Iterable[Work]) -> None:
+        spare = self._spare[target]
+        for work in works:
+            if work in spare:
+                spare.remove(work)
+                _ = self.acknowledge(work, RETURNED)
 
     def _free(self, target: str) -> int:
         return sum(request.limit for request in self._requests[target]) - self._claimed[target]

@@ -56,7 +56,7 @@ class Workers:
     async def run(self) -> None:
         """Until cancelled. Raises what leasing raises."""
         while True:
-            while (room := self._ahead() - len(self._tasks)) <= self._ahead() // 2 and self._tasks:
+            while (room := (ahead := self._ahead()) - len(self._tasks)) <= ahead // 4 and self._tasks:
                 self._room.clear()
                 await self._room.wait()
             for work in await self._source.lease(self._target.name, max(room, 1), self._ttl, WAIT):
