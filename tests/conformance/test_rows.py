@@ -175,12 +175,12 @@ def test_a_feed_says_when_some_of_it_is_forgotten(opened, forget: bool) -> None:
 
 
 def test_a_slow_reader_of_one_feed_costs_another_nothing(opened) -> None:
-    log = opened(replace(SMALL, feed_bytes=200_000))
+    log = opened(replace(SMALL, feed_bytes=800_000))
     slow = Writer(log, processor="slow")
     quick = Writer(log, processor="quick")
     slow.lease = quick.lease
     for number in range(1_000):
-        slow.commit(put(f"k{number % 50}", bytes(400)))
+        slow.commit(put(f"k{number % 50}", bytes(1_000)))
         quick.commit(put(f"k{number % 50}", b"x"))
 
     assert log.feed(0, "slow", 0, 10) is None
