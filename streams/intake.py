@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from streams.event import CONTROL, NULL, OUTSIDE, RESERVED, TICK, Event, fingerprint
-from streams.rfc3339 import parse
+from streams.rfc3339 import format, parse
 
 EXTENSION_NAME: Final = re.compile(r"[a-z0-9]{1,20}", re.ASCII)
 INTEGERS: Final = range(-(2**31), 2**31)
@@ -102,6 +102,12 @@ class Intake:
             return self._from_json_carefully(text, now)
         return self._event(plain.type, plain.time, None, plain.subject, plain.source, plain.id, plain.data, None, now)
 
+    def past_from_json(self, body: bytes | msgspec.Raw, now: int) -> Event:
+        """One event of history, which has to say its time. IntakeError."""
+        event = self.from_json(body, None)
+        self._not_ahead(event.time, now)
+        return event
+
     def _from_json_carefully(self, text: bytes, now: int | None) -> Event:
         return self.from_attributes(_read_object(text, self.max_depth), now)
 
@@ -184,16 +190,20 @@ class Intake:
                 micros = parse(time)
             except ValueError as error:
                 raise IntakeError("time", f"is refused: {error}", "send RFC 3339 with an offset or Z") from None
-            if self.max_ahead is not None and now is not None and micros - now > self.max_ahead:
-                raise IntakeError(
-                    "time",
-                    f"is {time}, more than {self.max_ahead // 60_000_000} minutes ahead of the clock",
-                    "check the producer's clock",
-                )
+            if now is not None:
+                self._not_ahead(micros, now)
         subject = subject or ""
         key = partitionkey if partitionkey is not None else subject
         mark = fingerprint(source, id) if self.fingerprints else 0
         return Event(type, micros, key, subject, source, id, mark, data, kind, 0, extensions)
+
+    def _not_ahead(self, time: int, now: int) -> None:
+        if self.max_ahead is not None and time - now > self.max_ahead:
+            raise IntakeError(
+                "time",
+                f"is {format(time)}, more than {self.max_ahead // 60_000_000} minutes ahead of the clock",
+                "check the producer's clock",
+            )
 
     def _checked(self, data: msgspec.Raw) -> msgspec.Raw:
         """`data` that can be decoded, in bounds, on one line as the log's JSON lines need it."""

@@ -36,7 +36,7 @@ class Unreachable(CommandFailed):
 
 
 class Client:
-    """Not for several threads at once."""
+    """Not for several threads at once. A context that closes the connection."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -46,6 +46,15 @@ class Client:
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._connection = kind(parts.hostname, parts.port, timeout=TIMEOUT)
         self._prefix = parts.path.rstrip("/")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def call(
         self,

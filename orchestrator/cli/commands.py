@@ -24,7 +24,8 @@ def list_commands(
 ) -> int:
     """List commands, newest first."""
     query = {"state": state, "to": to, "rule": rule, "key": key, "limit": limit, "cursor": cursor}
-    found = connect(url).call("GET", "/v1/commands", query=query)
+    with connect(url) as client:
+        found = client.call("GET", "/v1/commands", query=query)
     if json:
         json_line(found)
         return OK
@@ -36,7 +37,8 @@ def list_commands(
 
 def show(id: str, *, url: str | None = None, json: bool = False) -> int:
     """Show all that is known of one command."""
-    found = connect(url).call("GET", f"/v1/commands/{segment(id)}")
+    with connect(url) as client:
+        found = client.call("GET", f"/v1/commands/{segment(id)}")
     if json:
         json_line(found)
     else:
@@ -46,7 +48,8 @@ def show(id: str, *, url: str | None = None, json: bool = False) -> int:
 
 def redrive(*ids: str, url: str | None = None, json: bool = False) -> int:
     """Send parked commands again: all that are named, or none and why."""
-    found = connect(url).call("POST", "/v1/commands/redrive", orjson.dumps({"ids": ids}))
+    with connect(url) as client:
+        found = client.call("POST", "/v1/commands/redrive", orjson.dumps({"ids": ids}))
     if json:
         json_line(found)
     else:

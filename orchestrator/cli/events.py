@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
 
-from orchestrator.cli.client import Refused, connect
+from orchestrator.cli.client import Client, Refused, connect
 from orchestrator.cli.exits import FAILED, OK, CommandFailed
 from orchestrator.cli.show import json_line, line
 
@@ -34,9 +34,19 @@ def publish(file: str, *, url: str | None = None, json: bool = False) -> int:
     json
         Print the answer as JSON.
     """
-    client = connect(url)
+    with connect(url) as client:
+        published, last = _publish(client, file)
+    if json:
+        json_line({"published": published, "last_position": last or None})
+    else:
+        line(f"{published:,} events published")
+    return OK
+
+
+def _publish(client: Client, file: str) -> tuple[int, str]:
+    """(how many, position of the last). Raises CommandFailed that names the line."""
     published = 0
-    last: list[str] = []
+    last = ""
     for first, lines in batches(file):
         present = [(number, each) for number, each in enumerate(lines, first) if each.strip()]
         if not present:
@@ -50,12 +60,8 @@ def publish(file: str, *, url: str | None = None, json: bool = False) -> int:
                 where = f"line {present[error.document['index']][0]}"
             raise CommandFailed(f"{where}: {error} ({published:,} events were published)", error.status) from error
         published += found["accepted"]
-        last = found["positions"][-1:]
-    if json:
-        json_line({"published": published, "last_position": last[0] if last else None})
-    else:
-        line(f"{published:,} events published")
-    return OK
+        last = found["positions"][-1]
+    return published, last
 
 
 def batches(file: str) -> Iterator[tuple[int, list[bytes]]]:

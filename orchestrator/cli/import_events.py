@@ -14,17 +14,20 @@ from typing import Any, Final, Literal
 import orjson
 
 from orchestrator.cli.client import Client, Refused, connect
-from orchestrator.cli.events import batches
+from orchestrator.cli.events import LONGEST, batches
 from orchestrator.cli.exits import FAILED, OK, CommandFailed
 from orchestrator.cli.show import Advance, json_line, line, note, progress
 from orchestrator.cli.times import micros
 from streams import rfc3339
+from streams.intake import Intake, IntakeError
 
 PATIENCE: Final = 60.0
 """Seconds to wait for a server that is away or has no room, and for another run of the same import to end."""
 POLL: Final = 0.1
 STALLED: Final = 300.0
 """Seconds without progress after which waiting ends."""
+_INTAKE: Final = Intake(max_bytes=LONGEST, fingerprints=False)
+"""The server's bound for one event is a setting of its own."""
 
 
 def import_events(
@@ -53,12 +56,14 @@ def import_events(
     end = micros("--until", until)
     began = time.monotonic()
     digest = _digest(file)
-    importer = _Importer(connect(url), file, digest)
-    with progress("importing") as advance:
-        summary = importer.run(end, advance)
-    if wait == "delivered":
-        with progress("delivering") as advance:
-            wait_delivered(importer.client, advance)
+    with progress("checking") as advance:
+        lines = _check(file, advance)
+    with connect(url) as client:
+        with progress("importing") as advance:
+            summary = _Importer(client, file, digest, lines).run(end, advance)
+        if wait == "delivered":
+            with progress("delivering") as advance:
+                wait_delivered(client, advance)
     seconds = time.monotonic() - began
     summary |= {"seconds": round(seconds, 3), "events_per_second": round(summary["events"] / seconds)}
     if json:
@@ -69,10 +74,11 @@ def import_events(
 
 
 class _Importer:
-    def __init__(self, client: Client, file: Path, digest: str) -> None:
+    def __init__(self, client: Client, file: Path, digest: str, lines: int) -> None:
         self.client = client
         self._file = file
         self._digest = digest
+        self._lines = lines
         self._path = f"/v1/imports/{digest}"
         self._lease: dict[str, str] = {}
         self._stored = 0
@@ -111,14 +117,13 @@ class _Importer:
     def _send(self, advance: Advance) -> int | None:
         """The greatest time in the file; None for a file without events."""
         latest: int | None = None
-        total = self._count_lines()
         for first, lines in batches(str(self._file)):
             body = b"\n".join(lines) + b"\n"
             found = self._call("POST", "/events", body, query={"line": first})
             self._stored += found["stored"]
             if found["latest"] is not None:
                 latest = max(rfc3339.parse(found["latest"]), latest if latest is not None else rfc3339.MIN)
-            advance(first + len(lines) - 1, total)
+            advance(first + len(lines) - 1, self._lines)
         return latest
 
     def _wait(self) -> None:
@@ -154,9 +159,6 @@ class _Importer:
             "until": found["until"],
         }
 
-    def _count_lines(self) -> int:
-        return sum(len(lines) for _, lines in batches(str(self._file)))
-
 
 class _BeginAgain(Exception):
     """The server does not know the lease any more."""
@@ -179,6 +181,24 @@ def wait_delivered(client: Client, advance: Advance) -> None:
         if time.monotonic() - moved > STALLED:
             raise CommandFailed(f"{left:,} commands are not delivered and nothing moves: `orchestrator commands list`")
         time.sleep(POLL)
+
+
+def _check(file: Path, advance: Advance) -> int:
+    """The number of lines, each of which the server will take: nothing of a file that holds a bad one is sent, because
+    a mended file is another file to the server, and its events would come twice."""
+    now = time.time_ns() // 1000
+    count = 0
+    for first, lines in batches(str(file)):
+        count = first + len(lines) - 1
+        for number, text in enumerate(lines, first):
+            if not text or text.isspace():
+                continue
+            try:
+                _INTAKE.past_from_json(text, now)
+            except IntakeError as error:
+                raise CommandFailed(f"{file}:{number}: {error} (nothing was imported)") from error
+        advance(count, 0)
+    return count
 
 
 def _digest(file: Path) -> str:

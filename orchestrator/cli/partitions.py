@@ -11,7 +11,8 @@ COLUMNS = ("partition", "owner", "position", "tail", "lag", "clock", "state", "l
 
 def list_partitions(*, url: str | None = None, json: bool = False) -> int:
     """List partitions: owner, position, tail, lag, clock, state, last progress."""
-    found = connect(url).call("GET", "/v1/partitions")
+    with connect(url) as client:
+        found = client.call("GET", "/v1/partitions")
     if json:
         json_line(found)
     else:

@@ -9,7 +9,8 @@ from orchestrator.cli.show import json_line, line
 
 def get(name: str, key: str, *, url: str | None = None, json: bool = False) -> int:
     """Show the row of a key, and as of which position."""
-    found = connect(url).call("GET", f"/v1/projections/{segment(name)}/{segment(key)}")
+    with connect(url) as client:
+        found = client.call("GET", f"/v1/projections/{segment(name)}/{segment(key)}")
     if json:
         json_line(found)
         return OK

@@ -89,12 +89,7 @@ def _lines(body: bytes, first: int, context: Context) -> tuple[list[tuple[int, E
         if not line or line.isspace():
             continue
         try:
-            event = context.intake.from_json(line, None)
-            ahead = context.intake.max_ahead
-            if ahead is not None and event.time > now + ahead:
-                raise IntakeError(
-                    "time", f"is more than {ahead // 60_000_000} minutes ahead of the clock", "an import is of the past"
-                )
+            event = context.intake.past_from_json(line, now)
         except IntakeError as error:
             raise Problem(400, f"line {number}: {error}", line=number, field=error.field) from error
         latest = max(latest, event.time)
