@@ -1,9 +1,10 @@
 """The agent: owns partitions, and lets a worker evaluate each, until it is told to stop.
 
 One thread drives all partitions of a process in turn. A turn of a partition is one read (a few commits), then its
-forwards leave. When a partition has caught up and something of it is due, the agent appends a tick. Stopping finishes
-the batch at hand, commits and releases. What fails is kept as the partition's state with its reason, shown in `status`,
-and tried again after a pause that doubles.
+forwards leave. Where something is due that the wall clock has passed, the agent appends a tick, no further than the
+moment up to which every partition has handled what was published: traffic does not hold ticks back, a backlog does.
+Stopping finishes the batch at hand, commits and releases. What fails is kept as the partition's state with its reason,
+shown in `views`, and tried again after a pause that doubles.
 
 Clock: `now` is the wall clock in microseconds; `monotonic` seconds for pauses and leases. Both are handed in.
 """
@@ -39,6 +40,9 @@ class AgentOptions:
     """Microseconds that ticks stay behind the wall clock, beside the rule set's lateness."""
     tick_limit: int = 5000
     """Deadlines that one tick fires at most: the bound of one commit."""
+    tick_interval: int = SECOND // 20
+    """Microseconds between two ticks of a partition, so that many deadlines that follow each other closely share a
+    commit."""
     stall: float = 60.0
     """Seconds without progress, while events wait, after which a partition counts as stalled."""
     longest_pause: float = 30.0
@@ -80,9 +84,9 @@ class _Partition:
         self.pause = 0.0
         self.again_at = clock
         self.caught_up_at: int | None = None
-        """Wall clock of the start of the turn in which nothing was left to read."""
-        self.ticked = False
-        """A tick of ours is in the log and not evaluated yet."""
+        """Microseconds of the wall clock: everything published before is handled. None while that is not known."""
+        self.ticked_at = 0
+        """The offset of our last tick: until it is evaluated no other is appended."""
 
 
 class Agent:
@@ -126,15 +130,14 @@ class Agent:
             self.leave()
 
     def round(self, stop: threading.Event | None = None) -> bool:
-        """A turn of each partition, and ticks if none had anything to do; whether anything was done. For those who
-        drive it themselves."""
-        begun = self._now()
+        """A turn of each partition, and ticks where something is due; whether anything was done. For those who drive
+        it themselves."""
         busy = False
         for owned in self._partitions:
-            busy = self._turn(owned, begun) or busy
+            busy = self._turn(owned) or busy
             if stop is not None and stop.is_set():
                 return True
-        return busy or self._ticks()
+        return self._ticks() or busy
 
     def views(self) -> list[PartitionView]:
         """May be called from any thread."""
@@ -142,7 +145,7 @@ class Agent:
 
     # ------------------------------------------------------------ turns
 
-    def _turn(self, owned: _Partition, begun: int) -> bool:
+    def _turn(self, owned: _Partition) -> bool:
         """Whether something was done."""
         clock = self._monotonic()
         if clock < owned.again_at:
@@ -152,7 +155,7 @@ class Agent:
             if held is None:
                 owned.again_at = clock + min(1.0, self._options.lease / 3)
                 return False
-            return self._work(owned, held, begun, clock)
+            return self._work(owned, held, clock)
         except Fenced as error:
             self._drop(owned, "waiting", str(error))
         except Exception as error:  # kept as the partition's state, reported, and tried again
@@ -190,16 +193,17 @@ class Agent:
             self._on_owned(lease)
         return held
 
-    def _work(self, owned: _Partition, held: _Held, begun: int, clock: float) -> bool:
+    def _work(self, owned: _Partition, held: _Held, clock: float) -> bool:
+        begun = self._now()
+        tail = self._log.tail(owned.partition)
         done = held.worker.work(self._options.page)
+        if held.worker.position >= tail:
+            owned.caught_up_at = begun
         if done:
             owned.renewed = owned.progressed = clock
             owned.pause = 0.0
-            owned.caught_up_at = None
-            owned.ticked = False
             owned.state, owned.reason = "running", ""
             return True
-        owned.caught_up_at = begun
         owned.progressed = clock
         if clock - owned.renewed > self._options.lease / 3:
             if not held.router.save() or not self._log.renew(held.lease, self._options.lease):
@@ -210,8 +214,8 @@ class Agent:
     # ------------------------------------------------------------ time
 
     def _ticks(self) -> bool:
-        """Appends a tick wherever something is due. A partition ticks no further than the moment up to which every
-        partition that may forward to it has handled what was published: here, all of this process."""
+        """Appends a tick wherever something is due; whether it did. A partition ticks no further than the moment up to
+        which every partition that may forward to it has handled what was published: here, all of this process."""
         caught_up = [owned.caught_up_at for owned in self._partitions]
         moments = [moment for moment in caught_up if moment is not None]
         if len(moments) < len(self._partitions):
@@ -221,20 +225,24 @@ class Agent:
         if not ticks:
             return False
         try:
-            self._log.append(ticks)
+            answers = self._log.append(ticks)
         except LogFull:
             return False
+        for append, answer in zip(ticks, answers, strict=True):
+            self._partitions[append.partition].ticked_at = answer.offset
         return True
 
     def _tick(self, owned: _Partition, safe: int) -> Append | None:
         worker = _ticking(owned)
-        if worker is None or worker.processor is None or owned.ticked:
+        if worker is None or worker.processor is None or worker.position < owned.ticked_at:
             return None
         time = safe - worker.processor.lateness - self._options.tick_delay
-        time = max(time, worker.state.tick)
-        if worker.due.nearest() >= time:
+        last = worker.state.tick
+        nearest = worker.due.nearest()
+        if nearest < last:
+            time = max(time, last)  # the last tick had more to fire than its bound
+        elif nearest >= time or time - last < self._options.tick_interval:
             return None
-        owned.ticked = True
         return Append(owned.partition, [control(TICK, {"limit": self._options.tick_limit}, time=time)])
 
     def _rest(self, stop: threading.Event) -> None:
@@ -247,6 +255,7 @@ class Agent:
                 continue
             due = worker.due.nearest()
             if due < NEVER:
+                due = max(due, worker.state.tick + self._options.tick_interval)
                 wait = (due + worker.processor.lateness + self._options.tick_delay - now) / SECOND
                 longest = min(longest, max(wait, 0.01))
         tails = {owned.partition: owned.held.worker.position for owned in self._partitions if owned.held is not None}
@@ -261,7 +270,7 @@ class Agent:
         had = owned.held is not None
         owned.held = None
         owned.caught_up_at = None
-        owned.ticked = False
+        owned.ticked_at = 0
         owned.state, owned.reason = state, reason
         if had and self._on_lost is not None:
             self._on_lost(owned.partition)

@@ -56,9 +56,9 @@ class Running:
             self.log.append([Append(partition, [control(TICK, {"limit": limit}, time=time)])])
         return self
 
-    def settle(self) -> Running:
-        """Lets an agent work until there is nothing to do."""
-        agent = Agent(
+    def agent(self) -> Agent:
+        """One more, that a test drives round by round; it has to `leave`."""
+        return Agent(
             self.log,
             "test",
             lambda digest: self.processor,
@@ -67,6 +67,10 @@ class Running:
             options=self.options,
             failed=lambda partition, error: self.failures.append(error),
         )
+
+    def settle(self) -> Running:
+        """Lets an agent work until there is nothing to do."""
+        agent = self.agent()
         while agent.round() and not self.failures:
             pass
         agent.leave()

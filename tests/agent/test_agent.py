@@ -122,6 +122,57 @@ def test_a_deadline_fires_without_traffic_once_the_wall_clock_has_passed_it(make
     assert [command.key for command in running.settle().commands()] == ["A"]
 
 
+def test_steady_traffic_does_not_hold_deadlines_back(make_log, clock):
+    rules = build.compiled(build.rule("late", "open", after=HOUR))
+    running = Running(make_log(3), rules, clock).activate()
+    running.publish(event("open", "A", clock.now)).settle()
+    agent = running.agent()
+    clock.now += 2 * HOUR
+    for n in range(20):
+        running.publish(*[event("other", f"K{n}-{each}", clock.now) for each in range(10)])
+        clock.now += SECOND // 10
+        assert agent.round()
+    agent.leave()
+    assert [command.key for command in running.commands()] == ["A"]
+
+
+def test_a_backlog_anywhere_holds_ticks_back_to_what_is_handled(make_log, clock):
+    """Something in the backlog may be on its way to the partition that ticks."""
+    rules = build.compiled(build.rule("late", "open", after=HOUR))
+    running = Running(make_log(3), rules, clock, page=1).activate()
+    running.publish(event("open", "A", clock.now)).settle()
+    other = next(key for key in map(str, range(99)) if partition_of(key, 3) != partition_of("A", 3))
+    agent = running.agent()
+    while agent.round():
+        pass
+    clock.now += 2 * HOUR
+    running.publish(*[event("other", other, clock.now) for _ in range(10)])
+    for _ in range(5):
+        agent.round()
+    assert running.commands() == []
+    while agent.round():
+        pass
+    agent.leave()
+    assert [command.key for command in running.commands()] == ["A"]
+
+
+def test_deadlines_that_follow_each_other_closely_share_ticks(make_log, clock):
+    rules = build.compiled(build.rule("late", "open", after=HOUR))
+    running = Running(make_log(1), rules, clock, tick_interval=SECOND).activate()
+    running.publish(*[event("open", f"K{n}", clock.now + n * SECOND // 100) for n in range(200)]).settle()
+    clock.now += HOUR
+    agent = running.agent()
+    for _ in range(210):
+        clock.now += SECOND // 100
+        agent.round()
+    clock.now += SECOND
+    agent.round()
+    agent.round()
+    agent.leave()
+    assert len(running.commands()) == 200
+    assert len({command.offset for command in running.commands()}) <= 4
+
+
 @pytest.mark.parametrize("with_b", [True, False])
 def test_another_key_in_the_partition_does_not_move_a_clock(make_log, clock, with_b):
     rules = build.compiled(build.rule("late", "A.open", after=48 * HOUR, unless=build.unless("A.paid")))
