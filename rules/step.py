@@ -28,6 +28,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from heapq import heapify, heappop, heapreplace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from rules.compile.rule import CompiledRule
 
 _forwarded: Final = msgspec.json.Decoder(Forwarded).decode
+_key: Final = attrgetter("key")
 
 
 class RulesProcessor:
@@ -74,7 +76,7 @@ class RulesProcessor:
 
     def keys(self, batch: Batch) -> Iterable[str]:
         """The keys whose cells `step` needs; those with something due at a tick are the agent's to find."""
-        return {event.key for event in batch.events if event.type != TICK}
+        return set(map(_key, batch.events)) if batch.events[0].type != TICK else ()
 
     def step(self, batch: Batch, step: Step) -> None:
         """A run of events, or one tick. See `streams.processor.Processor`."""

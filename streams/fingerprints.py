@@ -1,127 +1,130 @@
 """The fingerprints of the last events of a partition: what a duplicate is recognised by.
 
-At least `WINDOW` of the newest are remembered, in three open-addressed tables of 8 bytes a slot, at most half full: 16
-bytes each, where a Python set takes 65. When the youngest table is full the oldest is dropped. They are state like any
-other: rows `d<chunk>` of 512 fingerprints, written again and again in a ring, so that a commit writes what is new and
-the rest of one chunk. One thread, the worker's.
+They are remembered by generations: the one that is filling and `WHOLE` before it, so the last 524,288 at least, and
+which these are follows from how many there ever were. So a replay drops the same events, whatever the batches and
+restarts were. They lie one behind the other in buckets of bytes, about 18 in each: a search for eight bytes in 150 is
+cheaper than any table that Python code would probe, and 14 bytes each are less than the 65 of a set.
+
+They are state like any other: rows `d<chunk>` of 512 fingerprints, written again and again in a ring, so that a commit
+writes what is new and the rest of one chunk. One thread, the worker's.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Sequence
+from operator import sub
 from typing import Final
 
 from streams.state import FINGERPRINTS, Change
 
-WINDOW: Final = 500_000
+GENERATION: Final = 1 << 16
+WHOLE: Final = 8
 CHUNK: Final = 512
-CHUNKS: Final = WINDOW // CHUNK + 2
-TABLES: Final = 3
-FIRST_SLOTS: Final = 1 << 10
-MOST_SLOTS: Final = 1 << 19
-_NUMBER: Final = 8
-
-
-class _Table:
-    """A set of non-zero 63-bit numbers that grows up to MOST_SLOTS."""
-
-    __slots__ = ("count", "mask", "slots")
-
-    def __init__(self) -> None:
-        self.slots = array("Q", bytes(_NUMBER * FIRST_SLOTS))
-        self.mask = FIRST_SLOTS - 1
-        self.count = 0
-
-    def add(self, value: int) -> None:
-        if self.count * 2 > self.mask:
-            self._grow()
-        _place(self.slots, self.mask, value)
-        self.count += 1
-
-    @property
-    def full(self) -> bool:
-        return self.count * 2 >= MOST_SLOTS
-
-    def _grow(self) -> None:
-        old = self.slots
-        slots = array("Q", bytes(_NUMBER * len(old) * 4))
-        mask = len(slots) - 1
-        for value in old:
-            if value:
-                _place(slots, mask, value)
-        self.slots, self.mask = slots, mask
-
-
-def _place(slots: array[int], mask: int, value: int) -> None:
-    place = value & mask
-    while slots[place]:
-        place = (place + 1) & mask
-    slots[place] = value
+CHUNKS: Final = (WHOLE + 1) * GENERATION // CHUNK + 1
+"""One more than may be remembered: the oldest chunk stays whole while the newest fills."""
+BUCKETS: Final = 1 << 15
+_BUCKET: Final = BUCKETS - 1
+_SIZE: Final = 8
 
 
 class Fingerprints:
     """`remembered` is how many there ever were; it is kept in the partition's own row."""
 
     def __init__(self, remembered: int = 0, rows: Iterable[tuple[str, bytes]] = ()) -> None:
-        self.remembered = remembered
-        self._tables = [_Table()]
-        self._chunk: array[int] = array("Q")
-        for number, values in sorted((_unpacked(value) for _, value in rows), key=lambda pair: pair[0]):
-            for value in values:
-                self._add(value)
-            if number == remembered // CHUNK:
-                self._chunk = values
+        self.remembered = self._first = max(0, remembered // GENERATION - WHOLE) * GENERATION
+        self._buckets = [b""] * BUCKETS
+        self._lengths = array("I", bytes(4 * BUCKETS))
+        """Of the buckets when this generation began."""
+        self._grown: deque[array[int]] = deque()
+        """For each whole generation, oldest first, how much of each bucket it is."""
+        self._chunk = b""
+        """The last `remembered % CHUNK`."""
+        chunks = dict(_unpacked(value) for _, value in rows)
+        for number in range(self._first // CHUNK, -(-remembered // CHUNK)):
+            values = array("Q", chunks[number])
+            self.remember(values[: remembered - number * CHUNK])
 
-    def fresh(self, values: Iterable[int]) -> Iterator[bool]:
-        """For each fingerprint of a run, whether it is met for the first time. Remembers nothing."""
-        tables = [(table.slots, table.mask) for table in self._tables]
-        seen: set[int] = set()
-        for value in values:
-            if not value:
-                yield True
-            elif value in seen or any(_holds(slots, mask, value) for slots, mask in tables):
-                yield False
+    def duplicates(self, values: Sequence[int]) -> set[int]:
+        """The places in this run of fingerprints that are remembered, or come earlier in the run. Remembers
+        nothing."""
+        buckets = self._buckets
+        if (
+            len(set(values)) < len(values)
+            or self.remembered % GENERATION + len(values) > GENERATION
+            or True in [each in buckets[value & _BUCKET] for value, each in zip(values, _split(values), strict=True)]
+        ):
+            return self._one_by_one(values)
+        return set()
+
+    def _one_by_one(self, values: Sequence[int]) -> set[int]:
+        """The next generation begins with each that is new, so what is a duplicate does not depend on where runs
+        end."""
+        found: set[int] = set()
+        run: dict[int, int] = {}
+        number = self.remembered
+        for place, value in enumerate(values):
+            before = run[value] if value in run else self._generation(value)
+            if before >= number // GENERATION - WHOLE:
+                found.add(place)
             else:
-                seen.add(value)
-                yield True
+                run[value] = number // GENERATION
+                number += 1
+        return found
 
-    def remember(self, values: Iterable[int]) -> list[Change]:
+    def _generation(self, value: int) -> int:
+        """In which it was remembered last; below all if it is not."""
+        bucket, each = value & _BUCKET, value.to_bytes(_SIZE, "little")
+        place = len(self._buckets[bucket])
+        while (place := self._buckets[bucket].rfind(each, 0, place)) % _SIZE:
+            if place < 0:
+                return -WHOLE - 1
+            place += _SIZE - 1
+        generation = self._first // GENERATION
+        for grown in self._grown:
+            if place < grown[bucket]:
+                break
+            place -= grown[bucket]
+            generation += 1
+        return generation
+
+    def remember(self, values: Sequence[int]) -> list[Change]:
         """Remembers them, in order, and says what to commit."""
-        changed: dict[int, bytes] = {}
-        for value in values:
-            self._add(value)
-            self._chunk.append(value)
-            number = self.remembered // CHUNK
-            self.remembered += 1
-            if len(self._chunk) == CHUNK:
-                changed[number] = _packed(number, self._chunk)
-                self._chunk = array("Q")
-        if self._chunk:
-            number = self.remembered // CHUNK
-            changed[number] = _packed(number, self._chunk)
-        return [Change(f"{FINGERPRINTS}{number % CHUNKS:06d}", value) for number, value in changed.items()]
+        changes: list[Change] = []
+        place = 0
+        while place < len(values):
+            filled = self.remembered % CHUNK
+            if not filled:
+                self._chunk = b""
+                if not self.remembered % GENERATION and self.remembered > self._first:
+                    self._begin_generation()
+            part = values[place : place + CHUNK - filled]
+            for value, each in zip(part, _split(part), strict=True):
+                self._buckets[value & _BUCKET] += each
+            self._chunk += array("Q", part).tobytes()
+            self.remembered += len(part)
+            changes.append(self._row())
+            place += len(part)
+        return changes
 
-    def _add(self, value: int) -> None:
-        if self._tables[-1].full:
-            self._tables = [*self._tables[1 - TABLES :], _Table()]
-        self._tables[-1].add(value)
+    def _begin_generation(self) -> None:
+        self._grown.append(array("I", map(sub, map(len, self._buckets), self._lengths)))
+        if len(self._grown) > WHOLE:
+            oldest = self._grown.popleft()
+            self._buckets = [bucket[gone:] for bucket, gone in zip(self._buckets, oldest, strict=True)]
+            self._first += GENERATION
+        self._lengths = array("I", map(len, self._buckets))
 
-
-def _holds(slots: array[int], mask: int, value: int) -> bool:
-    place = value & mask
-    while found := slots[place]:
-        if found == value:
-            return True
-        place = (place + 1) & mask
-    return False
-
-
-def _packed(number: int, values: array[int]) -> bytes:
-    return number.to_bytes(_NUMBER, "little") + values.tobytes()
+    def _row(self) -> Change:
+        number = (self.remembered - 1) // CHUNK
+        return Change(f"{FINGERPRINTS}{number % CHUNKS:06d}", number.to_bytes(_SIZE, "little") + self._chunk)
 
 
-def _unpacked(row: bytes) -> tuple[int, array[int]]:
-    values = array("Q")
-    values.frombytes(row[_NUMBER:])
-    return int.from_bytes(row[:_NUMBER], "little"), values
+def _split(values: Sequence[int]) -> list[bytes]:
+    text = array("Q", values).tobytes()
+    return [text[place : place + _SIZE] for place in range(0, len(text), _SIZE)]
+
+
+def _unpacked(row: bytes) -> tuple[int, bytes]:
+    return int.from_bytes(row[:_SIZE], "little"), row[_SIZE:]

@@ -122,16 +122,18 @@ class Worker:
     def _admitted(self, run: Batch, step: Step) -> tuple[Batch, list[int]]:
         """The events to evaluate, and the fingerprints to remember: also those of events that wait."""
         events = run.events
-        prints = [event.fingerprint for event in events]
-        fresh = list(self._fingerprints.fresh(prints))
+        prints = [event.fingerprint for event in events if event.fingerprint]
+        duplicates = self._fingerprints.duplicates(prints)
         blocked = self._park.keys
-        if not blocked and all(fresh) and all(event.type != UNDECODABLE for event in events):
-            return run, [value for value in prints if value]
+        if not blocked and not duplicates and len(prints) == len(events):
+            return run, prints
         offsets: list[int] = []
         admitted: list[Event] = []
         counts = step.counts
-        for event, offset, new in zip(events, run.offsets, fresh, strict=True):
-            if not new:
+        place = -1
+        for event, offset in zip(events, run.offsets, strict=True):
+            place += event.fingerprint != 0
+            if event.fingerprint and place in duplicates:
                 counts["duplicates"] = counts.get("duplicates", 0) + 1
             elif event.type == UNDECODABLE:
                 counts["parked"] = counts.get("parked", 0) + 1
@@ -142,7 +144,7 @@ class Worker:
             else:
                 offsets.append(offset)
                 admitted.append(event)
-        return Batch(offsets, admitted), [value for value, new in zip(prints, fresh, strict=True) if new and value]
+        return Batch(offsets, admitted), [value for place, value in enumerate(prints) if place not in duplicates]
 
     def _poisoned(self, run: Batch, end: int, decisions: list[Output], poison: Poisoned, *, again: bool) -> None:
         """What came before the event is evaluated anew from what is committed, the event is parked, and the run goes
@@ -239,6 +241,9 @@ class Worker:
 
 
 def _pieces(batch: Batch) -> Iterator[Batch]:
+    if batch.events and _SINGLE.isdisjoint({event.type for event in batch.events}):
+        yield batch
+        return
     begin = 0
     for i, event in enumerate(batch.events):
         if event.type in _SINGLE:

@@ -58,10 +58,11 @@ class Emitter:
             case nodes.Binary(operator="*" | "/" | "%"):
                 return NUMBER
             case nodes.Binary(operator="+" | "-" as operator):
-                left, right = family(self.type_of(node.left)), family(self.type_of(node.right))
-                if left == right == NUMBER.name:
+                # a number or a string goes with nothing but its like, else there is no value
+                operands = family(self.type_of(node.left)), family(self.type_of(node.right))
+                if NUMBER.name in operands:
                     return NUMBER
-                return STRING if operator == "+" and left == right == STRING.name else ANY
+                return STRING if operator == "+" and STRING.name in operands else ANY
             case nodes.Binary():
                 return BOOL
             case nodes.Conditional():
@@ -210,19 +211,22 @@ class Emitter:
     def _numbers(self, node: nodes.Binary, left: ast.expr, right: ast.expr) -> ast.expr:
         """Arithmetic of values that are surely numbers.
 
-        While a product stays below 2**52 it is what `numbers` makes of it; of a sum that holds if one operand is a
-        small constant, so that the other is bounded by the result.
+        While a product stays below 2**52 it is what `numbers` makes of it; of a sum that holds if one operand does, so
+        that the other is bounded by the result.
         """
         slow = call(f"{NAMES[node.operator]}_numbers", left, right)
-        small = any(isinstance(code, ast.Constant) and -_SMALL < number(code) < _SMALL for code in (left, right))
-        again = all(isinstance(code, (ast.Constant, ast.Name, ast.Subscript)) for code in (left, right))
-        if not again or not (small or node.operator == "*"):
+        if not all(isinstance(code, (ast.Constant, ast.Name, ast.Subscript, ast.Attribute)) for code in (left, right)):
             return slow
+        tests: list[ast.expr] = []
+        if node.operator != "*" and not (_small(left) or _small(right)):
+            temporary = self.scope.temporary()
+            tests.append(_bounded(assigned(temporary, left)))
+            left = name(temporary)
         temporary = self.scope.temporary()
         operator = {"+": ast.Add(), "-": ast.Sub(), "*": ast.Mult()}[node.operator]
-        result = assigned(temporary, ast.BinOp(left, operator, right))
-        bounded = ast.Compare(ast.Constant(-_SMALL), [ast.Lt(), ast.Lt()], [result, ast.Constant(_SMALL)])
-        return ast.IfExp(bounded, name(temporary), slow)
+        tests.append(_bounded(assigned(temporary, ast.BinOp(left, operator, right))))
+        test = tests[0] if len(tests) == 1 else ast.BoolOp(ast.And(), tests)
+        return ast.IfExp(test, name(temporary), slow)
 
     def _equality(self, node: nodes.Binary) -> ast.expr | None:
         left, right = node.left, node.right
@@ -347,6 +351,14 @@ class Emitter:
 
     def _lambda(self, parameter: str, body: ast.expr) -> ast.expr:
         return ast.Lambda(ast.arguments([], [ast.arg(parameter)], None, [], [], None, []), body)
+
+
+def _small(code: ast.expr) -> bool:
+    return isinstance(code, ast.Constant) and -_SMALL < number(code) < _SMALL
+
+
+def _bounded(code: ast.expr) -> ast.expr:
+    return ast.Compare(ast.Constant(-_SMALL), [ast.Lt(), ast.Lt()], [code, ast.Constant(_SMALL)])
 
 
 _LITERAL: Mapping[type, Type] = {

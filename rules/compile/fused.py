@@ -88,9 +88,19 @@ TYPED: Final = """
 try:
     d = _decode(e.data)
 except _Misfit:
+    d = None
+    EXACTLY
+if d is None:
     ev.consider(e, key, cell)
 else:
     STAGES
+"""
+
+EXACTLY: Final = """
+try:
+    d = _decode_exactly(e.data)
+except _Misfit:
+    pass
 """
 
 LOOK_UP: Final = """
@@ -156,7 +166,7 @@ class Fused:
     def _data(self, scope: Variables, shape: Shape | None, struct: Shape | None) -> list[ast.stmt]:
         """Decodes what inlined code reads of the data, validates what has a shape, then goes through the stages."""
         read = any(path[0] == "event" and path[1:2] in ((), ("data",)) for path in self._paths)
-        scope.namespace["_decode"] = decode_data if shape is None else shape.decode
+        scope.namespace["_decode"] = decode_data if shape is None else shape.quick
         stages = self._stages(scope, struct, read)
         if shape is None:
             return [*quote("d = _decode(e.data)"), *stages] if read else stages
@@ -164,7 +174,9 @@ class Fused:
         if read and struct is None:
             scope.namespace["_decode_map"] = decode_data
             stages = [*quote("d = _decode_map(e.data)"), *stages]
-        return quote(TYPED, STAGES=stages)
+        exactly = quote(EXACTLY) if shape.decode is not shape.quick else []
+        scope.namespace["_decode_exactly"] = shape.decode
+        return quote(TYPED, STAGES=stages, EXACTLY=exactly)
 
     def _stages(self, scope: Variables, struct: Shape | None, read: bool) -> list[ast.stmt]:
         scope.namespace["_undecoded"] = UNDECODED

@@ -17,7 +17,7 @@ from rules.cel.nodes import Literal
 from rules.cel.numbers import LEAST, MOST
 from rules.compile.code import assign, name, quote
 from rules.compile.fold import Fold
-from rules.compile.rows import stored
+from rules.compile.rows import FAR, stored
 from rules.compile.rule import CompiledRule
 from rules.compile.variables import Variables
 from rules.model.source import Expression
@@ -41,15 +41,16 @@ if rows.pop(ID, None) is not None:
     touch(key)
 """
 
-SCALAR: Final = """
-if VALUE.__class__ is not _str:
+WHOLE: Final = f"""
+if VALUE.__class__ is _float:
+    if not -{FAR!r} < VALUE < {FAR!r} or VALUE.is_integer():
+        TARGET = _stored(VALUE)
+elif VALUE.__class__ is not _int or not {LEAST} <= VALUE <= {MOST}:
     TARGET = _stored(VALUE)
 """
 
-WHOLE: Final = f"""
-if VALUE.__class__ is not _int or not {LEAST} <= VALUE <= {MOST}:
-    TARGET = _stored(VALUE)
-"""
+SCALAR: Final = "if VALUE.__class__ is not _str:" + WHOLE.replace("\n", "\n    ")
+"""`rows.stored`, without a call for most values."""
 
 TEST: Final = """
 try:
@@ -74,7 +75,7 @@ def inlined_fold(fold: Fold, scope: Variables) -> list[ast.stmt]:
             normalise = _normalise(expression.node, scope)
             values += quote(normalise, VALUE=name(variable), TARGET=ast.Name(variable, ast.Store()))
             assigned += quote("row[FIELD] = VALUE", FIELD=ast.Constant(field), VALUE=name(variable))
-    scope.namespace.update(_stored=stored, _str=str, _int=int)
+    scope.namespace.update(_stored=stored, _str=str, _int=int, _float=float)
     new: ast.expr = ast.Dict([], [])
     if fold.initial is not None:
         new = ast.Call(scope.bind(fold.new), [name("e"), name("key"), name("cell")], [])

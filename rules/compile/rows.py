@@ -17,7 +17,8 @@ from rules.cel.paths import paths
 from rules.cel.scope import Scope
 from rules.model.projection import Projection
 
-_FAR: Final = 1e300
+FAR: Final = 1e300
+"""What is beyond it is looked at twice."""
 
 
 class Rows(NamedTuple):
@@ -51,7 +52,7 @@ def stored(value: Any) -> Any:
     if kind is str or kind is bool or value is None:
         return value
     if kind is float:
-        return value if -_FAR < value < _FAR and not value.is_integer() else normal(value)
+        return value if -FAR < value < FAR and not value.is_integer() else normal(value)
     return normal(value) if kind is int else cel.payload(value)
 
 

@@ -40,6 +40,8 @@ _CEL: dict[str, types.Type] = {
 class Shape:
     decode: Callable[[Any], Any]
     """Raw data → a struct. msgspec.ValidationError if it does not fit, msgspec.DecodeError if it is no JSON."""
+    quick: Callable[[Any], Any]
+    """The same, but that whole numbers must be written as such."""
     attributes: dict[str, tuple[str, types.Type, bool]]
     """Field → (attribute of the struct, type, whether it may be absent)."""
 
@@ -64,28 +66,31 @@ class _Whole(msgspec.Struct):
 
 def shape(schema: EventSchema) -> Shape:
     attributes: dict[str, tuple[str, types.Type, bool]] = {}
-    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    exact: list[tuple[str, Any, Any]] = []
+    quick: list[tuple[str, Any, Any]] = []
     whole: list[str] = []
     for place, (name, field) in enumerate(sorted(schema.fields.items(), key=_required_first)):
         attribute = f"f{place}"
         # null fits an optional field, so nothing is known of its type
         attributes[name] = (attribute, types.ANY if field.optional else _CEL[field.kind], field.optional)
+        kind = _PYTHON[field.kind]
+        absent: Any = msgspec.NODEFAULT
+        strict = int if field.kind == "integer" else kind
         if field.kind == "integer":
             whole.append(attribute)
         if field.optional:
-            absent = cel.NotEvaluated(f"`event.data.{name}` is absent")
-            fields.append((attribute, _PYTHON[field.kind] | None, msgspec.field(default=absent)))
-        else:
-            fields.append((attribute, _PYTHON[field.kind]))
-    struct = msgspec.defstruct(
-        "Data",
-        fields,
-        bases=(_Whole,) if whole else None,
-        namespace={"_whole": tuple(whole)} if whole else None,
-        rename={attribute: name for name, (attribute, _, _) in attributes.items()},
-        gc=False,
-    )
-    return Shape(msgspec.json.Decoder(struct).decode, attributes)
+            kind, strict = kind | None, strict | None
+            absent = msgspec.field(default=cel.NotEvaluated(f"`event.data.{name}` is absent"))
+        exact.append((attribute, kind, absent))
+        quick.append((attribute, strict, absent))
+    names = {attribute: name for name, (attribute, _, _) in attributes.items()}
+    decode = _decoder(exact, names, bases=(_Whole,), namespace={"_whole": tuple(whole)}) if whole else None
+    strictly = _decoder(quick, names)
+    return Shape(decode or strictly, strictly, attributes)
+
+
+def _decoder(fields: list[tuple[str, Any, Any]], names: dict[str, str], **more: Any) -> Callable[[Any], Any]:
+    return msgspec.json.Decoder(msgspec.defstruct("Data", fields, rename=names, gc=False, **more)).decode
 
 
 def _required_first(named: tuple[str, Field]) -> bool:

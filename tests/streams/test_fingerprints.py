@@ -1,59 +1,91 @@
 """Duplicates are recognised among the newest events, within the memory that is promised, and after a restart."""
 
 import random
+import sys
+from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams import fingerprints
-from streams.fingerprints import CHUNK, MOST_SLOTS, WINDOW, Fingerprints
+from streams.fingerprints import CHUNK, Fingerprints
 
 numbers = st.integers(1, 2**63 - 1)
 
 
+def fresh(known: Fingerprints, values: list[int]) -> list[int]:
+    duplicates = known.duplicates(values)
+    return [value for place, value in enumerate(values) if place not in duplicates]
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Generations of two chunks, three of them whole; so few buckets that some hold many."""
+    monkeypatch.setattr(fingerprints, "GENERATION", 2 * CHUNK)
+    monkeypatch.setattr(fingerprints, "WHOLE", 3)
+    monkeypatch.setattr(fingerprints, "CHUNKS", 4 * 2 + 1)
+    monkeypatch.setattr(fingerprints, "_BUCKET", 15)
+
+
 @given(st.lists(st.integers(1, 50)), st.lists(st.integers(1, 50)))
-def test_what_was_remembered_or_comes_twice_in_a_run_is_not_fresh(before, run):
+def test_what_was_remembered_or_comes_twice_in_a_run_is_a_duplicate(before: list[int], run: list[int]) -> None:
     known = Fingerprints()
-    known.remember(dict.fromkeys(before))
-    fresh = [value for value, new in zip(run, known.fresh(run), strict=True) if new]
-    assert fresh == [value for value in dict.fromkeys(run) if value not in before]
-
-
-def test_control_events_have_no_fingerprint_and_are_always_fresh():
-    assert list(Fingerprints().fresh([0, 0, 7, 0])) == [True, True, True, True]
+    known.remember(list(dict.fromkeys(before)))
+    assert fresh(known, run) == [value for value in dict.fromkeys(run) if value not in before]
 
 
 @given(st.lists(st.lists(numbers, max_size=300, unique=True), max_size=12))
-def test_rows_hold_what_was_remembered_whatever_the_batches(batches):
+def test_rows_hold_what_was_remembered_whatever_the_batches(batches: list[list[int]]) -> None:
     rows: dict[str, bytes] = {}
     known = Fingerprints()
     values = list(dict.fromkeys(value for batch in batches for value in batch))
     at = 0
     for batch in batches:
         part, at = values[at : at + len(batch)], at + len(batch)
-        rows.update((change.name, change.value) for change in known.remember(part))
+        rows.update((change.name, change.value or b"") for change in known.remember(part))
     again = Fingerprints(known.remembered, rows.items())
-    assert not any(again.fresh(values))
     assert again.remembered == len(values)
-    whole = Fingerprints().remember(values)
-    assert {change.name: change.value for change in whole} == rows
+    assert fresh(again, values) == []
+    assert {change.name: change.value for change in Fingerprints().remember(values)} == rows
 
 
-def test_a_window_of_the_newest_is_remembered_and_the_oldest_are_forgotten(monkeypatch):
-    monkeypatch.setattr(fingerprints, "MOST_SLOTS", 1 << 11)
-    random.seed(1)
-    values = random.sample(range(1, 2**62), 20_000)
+@pytest.mark.usefixtures("small")
+def test_which_events_are_duplicates_depends_on_no_split_into_runs_and_on_no_restart() -> None:
+    """Against the definition: what was new in one of the last generations is not new again."""
+    chance = random.Random(4)
+    published = [chance.randrange(1, 9_000) << 7 | 5 for _ in range(20_000)]
+    expected: list[int] = []
+    new_in: dict[int, int] = {}
+    for value in published:
+        generation = len(expected) // fingerprints.GENERATION
+        if new_in.get(value, -99) < generation - fingerprints.WHOLE:
+            new_in[value] = generation
+            expected.append(value)
+    assert 9_000 < len(expected) < 16_000, "some come again when they are forgotten, some before"
+    for restarts in (0.0, 0.3):
+        known, rows = Fingerprints(), dict[str, bytes]()
+        found: list[int] = []
+        cuts = sorted({0, len(published), *(chance.randrange(len(published)) for _ in range(60))})
+        for begin, end in pairwise(cuts):
+            new = fresh(known, published[begin:end])
+            rows.update((change.name, change.value or b"") for change in known.remember(new))
+            found += new
+            if chance.random() < restarts:
+                known = Fingerprints(known.remembered, rows.items())
+        assert found == expected
+        assert len(rows) == fingerprints.CHUNKS
+
+
+def test_half_a_million_are_remembered_at_sixteen_bytes_each() -> None:
+    chance = random.Random(5)
     known = Fingerprints()
-    for begin in range(0, len(values), 100):
-        known.remember(values[begin : begin + 100])
-    remembered = [not new for new in known.fresh(values)]
-    newest = (1 << 11) // 2 * 2
-    assert all(remembered[-newest:])
-    assert not any(remembered[: -(1 << 11) // 2 * 3])
-
-
-def test_the_tables_hold_the_window_at_sixteen_bytes_each():
-    full_tables = MOST_SLOTS // 2 * (fingerprints.TABLES - 1)
-    assert full_tables >= WINDOW
-    assert 8 * MOST_SLOTS == 16 * (MOST_SLOTS // 2)
-    assert CHUNK * fingerprints.CHUNKS >= WINDOW
+    values = [chance.getrandbits(63) | 1 for _ in range(620_000)]
+    for begin in range(0, len(values), 10_000):
+        known.remember(values[begin : begin + 10_000])
+    newest = values[-500_000::9]
+    assert fresh(known, newest) == []
+    assert fresh(known, values[:30_000]) == values[:30_000]
+    held = sum(map(sys.getsizeof, known._buckets)) + sys.getsizeof(known._buckets)
+    held += sum(map(sys.getsizeof, known._grown)) + sys.getsizeof(known._lengths)
+    assert held <= 16 * (len(values) - known._first)
