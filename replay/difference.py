@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from streams.outputs import Command, Output
-from streams.state import BLOCKED, CELL, FINGERPRINTS, PARTITION, Cell
+from streams.state import BLOCKED, CELL, FINGERPRINTS, PARTITION, WAITING, Cell
 
 _LONGEST: Final = 2_000
 """Characters of a value in the text for people."""
@@ -126,7 +126,9 @@ def _row_name(name: str) -> str:
         case letter if letter == CELL:
             return f"the state of key `{key}`"
         case letter if letter == BLOCKED:
-            return f"what waits behind the parked event of key `{key}`"
+            return f"what is known of the blocked key `{key}`"
+        case letter if letter == WAITING:
+            return f"chunk {int(key[:8])} of what waits behind the parked event of key `{key[8:]}`"
         case letter if letter == PARTITION and not key:
             return "the partition's own state"
         case letter if letter == FINGERPRINTS:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-from streams.event import TICK, control
+from streams.event import TICK, UNPARKED, control
 from streams.log import Append, Lease, Log, LogError, LogFull
 from streams.outputs import Output
 from streams.processor import Processor
@@ -87,6 +87,8 @@ class _Partition:
         """Microseconds of the wall clock: everything published before is handled. None while that is not known."""
         self.ticked_at = 0
         """The offset of our last tick: until it is evaluated no other is appended."""
+        self.freeing_at = 0
+        """The same of our last unpark, where more waited behind a key than is evaluated at once."""
 
 
 class Agent:
@@ -199,6 +201,7 @@ class Agent:
         done = held.worker.work(self._options.page)
         if held.worker.position >= tail:
             owned.caught_up_at = begun
+        self._free(owned, held.worker)
         if done:
             owned.renewed = owned.progressed = clock
             owned.pause = 0.0
@@ -210,6 +213,16 @@ class Agent:
                 raise Fenced(f"partition {owned.partition}: the lease ran out and somebody else took it")
             owned.renewed = clock
         return False
+
+    def _free(self, owned: _Partition, worker: Worker) -> None:
+        """What waits behind a key is evaluated in bounded commits: the next one follows."""
+        if worker.freed is not None and worker.position >= owned.freeing_at:
+            event = control(UNPARKED, {}, time=self._now(), key=worker.freed)
+            try:
+                (answer,) = self._log.append([Append(owned.partition, [event])])
+            except LogFull:
+                return
+            owned.freeing_at = answer.offset
 
     # ------------------------------------------------------------ time
 
@@ -270,7 +283,7 @@ class Agent:
         had = owned.held is not None
         owned.held = None
         owned.caught_up_at = None
-        owned.ticked_at = 0
+        owned.ticked_at = owned.freeing_at = 0
         owned.state, owned.reason = state, reason
         if had and self._on_lost is not None:
             self._on_lost(owned.partition)

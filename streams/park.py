@@ -1,67 +1,139 @@
 """Blocked keys: what waits behind an event that could not be evaluated.
 
 A poisoned event is parked with its reason and its key is blocked, so that order holds: later events of the key wait.
-A blocked key stores offsets, not copies. `orchestrator.key.unparked` evaluates the parked event and all that wait, in
-order; `orchestrator.key.skipped` drops the parked event and evaluates the others. One row a key: `b<key>`.
+`orchestrator.key.unparked` evaluates the parked event and those that wait, in order; `orchestrator.key.skipped` drops
+the parked one and evaluates the others. At most `AT_ONCE` are evaluated in one commit: if more wait the key is marked
+as being freed, and the agent appends a further `orchestrator.key.unparked`.
+
+Offsets wait, not copies, and they wait on disk: a row for each blocked key, which says how many there are, and their
+offsets in chunks. In memory are the rows of blocked keys, and of each the chunk that fills. One thread, the worker's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import Final
+
 import msgspec
 
 from streams.log import Log
-from streams.state import BLOCKED, Change
+from streams.state import BLOCKED, WAITING, Change
 
-_PAGE = 1000
+AT_ONCE: Final = 5_000
+CHUNK: Final = 512
+_PAGE: Final = 1_000
 
 
 class Blocked(msgspec.Struct, array_like=True):
+    """Events of the key are counted from 0, the one that was parked first; those before `head` are done with."""
+
     reason: str
-    offsets: list[int]
-    """Of the parked event, then of those that wait behind it."""
+    head: int = 0
+    """The event that is parked now."""
+    tail: int = 0
+    freed: bool = False
+    """It is being freed: what waits is evaluated as soon as the agent says so."""
+
+    @property
+    def waiting(self) -> int:
+        """Events behind the parked one."""
+        return self.tail - self.head - 1
 
 
-_decode = msgspec.msgpack.Decoder(Blocked).decode
+decode_blocked = msgspec.msgpack.Decoder(Blocked).decode
+decode_offsets = msgspec.msgpack.Decoder(list[int]).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
 class Park:
-    """The blocked keys of one partition, all in memory. One thread, the worker's."""
+    """The blocked keys of one partition, as committed; and what changed since, for the next commit."""
 
-    def __init__(self) -> None:
-        self.keys: dict[str, Blocked] = {}
-        self._changed: set[str] = set()
+    def __init__(self, log: Log, partition: int, processor: str) -> None:
+        self._log = log
+        self._partition = partition
+        self._processor = processor
+        self._filling: dict[str, list[int]] = {}
+        """The last chunk of each key that got an event here."""
+        self._changed: dict[str, Change] = {}
+        self.keys: dict[str, Blocked] = dict(self._stored())
 
-    @classmethod
-    def load(cls, log: Log, partition: int, processor: str) -> Park:
-        park = cls()
+    def _stored(self) -> Iterator[tuple[str, Blocked]]:
         after = ""
-        while rows := log.scan(partition, processor, BLOCKED, after, _PAGE):
-            park.keys.update((name[len(BLOCKED) :], _decode(value)) for name, value in rows)
+        while rows := self._log.scan(self._partition, self._processor, BLOCKED, after, _PAGE):
+            for name, value in rows:
+                yield name[len(BLOCKED) :], decode_blocked(value)
             after = rows[-1][0]
-        return park
+
+    @property
+    def freed(self) -> str | None:
+        """A key that is being freed."""
+        return next((key for key, blocked in self.keys.items() if blocked.freed), None)
 
     def block(self, key: str, reason: str, offset: int) -> None:
-        self.keys[key] = Blocked(reason, [offset])
-        self._changed.add(key)
+        """The event at this offset is parked."""
+        self.keys[key] = Blocked(reason)
+        self.wait(key, offset)
 
     def wait(self, key: str, offset: int) -> None:
-        self.keys[key].offsets.append(offset)
-        self._changed.add(key)
+        """One more event of a blocked key."""
+        blocked = self.keys[key]
+        number = blocked.tail // CHUNK
+        chunk = self._filling.get(key)
+        if chunk is None or blocked.tail % CHUNK == 0:
+            chunk = self._filling[key] = self._chunk(key, number) if blocked.tail % CHUNK else []
+        chunk.append(offset)
+        blocked.tail += 1
+        self._note(chunk_name(key, number), chunk)
+        self._note(BLOCKED + key, blocked)
 
-    def free(self, key: str) -> list[int]:
-        """The offsets that waited; the key is no longer blocked."""
-        blocked = self.keys.pop(key, None)
+    def offsets(self, key: str) -> list[int]:
+        """Of the parked event and those behind it, at most AT_ONCE; none if the key is not blocked."""
+        blocked = self.keys.get(key)
         if blocked is None:
             return []
-        self._changed.add(key)
-        return blocked.offsets
+        end = min(blocked.tail, blocked.head + AT_ONCE)
+        found: list[int] = []
+        for number in range(blocked.head // CHUNK, -(-end // CHUNK)):
+            begin = number * CHUNK
+            found += self._chunk(key, number)[max(blocked.head - begin, 0) : end - begin]
+        return found
+
+    def advance(self, key: str, count: int) -> None:
+        """So many of `offsets` are done with; when none is left the key is blocked no more, else it is being freed."""
+        blocked = self.keys[key]
+        before, blocked.head = blocked.head // CHUNK, blocked.head + count
+        done = blocked.head == blocked.tail
+        for number in range(before, -(-blocked.tail // CHUNK) if done else blocked.head // CHUNK):
+            self._note(chunk_name(key, number), None)
+        if done:
+            del self.keys[key]
+            self._filling.pop(key, None)
+        blocked.freed = not done
+        self._note(BLOCKED + key, None if done else blocked)
+
+    def park_again(self, key: str, reason: str) -> None:
+        """The event that is now the first cannot be evaluated either."""
+        blocked = self.keys[key]
+        blocked.reason, blocked.freed = reason, False
+        self._note(BLOCKED + key, blocked)
 
     def changes(self) -> list[Change]:
         """What to commit since the last call."""
-        changes = [
-            Change(BLOCKED + key, _encode(self.keys[key]) if key in self.keys else None)
-            for key in sorted(self._changed)
-        ]
-        self._changed.clear()
-        return changes
+        changed, self._changed = self._changed, {}
+        return list(changed.values())
+
+    def _chunk(self, key: str, number: int) -> list[int]:
+        if key in self._filling and number == (self.keys[key].tail - 1) // CHUNK:
+            return self._filling[key]
+        name = chunk_name(key, number)
+        if (changed := self._changed.get(name)) is not None and changed.value is not None:
+            return decode_offsets(changed.value)
+        return decode_offsets(self._log.rows(self._partition, self._processor, [name])[name])
+
+    def _note(self, name: str, value: Blocked | Sequence[int] | None) -> None:
+        self._changed[name] = Change(name, None if value is None else _encode(value))
+
+
+def chunk_name(key: str, number: int) -> str:
+    """Of the row that holds the offsets `number * CHUNK` and on of a key."""
+    return f"{WAITING}{number:08d}{key}"

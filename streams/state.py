@@ -7,8 +7,9 @@ change. One look-up an event, one encoding a commit.
 Rules change cells in place and say which; the agent encodes them, logs commit them, projections show them. Beside the
 cells a partition has a few rows of its own. Row names tell them apart by their first letter:
 
-    k<key>      the cell of a key                        p           the partition's own small state (`Partition`)
-    b<key>      a blocked key and its waiting offsets    d<number>   remembered fingerprints, for duplicates
+    k<key>            the cell of a key               p           the partition's own small state (`Partition`)
+    b<key>            a blocked key                   d<number>   remembered fingerprints, for duplicates
+    w<number><key>    offsets that wait behind it
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ DAWN: Final = -(2**62)
 
 CELL: Final = "k"
 BLOCKED: Final = "b"
+WAITING: Final = "w"
 PARTITION: Final = "p"
 FINGERPRINTS: Final = "d"
 

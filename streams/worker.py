@@ -66,7 +66,7 @@ class Worker:
         self.state = _partitions.decode(stored) if stored is not None else Partition()
         self._stored_state = stored
         self._fingerprints = Fingerprints(self.state.remembered, _all_rows(log, lease.partition, FINGERPRINTS))
-        self._park = Park.load(log, lease.partition, RULES)
+        self._park = Park(log, lease.partition, RULES)
         self._numbers = next((s.outputs for s in log.status() if s.partition == lease.partition), 0)
         self._processor = processors(self.state.rules) if self.state.rules else None
 
@@ -79,6 +79,11 @@ class Worker:
     def blocked(self) -> int:
         """How many keys wait behind a parked event."""
         return len(self._park.keys)
+
+    @property
+    def freed(self) -> str | None:
+        """A key that is being freed: append `orchestrator.key.unparked` for it."""
+        return self._park.freed
 
     def work(self, limit: int) -> int:
         """Evaluates and commits about `limit` events; how many. 0: there are none. Raises Fenced and LogError; then
@@ -100,20 +105,22 @@ class Worker:
 
     # ------------------------------------------------------------ runs
 
-    def _run(self, run: Batch, end: int, decisions: list[Output], *, again: bool = False) -> None:
-        """Evaluates and commits a run. `again`: it waited in the park, and its fingerprints are remembered."""
+    def _run(self, run: Batch, end: int, decisions: list[Output], *, freed: str | None = None) -> None:
+        """Evaluates and commits a run. `freed`: the key in whose park it waited; fingerprints are remembered."""
         try:
-            step, prints = self._evaluated(run, decisions, again=again)
+            step, prints = self._evaluated(run, decisions, freed)
         except Poisoned as poison:
-            self._poisoned(run, end, decisions, poison, again=again)
+            self._poisoned(run, end, decisions, poison, freed)
             return
+        if freed is not None:
+            self._park.advance(freed, len(run.events))
         self._count("events", len(run.events))
         self._commit(end, step, self._fingerprints.remember(prints))
 
-    def _evaluated(self, run: Batch, decisions: list[Output], *, again: bool) -> tuple[Step, list[int]]:
+    def _evaluated(self, run: Batch, decisions: list[Output], freed: str | None) -> tuple[Step, list[int]]:
         step = Step(self.state, {})
         step.outputs.extend(decisions)
-        admitted, prints = (run, []) if again else self._admitted(run, step)
+        admitted, prints = self._admitted(run, step) if freed is None else (run, [])
         if self._processor is not None and admitted.events:
             step.cells = self._cells.load(self._processor.keys(admitted))
             self._processor.step(admitted, step)
@@ -146,29 +153,31 @@ class Worker:
                 admitted.append(event)
         return Batch(offsets, admitted), [value for place, value in enumerate(prints) if place not in duplicates]
 
-    def _poisoned(self, run: Batch, end: int, decisions: list[Output], poison: Poisoned, *, again: bool) -> None:
+    def _poisoned(self, run: Batch, end: int, decisions: list[Output], poison: Poisoned, freed: str | None) -> None:
         """What came before the event is evaluated anew from what is committed, the event is parked, and the run goes
         on behind it: each event is evaluated at most twice for each poisoned one."""
         self._cells.discard()
-        self._park = Park.load(self._log, self.partition, RULES)
+        self._park = Park(self._log, self.partition, RULES)
         if run.events and run.events[0].type == TICK:
             raise LogError(f"partition {self.partition}: a deadline cannot be fired: {poison.reason}") from poison
         at = list(run.offsets).index(poison.offset)
         before = Batch(run.offsets[:at], run.events[:at])
         behind = Batch(run.offsets[at + 1 :], run.events[at + 1 :])
         event = run.events[at]
-        step, prints = self._evaluated(before, decisions, again=again)
-        if not again and event.fingerprint:
-            prints.append(event.fingerprint)
-        self._park.block(event.key, poison.reason, poison.offset)
+        step, prints = self._evaluated(before, decisions, freed)
         step.outputs.append(Decision("parked", poison.offset, event.key, event.source, event.id, poison.reason))
         self._count("parked")
         self._count("events", at + 1)
-        if again:
-            for offset in behind.offsets:
-                self._park.wait(event.key, offset)
+        if freed is not None:
+            self._park.advance(freed, self._park.offsets(freed).index(poison.offset))
+            self._park.park_again(freed, poison.reason)
+            self._commit(end, step, [])
+            return
+        self._park.block(event.key, poison.reason, poison.offset)
+        if event.fingerprint:
+            prints.append(event.fingerprint)
         remembered = self._fingerprints.remember(prints)
-        if again or not behind.events:
+        if not behind.events:
             self._commit(end, step, remembered)
             return
         self._commit(poison.offset, step, remembered)
@@ -201,13 +210,19 @@ class Worker:
         self._commit(offset, step, [])
 
     def _unpark(self, event: Event, end: int) -> None:
-        offsets = self._park.free(event.key)
+        """The parked event of a key is evaluated, or skipped, and then a bounded number of those that wait."""
+        key = event.key
+        offsets = self._park.offsets(key)
         decisions: list[Output] = []
-        if event.type == SKIPPED and offsets:
-            decisions.append(Decision("skipped", offsets[0], event.key, event.source, event.id, "skipped by hand"))
+        if not offsets:
+            self._commit(end, Step(self.state, {}), [])
+            return
+        if event.type == SKIPPED:
+            decisions.append(Decision("skipped", offsets[0], key, event.source, event.id, "skipped by hand"))
+            self._park.advance(key, 1)
             offsets = offsets[1:]
         events = self._log.fetch(self.partition, offsets) if offsets else []
-        self._run(Batch(offsets, events), end, decisions, again=True)
+        self._run(Batch(offsets, events), end, decisions, freed=key if offsets else None)
 
     # ------------------------------------------------------------ commit
 

@@ -15,6 +15,7 @@ from streams.keys import partition_of
 from streams.log import Append, Log
 from streams.outputs import Command, Output
 from streams.state import decode_cell
+from tests.rules.compile import building as build
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
@@ -88,3 +89,10 @@ class Running:
         partition = partition_of(key, self.log.info.partitions)
         value = self.log.rows(partition, "rules", ["k" + key]).get("k" + key)
         return None if value is None else decode_cell(value).rows.get(self.processor.projection_ids[projection])
+
+
+def counting():
+    return build.compiled(
+        build.projection("totals", {"paid": {"count": "(has(row.count) ? row.count : 0) + 1"}}),
+        build.rule("third", "paid", build.command(n="${totals.count}"), when="totals.count == 3"),
+    )

@@ -6,48 +6,16 @@ import gzip
 import random
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from streams.backends.open import open_log
-from streams.event import SKIPPED, UNPARKED, control
 from streams.intake import Intake
 from streams.keys import partition_of
 from streams.log import Append
-from streams.outputs import Decision, Forward
-from streams.processor import Poisoned
-from tests.agent.running import HOUR, SECOND, Running, event
+from streams.outputs import Forward
+from tests.agent.running import HOUR, SECOND, Running, counting, event
 from tests.rules.compile import building as build
 
 FINES = Path(__file__).parents[2] / "examples" / "traffic-fines" / "traffic-fines.jsonl.gz"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000_000 * HOUR
-
-    def __call__(self) -> int:
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def make_log(request, tmp_path, clock):
-    opened = []
-
-    def make(partitions: int = 4):
-        url = "memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/{len(opened)}.db"
-        log = open_log(url, partitions=partitions, now=clock)
-        opened.append(log)
-        return log
-
-    yield make
-    for log in opened:
-        log.close()
 
 
 def fines():
@@ -67,13 +35,6 @@ def fines():
             after=60 * build.DAY,
         ),
         name="traffic-fines",
-    )
-
-
-def counting():
-    return build.compiled(
-        build.projection("totals", {"paid": {"count": "(has(row.count) ? row.count : 0) + 1"}}),
-        build.rule("third", "paid", build.command(n="${totals.count}"), when="totals.count == 3"),
     )
 
 
@@ -207,67 +168,3 @@ def test_an_event_of_another_key_is_forwarded_once_and_counted_there(make_log, c
     running.settle()
     assert running.row("cards", "C1") == {"count": 20}
     assert sum(isinstance(output, Forward) for output in running.outputs()) == 20
-
-
-class PoisonedBy:
-    """Compiled rules in front of which one type of event cannot be evaluated, as a Python rule's bug would have it."""
-
-    def __init__(self, inner) -> None:
-        self.inner, self.cured = inner, False
-        self.lateness, self.digest, self.projection_ids = inner.lateness, inner.digest, inner.projection_ids
-
-    def keys(self, batch):
-        return self.inner.keys(batch)
-
-    def step(self, batch, step):
-        self.inner.step(batch, step)
-        for offset, each in zip(batch.offsets, batch.events, strict=True):
-            if each.type == "bad" and not self.cured:
-                raise Poisoned(offset, each, "a bug")
-
-
-def test_a_poisoned_event_is_parked_and_only_its_key_waits_until_it_is_freed(make_log, clock):
-    rules = PoisonedBy(counting())
-    running = Running(make_log(1), rules, clock).activate()
-    running.publish(event("paid", "A"), event("paid", "B"), event("bad", "A"), event("paid", "A"), event("paid", "B"))
-    running.settle()
-    assert running.row("totals", "A") == {"count": 1}
-    assert running.row("totals", "B") == {"count": 2}
-    parked = [output for output in running.outputs() if isinstance(output, Decision)]
-    assert [(each.verdict, each.key, each.reason) for each in parked] == [("parked", "A", "a bug")]
-    rules.cured = True
-    running.log.append([Append(0, [control(UNPARKED, {}, time=0, key="A")])])
-    running.publish(event("paid", "A")).settle()
-    assert running.row("totals", "A") == {"count": 3}
-
-
-def test_a_parked_event_can_be_skipped(make_log, clock):
-    running = Running(make_log(1), PoisonedBy(counting()), clock).activate()
-    running.publish(event("bad", "A"), event("paid", "A"), event("paid", "A")).settle()
-    assert running.row("totals", "A") is None
-    running.log.append([Append(0, [control(SKIPPED, {}, time=0, key="A")])])
-    running.settle()
-    assert running.row("totals", "A") == {"count": 2}
-    verdicts = [output.verdict for output in running.outputs() if isinstance(output, Decision)]
-    assert verdicts == ["parked", "skipped"]
-
-
-def test_unparking_what_is_still_poisoned_parks_it_again_and_keeps_the_order(make_log, clock):
-    rules = PoisonedBy(counting())
-    running = Running(make_log(1), rules, clock).activate()
-    running.publish(event("bad", "A"), event("paid", "A"), event("bad", "A"), event("paid", "A")).settle()
-    running.log.append([Append(0, [control(UNPARKED, {}, time=0, key="A")])])
-    running.settle()
-    assert running.row("totals", "A") is None
-    rules.cured = True
-    running.log.append([Append(0, [control(UNPARKED, {}, time=0, key="A")])])
-    running.settle()
-    assert running.row("totals", "A") == {"count": 2}
-
-
-def test_data_that_cannot_be_decoded_is_parked(make_log, clock):
-    running = Running(make_log(1), counting(), clock).activate()
-    broken = event("paid", "A")
-    broken = msgspec.structs.replace(broken, data=msgspec.Raw(b"[" * 5000 + b"]" * 5000))
-    running.publish(event("paid", "A"), broken, event("paid", "A"), event("paid", "B")).settle()
-    assert running.row("totals", "B") == {"count": 1}
