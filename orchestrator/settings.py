@@ -88,11 +88,11 @@ class Settings(BaseSettings):
     )
     workers: int = Field(1, ge=1, validation_alias="WORKERS", description="Agent processes; 1 on the embedded log.")
     batch: int = Field(
-        5000,
+        100,
         ge=1,
         le=5000,
         validation_alias="EVENT_BUS_BATCH_SIZE",
-        description="Events that are read, and so committed, at once at most.",
+        description="Events of one page. Under backlog a commit spans up to 50 pages, 5,000 events at most.",
     )
     cache_bytes: int = Field(
         512 << 20, ge=1 << 20, validation_alias="ORCHESTRATOR_CACHE_BYTES", description="Memory for the state of keys."

@@ -31,6 +31,10 @@ from streams.agent import Agent, AgentOptions, PartitionView
 from streams.backends.open import open_log
 from streams.log import Lease, Log
 
+MOST_PAGES = 50
+"""Of one read, and so of one commit, under backlog."""
+MOST_EVENTS = 5_000
+"""The same in events."""
 STOP_TIMEOUT = 30.0
 """Seconds that each part has to end."""
 _log = structlog.get_logger()
@@ -89,7 +93,7 @@ class Engine:
             monotonic=time.monotonic,
             options=AgentOptions(
                 lease=settings.lease,
-                page=settings.batch,
+                page=min(MOST_PAGES * settings.batch, MOST_EVENTS),
                 cache=settings.cache_bytes,
                 tick_delay=int(settings.tick_delay * 1e6),
             ),
@@ -141,7 +145,10 @@ class Engine:
             if view.state in ("failed", "stalled"):
                 found.append(f"partition {view.partition} is {view.state}: {view.reason}")
             if view.blocked:
-                found.append(f"partition {view.partition}: {view.blocked} keys are blocked behind parked events")
+                found.append(
+                    f"partition {view.partition}: {view.blocked} keys are blocked behind parked events: "
+                    "`orchestrator keys blocked`"
+                )
         return found
 
     def ready(self) -> bool:

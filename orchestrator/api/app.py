@@ -6,12 +6,12 @@ from aiohttp import web
 
 from orchestrator.api.context import CONTEXT, Context
 from orchestrator.api.problem import middleware
-from orchestrator.api.routes import commands, events, health, imports, partitions, projections
+from orchestrator.api.routes import commands, events, health, imports, keys, partitions, projections
 
 
 def make_app(context: Context) -> web.Application:
     app = web.Application(middlewares=[middleware(context.failed)], client_max_size=context.body_bytes)
     app[CONTEXT] = context
-    for resource in (events, imports, projections, commands, partitions, health):
+    for resource in (events, imports, projections, commands, keys, partitions, health):
         resource.add(app)
     return app

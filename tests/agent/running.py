@@ -14,6 +14,7 @@ from streams.event import ACTIVATED, MODE, OUTSIDE, TICK, Event, control, finger
 from streams.keys import partition_of
 from streams.log import Append, Log
 from streams.outputs import Command, Output
+from streams.processor import Poisoned
 from streams.state import decode_cell
 from tests.rules.compile import building as build
 
@@ -96,3 +97,20 @@ def counting():
         build.projection("totals", {"paid": {"count": "(has(row.count) ? row.count : 0) + 1"}}),
         build.rule("third", "paid", build.command(n="${totals.count}"), when="totals.count == 3"),
     )
+
+
+class PoisonedBy:
+    """Compiled rules in front of which one type of event cannot be evaluated, as a Python rule's bug would have it."""
+
+    def __init__(self, inner) -> None:
+        self.inner, self.cured = inner, False
+        self.lateness, self.digest, self.projection_ids = inner.lateness, inner.digest, inner.projection_ids
+
+    def keys(self, batch):
+        return self.inner.keys(batch)
+
+    def step(self, batch, step):
+        self.inner.step(batch, step)
+        for offset, each in zip(batch.offsets, batch.events, strict=True):
+            if each.type == "bad" and not self.cured:
+                raise Poisoned(offset, each, "a bug")

@@ -13,25 +13,7 @@ from streams import park
 from streams.event import SKIPPED, UNPARKED, control
 from streams.log import Append
 from streams.outputs import Decision
-from streams.processor import Poisoned
-from tests.agent.running import Running, counting, event
-
-
-class PoisonedBy:
-    """Compiled rules in front of which one type of event cannot be evaluated, as a Python rule's bug would have it."""
-
-    def __init__(self, inner) -> None:
-        self.inner, self.cured = inner, False
-        self.lateness, self.digest, self.projection_ids = inner.lateness, inner.digest, inner.projection_ids
-
-    def keys(self, batch):
-        return self.inner.keys(batch)
-
-    def step(self, batch, step):
-        self.inner.step(batch, step)
-        for offset, each in zip(batch.offsets, batch.events, strict=True):
-            if each.type == "bad" and not self.cured:
-                raise Poisoned(offset, each, "a bug")
+from tests.agent.running import PoisonedBy, Running, counting, event
 
 
 def test_a_poisoned_event_is_parked_and_only_its_key_waits_until_it_is_freed(make_log, clock):

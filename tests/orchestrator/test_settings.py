@@ -19,6 +19,7 @@ def test_defaults_are_those_that_the_guide_names(monkeypatch: pytest.MonkeyPatch
     settings = load()
     assert (settings.log, settings.port, settings.metrics_port) == ("sqlite:///.orchestrator/log.db", 8000, 9090)
     assert settings.url == "http://127.0.0.1:8000"
+    assert (settings.batch, settings.workers, settings.log_level) == (100, 1, "info")
 
 
 def test_a_flag_beats_its_variable_and_an_absent_flag_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
