@@ -22,8 +22,8 @@ setup: .venv/.dev ## install everything for development into .venv
 demo: .venv/.run ## run the traffic fines example from end to end
 	$(BIN)/python examples/traffic-fines/demo.py
 
-run: .venv/.run ## keep a server running with the rules of the example
-	$(BIN)/orchestrator dev --rules examples/traffic-fines/rules.yaml --targets examples/traffic-fines/targets.yaml
+run: .venv/.run ## keep a server running on what the demo imported, with its rules
+	$(BIN)/orchestrator dev --log sqlite:///.orchestrator/demo/log.db --rules examples/traffic-fines/rules.yaml --targets examples/traffic-fines/targets.yaml
 
 test: .venv/.dev ## run all tests
 	$(BIN)/python -m pytest $(TESTS)
