@@ -99,9 +99,10 @@ class Fingerprints:
                 self._chunk = b""
                 if not self.remembered % GENERATION and self.remembered > self._first:
                     self._begin_generation()
+            buckets = self._buckets
             part = values[place : place + CHUNK - filled]
             for value, each in zip(part, _split(part), strict=True):
-                self._buckets[value & _BUCKET] += each
+                buckets[value & _BUCKET] += each
             self._chunk += array("Q", part).tobytes()
             self.remembered += len(part)
             changes.append(self._row())
