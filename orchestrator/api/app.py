@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from orchestrator.api.body import BODIES, Bodies
 from orchestrator.api.context import CONTEXT, Context
 from orchestrator.api.problem import middleware
 from orchestrator.api.routes import commands, events, health, imports, keys, partitions, projections
 
 
 def make_app(context: Context) -> web.Application:
-    app = web.Application(middlewares=[middleware(context.failed)], client_max_size=context.body_bytes)
+    bodies = Bodies(context.body_bytes)
+    app = web.Application(middlewares=[middleware(context.failed, bodies.over)], client_max_size=context.body_bytes)
     app[CONTEXT] = context
+    app[BODIES] = bodies
+    app.on_shutdown.append(bodies.stop)
     for resource in (events, imports, projections, commands, keys, partitions, health):
         resource.add(app)
     return app

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import orjson
 from aiohttp import web
 
+from adapters.errors import DeliveryError
 from projections.query import QueryError
 from projections.stores.sqlite import QueryStoreBusy
 from streams.intake import IntakeError
@@ -37,16 +39,19 @@ def answer(status: int, document: Any, headers: dict[str, str] | None = None) ->
 def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> web.Response:
     document = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
     # User text may hold lone surrogates, which are no JSON text: backslashes show them.
-    text = orjson.dumps(_printable(document))
+    text = orjson.dumps(printable(document))
     return web.Response(body=text, status=status, content_type="application/problem+json", headers=headers)
 
 
-def middleware(failed: Callable[[str, BaseException], None]) -> Any:
+def middleware(failed: Callable[[str, BaseException], None], over: Callable[[web.Request], None]) -> Any:
+    """`over` is told of each request that has its answer."""
+
     @web.middleware
     async def problems(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         try:
+            _check_path(request.raw_path)
             return await handler(request)
         except Problem as error:
             return problem(error.status, error.detail, error.headers, **error.more)
@@ -59,7 +64,7 @@ def middleware(failed: Callable[[str, BaseException], None]) -> Any:
             return problem(400, str(error))
         except LogFull as error:
             return problem(429, f"{error}: try again later", {"Retry-After": f"{max(1, round(error.retry_after))}"})
-        except (LogUnavailable, QueryStoreBusy) as error:
+        except (LogUnavailable, QueryStoreBusy, DeliveryError) as error:
             return problem(503, str(error), {"Retry-After": "1"})
         except web.HTTPMethodNotAllowed as error:
             allowed = ", ".join(sorted(error.allowed_methods))
@@ -71,13 +76,26 @@ def middleware(failed: Callable[[str, BaseException], None]) -> Any:
         except Exception as error:
             failed(f"api {request.method} {request.path}", error)
             return problem(500, "the server failed at this request; its log and /health say why")
+        finally:
+            over(request)
 
     return problems
 
 
-def _printable(value: Any) -> Any:
+def _check_path(path: str) -> None:
+    """Bytes that are no UTF-8 would reach the routes in two readings that nobody can tell apart. Raises Problem."""
+    if "%" in path or not path.isascii():
+        try:
+            unquote_to_bytes(path).decode()
+        except UnicodeError:
+            raise Problem(400, "the path or its query is not UTF-8 when percent-decoded: send UTF-8") from None
+
+
+def printable(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, dict):
-        return {key: _printable(inner) for key, inner in value.items()}
+        return {key: printable(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [printable(inner) for inner in value]
     return value

@@ -29,6 +29,8 @@ async def commands(request: web.Request) -> web.Response:
     for name in query:
         if name not in (*FILTERS, "limit", "cursor"):
             raise Problem(400, f"there is no filter `{name[:40]}`: use {', '.join(FILTERS)}, limit, cursor", field=name)
+        if len(query.getall(name)) > 1:
+            raise Problem(400, f"`{name}` comes more than once: send it once", field=name)
     state = query.get("state")
     if state is not None and state not in set(State):
         raise Problem(400, f"there is no state `{state[:40]}`: use {', '.join(State)}", field="state")

@@ -67,6 +67,8 @@ def _binary(request: web.Request, body: bytes) -> dict[str, Any]:
     for header, value in request.headers.items():
         name = header.lower()
         if name.startswith("ce-"):
+            if name == "ce-":
+                raise IntakeError("ce-", "is no header", "write the name of an attribute behind it, such as `ce-id`")
             if name[3:] in found:
                 raise IntakeError(name[3:], "comes twice", "send each attribute once")
             found[name[3:]] = _decoded(name[3:], value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from orchestrator.api.context import CONTEXT
-from orchestrator.api.problem import answer
+from orchestrator.api.problem import answer, printable
 
 
 def add(app: web.Application) -> None:
@@ -16,7 +16,7 @@ def add(app: web.Application) -> None:
 async def health(request: web.Request) -> web.Response:
     problems = request.app[CONTEXT].problems()
     status = "failing" if problems else "ok"
-    return answer(503 if problems else 200, {"status": status, "problems": problems})
+    return answer(503 if problems else 200, {"status": status, "problems": printable(problems)})
 
 
 async def ready(request: web.Request) -> web.Response:

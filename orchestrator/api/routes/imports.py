@@ -67,10 +67,16 @@ async def finish(request: web.Request) -> web.Response:
     if set(found) - {"until"}:
         raise Problem(400, "the body has one field, `until`", field=sorted(set(found) - {"until"})[0])
     until = found.get("until")
+    if not isinstance(until, str | None):
+        raise Problem(400, "`until` is no text; send RFC 3339, such as 2024-01-31T12:30:00Z", field="until")
     try:
         micros = rfc3339.parse(until) if until is not None else None
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise Problem(400, f"`until` is refused: {error}; send RFC 3339", field="until") from None
+    ahead = context.intake.max_ahead
+    if micros is not None and ahead is not None and micros - context.now() > ahead:
+        # It would set the clock of every key there, for good.
+        raise Problem(400, f"`until` is {until}, ahead of the clock: send a time that has passed", field="until")
     try:
         return answer(202, await context.imports.finish(_digest(request), request.headers.get(LEASE, ""), micros))
     except ImportConflict as error:
