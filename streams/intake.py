@@ -116,9 +116,7 @@ class Intake:
         try:
             items = _array(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise IntakeError(
-                "", f"the batch is no JSON array of events ({error})", "send an array of CloudEvents"
-            ) from None
+            raise _blame_batch(body, error) from None
         events = []
         for index, item in enumerate(items):
             try:
@@ -271,6 +269,23 @@ def _blame(text: bytes, error: Exception) -> IntakeError:
     return IntakeError("", f"the event is not valid JSON: {error}", "send one CloudEvent as an object")
 
 
+def _blame_batch(body: bytes, error: Exception) -> IntakeError:
+    """A lone surrogate is the one mistake inside an event that lets no reader find the end of the array."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        found = None
+    for index, item in enumerate(found) if isinstance(found, list) else ():
+        for name, value in item.items() if isinstance(item, dict) else ():
+            try:
+                json.dumps([name, value], ensure_ascii=False).encode()
+            except UnicodeEncodeError:
+                blamed = IntakeError(_printable(name), "holds a lone surrogate", "send valid Unicode")
+                blamed.index = index
+                return blamed
+    return IntakeError("", f"the batch is no JSON array of events ({error})", "send an array of CloudEvents")
+
+
 def _printable(name: str) -> str:
     return name[:60].encode("ascii", "backslashreplace").decode()
 
@@ -291,7 +306,7 @@ def _text(found: Mapping[str, Any], name: str, required: bool = False, empty: bo
 def _extension(name: str, value: Any) -> str | int | bool:
     if not EXTENSION_NAME.fullmatch(name):
         raise IntakeError(
-            _printable(name),
+            _printable(name) or '""',
             "is no name of an attribute",
             "extension attributes have 1 to 20 characters, a-z and 0-9; put other fields into `data`",
         )

@@ -29,7 +29,10 @@ def open_log(
     limits = limits or LogLimits()
     if partitions is not None and not 1 <= partitions <= SLICES:
         raise LogError(f"{partitions} partitions are not possible: choose 1 to {SLICES}")
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise LogError(f"`{url}` is no address ({error}): write memory:// or sqlite:///path/to/log.db") from None
     if parts.scheme == "memory":
         if parts.netloc or parts.path or parts.query:
             raise LogError(f"`{url}`: a log in memory has no name and no options; write memory://")
@@ -45,7 +48,7 @@ def open_log(
 
 def _path(url: str, host: str, path: str) -> Path:
     name = unquote(path[1:])
-    if host or not name or name.endswith("/") or name == ":memory:":
+    if host or not name or name.endswith("/") or name == ":memory:" or "\0" in name:
         raise LogError(
             f"`{url}` names no file: write sqlite:///relative/path.db or sqlite:////absolute/path.db (memory:// for a "
             "log in memory)"

@@ -111,7 +111,11 @@ def translate(error: sqlite3.Error, path: Path) -> LogError:
             return LogUnavailable(f"{path} is in use by another process for longer than the time limit: repeat")
         case sqlite3.SQLITE_FULL:
             return LogUnavailable(f"{path}: {error}; free disk space or raise the limit of the log's size")
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+        case sqlite3.SQLITE_NOTADB:
+            return LogDamaged(
+                f"{path} is no SQLite database: name another file; if it was a log, stop, keep a copy, and restore it"
+            )
+        case sqlite3.SQLITE_CORRUPT:
             return LogDamaged(
                 f"{path} is damaged ({error}): stop, keep a copy, and restore the file or `sqlite3 {path} .recover` it"
             )

@@ -121,7 +121,7 @@ def test_other_files_are_not_taken_for_a_log(open_sqlite, path: Path) -> None:
         open_sqlite()
     path.unlink()
     path.write_bytes(b"no database at all, " * 100)
-    with pytest.raises(LogDamaged, match="is damaged"):
+    with pytest.raises(LogDamaged, match="is no SQLite database"):
         open_sqlite()
 
 
