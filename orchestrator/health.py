@@ -29,6 +29,7 @@ class Health:
         self._count = count
         self._lock = threading.Lock()
         self._failures: dict[str, _Failure] = {}
+        self._logged: dict[str, float] = {}
         self._checks: list[Callable[[], list[str]]] = []
         self._logger = structlog.get_logger()
 
@@ -47,6 +48,14 @@ class Health:
         with self._lock:
             self._failures[part] = _Failure(self._monotonic(), f"{where}: {type(error).__name__}: {error}")
         self._count(part)
+
+    def repeated(self, where: str, error: BaseException) -> None:
+        """As `failed`, for what comes with every request while it lasts: logged once in a while."""
+        if self._monotonic() - self._logged.get(where, -RECENT) >= RECENT:
+            self._logged[where] = self._monotonic()
+            self.failed(where, error)
+        else:
+            self.noted(where, error)
 
     def problems(self) -> list[str]:
         with self._lock:

@@ -4,26 +4,68 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import TextIO, cast
 
 import structlog
+from aiohttp.http import HttpProcessingError
 
 from orchestrator.settings import LogLevel
 
 
 def configure(level: LogLevel) -> None:
-    """Once, at start. Libraries that use the standard `logging` are heard from warnings on."""
+    """Once, at start. Libraries that use the standard `logging` are heard from warnings on, in the same form."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    last: list[structlog.types.Processor]
     if sys.stderr.isatty():
-        shared.append(structlog.dev.ConsoleRenderer())
+        last = [structlog.dev.ConsoleRenderer()]
     else:
-        shared += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+    stderr = _Stderr()
     structlog.configure(
-        processors=shared,
+        processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, stderr)),
     )
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler(stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    server = logging.getLogger("aiohttp.server")
+    server.filters.clear()
+    server.addFilter(_is_ours)
+
+
+class _Stderr:
+    """Logging fails nobody: where the log cannot be written, a full disk perhaps, lines are lost and counted, and the
+    next that can be written says so."""
+
+    def __init__(self) -> None:
+        self._lost = 0
+
+    def write(self, text: str) -> None:
+        try:
+            if self._lost:
+                sys.stderr.write(f'{{"event": "log lines were lost", "level": "warning", "lines": {self._lost}}}\n')
+                self._lost = 0
+            sys.stderr.write(text)
+        except (OSError, ValueError):
+            self._lost += 1
+
+    def flush(self) -> None:
+        try:
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            self._lost += 1
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whoever sends what is no HTTP gets its answer; it is no failure here, and would fill the log."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))

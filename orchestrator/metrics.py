@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter as Tally
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 from aiohttp import web
@@ -20,7 +20,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from streams.agent import PartitionView
-from streams.log import Code, Commit, Log, LogError
+from streams.log import Append, Appended, Code, Commit, Log, LogError, LogFull
 from streams.state import DAWN
 from streams.worker import RULES
 
@@ -60,9 +60,9 @@ class Metrics:
     def attempted(self, target: str, verdict: str, seconds: float) -> None:
         self.attempts.labels(target, verdict).observe(seconds)
 
-    def timed(self, log: Log) -> Log:
-        """The same log, whose commits are measured."""
-        return cast(Log, _TimedLog(log, self.commits))
+    def timed(self, log: Log, refused: Callable[[LogFull], None]) -> Log:
+        """The same log, whose commits are measured. `refused` is told, in any thread, that it takes no more."""
+        return cast(Log, _TimedLog(log, self.commits, refused))
 
     def watch(
         self,
@@ -70,9 +70,11 @@ class Metrics:
         views: Callable[[], list[PartitionView]],
         waiting: Callable[[], int],
         deliveries: Callable[[], Mapping[str, int]],
+        stalled: Callable[[int], bool],
     ) -> None:
-        """`waiting`: events that wait for their append. `deliveries`: `WHAT|TARGET` → how often."""
-        self.registry.register(Collected(log, views, waiting, deliveries))
+        """`waiting`: events that wait for their append. `deliveries`: `WHAT|TARGET` → how often. `stalled`: whether
+        something of a partition stands still."""
+        self.registry.register(Collected(log, views, waiting, deliveries, stalled))
 
     def app(self) -> web.Application:
         async def metrics(request: web.Request) -> web.Response:
@@ -93,11 +95,13 @@ class Collected(Collector):
         views: Callable[[], list[PartitionView]],
         waiting: Callable[[], int],
         deliveries: Callable[[], Mapping[str, int]],
+        stalled: Callable[[int], bool],
     ) -> None:
         self._log = log
         self._views = views
         self._waiting = waiting
         self._deliveries = deliveries
+        self._stalled = stalled
         self._began = time.monotonic()
         self._last = (self._began, 0)
         self._rate = 0.0
@@ -146,6 +150,9 @@ class Collected(Collector):
         )
         blocked = GaugeMetricFamily("orchestrator_blocked_keys", "Keys behind a parked event.", labels=["partition"])
         running = GaugeMetricFamily("orchestrator_partition_running", "1 if evaluated here.", labels=["partition"])
+        stalled = GaugeMetricFamily(
+            "orchestrator_partition_stalled", "1 if something waits and nothing moves.", labels=["partition"]
+        )
         up = GaugeMetricFamily("orchestrator_log_up", "1 if the log answers.")
         try:
             for status in self._log.status():
@@ -159,15 +166,17 @@ class Collected(Collector):
                 clock.add_metric(label, view.tick / 1e6)
             blocked.add_metric(label, view.blocked)
             running.add_metric(label, view.state == "running")
-        yield from (lag, clock, blocked, running, up)
+            stalled.add_metric(label, self._stalled(view.partition))
+        yield from (lag, clock, blocked, running, stalled, up)
 
 
 class _TimedLog:
-    """Every call is the log's own, but `commit`."""
+    """Every call is the log's own, but `commit` and `append`."""
 
-    def __init__(self, log: Log, commits: Histogram) -> None:
+    def __init__(self, log: Log, commits: Histogram, refused: Callable[[LogFull], None]) -> None:
         self._log = log
         self._commits = commits
+        self._refused = refused
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._log, name)
@@ -178,3 +187,10 @@ class _TimedLog:
     def commit(self, commit: Commit) -> Code:
         with self._commits.labels(commit.processor).time():
             return self._log.commit(commit)
+
+    def append(self, appends: Sequence[Append]) -> list[Appended]:
+        try:
+            return self._log.append(appends)
+        except LogFull as error:
+            self._refused(error)
+            raise

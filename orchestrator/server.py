@@ -2,18 +2,21 @@
 
 `Server.serve` starts everything, says where it listens, waits for SIGTERM or SIGINT, and stops in order: no new
 requests; delivery finishes what is being sent; the agent finishes its batch and releases; the query tables catch up.
+A second signal ends the process at once, as a crash would: nothing that was answered for is lost by that.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import signal
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import orjson
+import structlog
 from aiohttp import web
 
 from adapters.engine import Engine as Delivery
@@ -22,18 +25,24 @@ from adapters.target import Target
 from orchestrator.api.app import make_app
 from orchestrator.api.context import Context
 from orchestrator.appends import Appends
+from orchestrator.escapes import reported
 from orchestrator.health import Health
 from orchestrator.imports import Imports
 from orchestrator.metrics import Metrics
 from orchestrator.settings import Settings
+from orchestrator.watchdog import Watchdog
 from orchestrator.wiring import Engine
 from projections.table import CommandRow
 from rules.ruleset import RuleSet
 from streams.intake import Intake
 from streams.log import Lease
+from streams.worker import RULES
 
-SHUTDOWN = 10.0
+SHUTDOWN: Final = 10.0
 """Seconds that requests, and commands that are being sent, have to end."""
+KEEP_ALIVE: Final = 75.0
+"""Seconds after which a connection without a request is closed."""
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 class Server:
@@ -52,7 +61,7 @@ class Server:
             lost=self._lost,
             committed=lambda partition: self.delivery.notify(partition),
             failed=self.health.noted,
-            wrap=self.metrics.timed,
+            wrap=lambda log: self.metrics.timed(log, lambda error: self.health.repeated("log", error)),
         )
         self.delivery = Delivery(
             self.engine.log,
@@ -72,37 +81,76 @@ class Server:
             monotonic=time.monotonic,
             failed=self.health.failed,
         )
+        self.watchdog = Watchdog(
+            self.engine.log,
+            self.engine.views,
+            lambda partition: self.engine.store.position(partition, RULES),
+            monotonic=time.monotonic,
+            failed=self.health.failed,
+        )
+        self.health.add_check(self.watchdog.problems)
         self.metrics.watch(
-            self.engine.log, self.engine.views, lambda: self._appends.waiting, lambda: self.delivery.counts
+            self.engine.log,
+            self.engine.views,
+            lambda: self._appends.waiting,
+            lambda: self.delivery.counts,
+            self.watchdog.stalled,
         )
         self._later: set[asyncio.Task[None]] = set()
 
     async def serve(self, ready: Callable[[dict[str, str]], None]) -> None:
         """Until it is told to stop; then everything is closed. `ready` is given the addresses. Raises OSError if a
         port cannot be had."""
-        stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, stop.set)
-        runners = [
-            web.AppRunner(make_app(self._context()), access_log=None, shutdown_timeout=SHUTDOWN, auto_decompress=False),
-            web.AppRunner(self.metrics.app(), access_log=None, shutdown_timeout=1.0),
-        ]
-        host = self._settings.host
+        with reported(self._loop, self.health.failed, self.health.noted):
+            await self._serve(ready)
+
+    async def _serve(self, ready: Callable[[dict[str, str]], None]) -> None:
+        api, metrics = self._runners()
+        watching: asyncio.Task[None] | None = None
         try:
+            stop = self._told_to_stop()
             await self.delivery.open()
-            http = await _listen(runners[0], host, self._settings.port)
-            metrics = await _listen(runners[1], host, self._settings.metrics_port)
+            host = self._settings.host
+            addresses = {"http": await _listen(api, host, self._settings.port, "--port")}
+            address = await _listen(metrics, host, self._settings.metrics_port, "--metrics-port")
+            addresses["metrics"] = f"{address}/metrics"
             self.engine.start()
-            ready({"http": http, "metrics": f"{metrics}/metrics"})
+            watching = asyncio.create_task(self.watchdog.run())
+            ready(addresses)
             await stop.wait()
         finally:
-            for runner in runners:
+            if watching is not None:
+                watching.cancel()
+            for runner in (api, metrics):
                 await runner.cleanup()
             await self._imports.close()
             await self._appends.close()
             await self.delivery.close(SHUTDOWN)
             await asyncio.to_thread(self.engine.stop_agent)
             await asyncio.to_thread(self.engine.close)
+
+    def _runners(self) -> tuple[web.AppRunner, web.AppRunner]:
+        """Of the API and of the metrics."""
+        common: dict[str, Any] = {"access_log": None, "keepalive_timeout": KEEP_ALIVE}
+        return (
+            web.AppRunner(make_app(self._context()), shutdown_timeout=SHUTDOWN, auto_decompress=False, **common),
+            web.AppRunner(self.metrics.app(), shutdown_timeout=1.0, **common),
+        )
+
+    def _told_to_stop(self) -> asyncio.Event:
+        """Set by the first signal; the second has the effect that the system gives it."""
+        stop = asyncio.Event()
+
+        def first(number: int) -> None:
+            for each in SIGNALS:
+                self._loop.remove_signal_handler(each)
+                signal.signal(each, signal.SIG_DFL)
+            structlog.get_logger().info("stopping", signal=signal.Signals(number).name, hint="again to end at once")
+            stop.set()
+
+        for number in SIGNALS:
+            self._loop.add_signal_handler(number, first, number)
+        return stop
 
     def _context(self) -> Context:
         engine = self.engine
@@ -141,10 +189,13 @@ class Server:
             self.health.failed("delivery", error)
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int) -> str:
-    """The address. Raises OSError."""
+async def _listen(runner: web.AppRunner, host: str, port: int, setting: str) -> str:
+    """The address. Raises OSError that names the setting."""
     await runner.setup()
-    await web.TCPSite(runner, host, port).start()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        raise OSError(f"{setting}={port} on {host}: {os.strerror(error.errno or 0)}; choose another, or 0") from error
     found, port = runner.addresses[0][:2]
     return f"http://{f'[{found}]' if ':' in found else found}:{port}"
 

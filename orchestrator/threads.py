@@ -53,8 +53,15 @@ class Part:
             try:
                 self.failure = ""
                 self._run(self._stop)
-            except Exception as error:
+            except BaseException as error:  # a thread has nobody above it
                 self.failure = f"{type(error).__name__}: {error}"
-                self._failed(self.name, error)
+                self._tell(error)
                 self._stop.wait(pause)
                 pause = min(pause * 2, self._longest_pause)
+
+    def _tell(self, error: BaseException) -> None:
+        """A report that cannot be given ends no part: `failure` says it still."""
+        try:
+            self._failed(self.name, error)
+        except Exception as untold:
+            self.failure += f" (which could not be logged: {untold})"

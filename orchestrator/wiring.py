@@ -142,8 +142,8 @@ class Engine:
         if self.feeder.status.failure:
             found.append(f"query tables fall behind: {self.feeder.status.failure}")
         for view in self.views():
-            if view.state in ("failed", "stalled"):
-                found.append(f"partition {view.partition} is {view.state}: {view.reason}")
+            if view.state == "failed":
+                found.append(f"partition {view.partition} failed: {view.reason}")
             if view.blocked:
                 found.append(
                     f"partition {view.partition}: {view.blocked} keys are blocked behind parked events: "
