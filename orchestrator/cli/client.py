@@ -18,6 +18,10 @@ TIMEOUT: Final = 30.0
 _STATUS: Final = {404: NOT_FOUND, 409: CONFLICT, 429: UNAVAILABLE, 502: UNAVAILABLE, 503: UNAVAILABLE, 504: UNAVAILABLE}
 
 
+GATEWAY: Final = (502, 503, 504)
+"""Also what a proxy says while the server behind it restarts."""
+
+
 class Refused(CommandFailed):
     """The server answered with a problem."""
 
@@ -35,16 +39,37 @@ class Unreachable(CommandFailed):
         )
 
 
+class Answer(dict[str, Any]):
+    """What a server answered. A member that is missing means that it is another kind of server."""
+
+    def __init__(self, url: str, document: dict[str, Any]) -> None:
+        super().__init__(document)
+        self._url = url
+
+    def __missing__(self, name: str) -> Any:
+        raise Stranger(self._url, f"an answer without `{name}`")
+
+
+class Stranger(CommandFailed):
+    def __init__(self, url: str, what: str) -> None:
+        super().__init__(f"{url} gave {what}: is it an orchestrator? (--url, ORCHESTRATOR_URL)", UNAVAILABLE)
+
+
 class Client:
     """Not for several threads at once. A context that closes the connection."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-        parts = urlsplit(url)
-        if not parts.hostname:
-            raise CommandFailed(f"--url={url}: write an address such as http://127.0.0.1:8000", USAGE)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(parts.hostname, parts.port, timeout=TIMEOUT)
+        try:
+            parts = urlsplit(url)
+            if not parts.hostname:
+                raise ValueError("it names no host")
+            kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+            self._connection = kind(parts.hostname, parts.port, timeout=TIMEOUT)
+        except (ValueError, http.client.InvalidURL) as error:
+            raise CommandFailed(
+                f"--url={url}: {error}; write an address such as http://127.0.0.1:8000", USAGE
+            ) from None
         self._prefix = parts.path.rstrip("/")
 
     def close(self) -> None:
@@ -65,8 +90,10 @@ class Client:
         query: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
     ) -> Any:
-        """The decoded answer. Raises Refused and Unreachable."""
+        """The decoded answer. Raises Refused, Unreachable and Stranger."""
         given = {name: value for name, value in (query or {}).items() if value is not None}
+        for name, value in given.items():
+            _check_text(f"--{name}", value)
         target = self._prefix + path + ("?" + urlencode(given) if given else "")
         sent = {"Content-Type": "application/json", **(headers or {})} if body is not None else headers or {}
         try:
@@ -77,14 +104,17 @@ class Client:
             self._connection.close()
             raise Unreachable(self.url, error) from error
         try:
-            document = orjson.loads(text) if text else {}
+            document = orjson.loads(text)
         except orjson.JSONDecodeError:
-            document = {"detail": f"HTTP {response.status} from {self.url}, which is no JSON: is it an orchestrator?"}
-            raise Refused(response.status, document, 1.0) from None
+            document = None
+        if not isinstance(document, dict) or (response.status >= 400 and "detail" not in document):
+            if response.status in GATEWAY:
+                raise Refused(response.status, {"detail": f"{self.url} gave HTTP {response.status}"}, 1.0)
+            raise Stranger(self.url, f"HTTP {response.status} and no answer of ours")
         if response.status >= 400:
             after = response.headers.get("Retry-After", "")
             raise Refused(response.status, document, float(after) if after.isdigit() else 1.0)
-        return document
+        return Answer(self.url, document)
 
     def patient(self, method: str, path: str, body: bytes | None = None, *, within: float, **more: Any) -> Any:
         """As `call`, repeated while the server is away or has no room, for at most `within` seconds."""
@@ -99,7 +129,7 @@ class Client:
                 time.sleep(pause)
                 pause = min(pause * 2, 2.0)
             except Refused as refused:
-                if refused.http_status not in (429, 503) or time.monotonic() + refused.retry_after > until:
+                if refused.http_status not in (429, *GATEWAY) or time.monotonic() + refused.retry_after > until:
                     raise
                 time.sleep(refused.retry_after)
 
@@ -111,5 +141,22 @@ def connect(url: str | None) -> Client:
 
 
 def segment(text: str) -> str:
-    """One segment of a path."""
+    """One segment of a path. Raises CommandFailed."""
+    _check_text("the argument", text)
     return quote(text, safe="")
+
+
+def body(document: Any) -> bytes:
+    """JSON of arguments. Raises CommandFailed."""
+    try:
+        return orjson.dumps(document)
+    except orjson.JSONEncodeError as error:
+        raise CommandFailed(f"the arguments are not valid Unicode ({error})", USAGE) from None
+
+
+def _check_text(what: str, value: Any) -> None:
+    """Arguments that are no UTF-8 come as lone surrogates. Raises CommandFailed."""
+    try:
+        str(value).encode()
+    except UnicodeEncodeError:
+        raise CommandFailed(f"{what} {str(value)!r} is not valid Unicode", USAGE) from None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import orjson
 
-from orchestrator.cli.client import connect, segment
-from orchestrator.cli.exits import OK
+from orchestrator.cli.client import body, connect, segment
+from orchestrator.cli.exits import OK, USAGE, CommandFailed
 from orchestrator.cli.show import json_line, line, table
 
 COLUMNS = ("id", "state", "command", "to", "rule", "key", "at", "attempts", "last_error")
@@ -48,8 +48,10 @@ def show(id: str, *, url: str | None = None, json: bool = False) -> int:
 
 def redrive(*ids: str, url: str | None = None, json: bool = False) -> int:
     """Send parked commands again: all that are named, or none and why."""
+    if not ids:
+        raise CommandFailed("name the ids of parked commands: `orchestrator commands list --state parked`", USAGE)
     with connect(url) as client:
-        found = client.call("POST", "/v1/commands/redrive", orjson.dumps({"ids": ids}))
+        found = client.call("POST", "/v1/commands/redrive", body({"ids": ids}))
     if json:
         json_line(found)
     else:

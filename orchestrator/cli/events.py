@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import gzip
 import sys
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Annotated, Final
+
+from cyclopts import Parameter
 
 from orchestrator.cli.client import Client, Refused, connect
 from orchestrator.cli.exits import FAILED, OK, CommandFailed
 from orchestrator.cli.show import json_line, line
+from streams.intake import Intake, IntakeError
 
 BATCH: Final = 500
 LONGEST: Final = 1 << 20
 """Bytes of one line."""
 BATCH_BYTES: Final = 4 << 20
 GZIP: Final = b"\x1f\x8b"
+_INTAKE: Final = Intake(max_bytes=LONGEST, fingerprints=False)
+"""A line is checked before it is put between others: what is no event could pass for two. The server's bound for one
+event is a setting of its own."""
 
 
-def publish(file: str, *, url: str | None = None, json: bool = False) -> int:
+def publish(
+    file: Annotated[str, Parameter(allow_leading_hyphen=True)], *, url: str | None = None, json: bool = False
+) -> int:
     """Publish events, JSON lines, as they happen now.
 
     A line that is sent twice is evaluated once: events are recognised by source and id.
@@ -51,14 +60,22 @@ def _publish(client: Client, file: str) -> tuple[int, str]:
         present = [(number, each) for number, each in enumerate(lines, first) if each.strip()]
         if not present:
             continue
-        body = b"[" + b",".join(each for _, each in present) + b"]"
+        where = f"{file}: lines {first} to {first + len(lines) - 1}"
         try:
+            for number, each in present:
+                where = f"{file}:{number}"
+                _INTAKE.from_json(each, time.time_ns() // 1000)
+            where = f"{file}: lines {first} to {first + len(lines) - 1}"
+            body = b"[" + b",".join(each for _, each in present) + b"]"
             found = client.patient("POST", "/v1/events", body, within=30.0)
-        except CommandFailed as error:
-            where = f"lines {first} to {first + len(lines) - 1}"
+        except (CommandFailed, IntakeError) as error:
+            text, status = str(error), FAILED
+            if isinstance(error, CommandFailed):
+                status = error.status
             if isinstance(error, Refused) and "index" in error.document:
-                where = f"line {present[error.document['index']][0]}"
-            raise CommandFailed(f"{where}: {error} ({published:,} events were published)", error.status) from error
+                index = error.document["index"]
+                where, text = f"{file}:{present[index][0]}", text.removeprefix(f"event {index}: ")
+            raise CommandFailed(f"{where}: {text} ({published:,} events were published)", status) from error
         published += found["accepted"]
         last = found["positions"][-1]
     return published, last
@@ -85,27 +102,27 @@ def batches(file: str) -> Iterator[tuple[int, list[bytes]]]:
 def _lines(file: str) -> Iterator[bytes]:
     try:
         if file == "-":
-            yield from _split(sys.stdin.buffer)
+            yield from _split(file, sys.stdin.buffer)
             return
         with Path(file).open("rb") as opened:
             packed = opened.read(2) == GZIP
             opened.seek(0)
             if packed:
                 with gzip.open(opened) as unpacked:
-                    yield from _split(unpacked)  # type: ignore[arg-type]
+                    yield from _split(file, unpacked)  # type: ignore[arg-type]
             else:
-                yield from _split(opened)
+                yield from _split(file, opened)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise CommandFailed(f"{file} cannot be unpacked any further ({error}): it is cut off or damaged") from error
     except OSError as error:
         raise CommandFailed(f"{file}: {error.strerror or error}", FAILED) from error
 
 
-def _split(reader: IO[bytes]) -> Iterator[bytes]:
+def _split(file: str, reader: IO[bytes]) -> Iterator[bytes]:
     number = 0
     while text := reader.readline(LONGEST + 1):
         number += 1
         if len(text) > LONGEST:
-            raise CommandFailed(f"line {number} is longer than {LONGEST:,} bytes: is it a file of JSON lines?")
+            raise CommandFailed(f"{file}:{number} is longer than {LONGEST:,} bytes: is it a file of JSON lines?")
         text = text.rstrip(b"\r\n")
         yield text.removeprefix(b"\xef\xbb\xbf") if number == 1 else text

@@ -15,7 +15,7 @@ import orjson
 
 from orchestrator.cli.client import Client, Refused, connect
 from orchestrator.cli.events import LONGEST, batches
-from orchestrator.cli.exits import FAILED, OK, CommandFailed
+from orchestrator.cli.exits import FAILED, OK, USAGE, CommandFailed
 from orchestrator.cli.show import Advance, json_line, line, note, progress
 from orchestrator.cli.times import micros
 from streams import rfc3339
@@ -54,6 +54,9 @@ def import_events(
         Print the summary as one JSON object.
     """
     end = micros("--until", until)
+    ahead = _INTAKE.max_ahead
+    if end is not None and ahead is not None and end - time.time_ns() // 1000 > ahead:
+        raise CommandFailed(f"--until={until}: it is ahead of the clock; name a time that has passed", USAGE)
     began = time.monotonic()
     digest = _digest(file)
     with progress("checking") as advance:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import orjson
-
-from orchestrator.cli.client import connect
+from orchestrator.cli.client import body, connect
 from orchestrator.cli.exits import OK
 from orchestrator.cli.show import json_line, line, table
 
@@ -41,7 +39,7 @@ def skip(key: str, *, url: str | None = None, json: bool = False) -> int:
 
 def _act(action: str, key: str, url: str | None, json: bool) -> int:
     with connect(url) as client:
-        found = client.call("POST", f"/v1/keys/{action}", orjson.dumps({"key": key}))
+        found = client.call("POST", f"/v1/keys/{action}", body({"key": key}))
     if json:
         json_line(found)
     else:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from cyclopts import App, CycloptsError
 
@@ -14,16 +13,23 @@ from orchestrator.cli.show import note
 
 
 def build() -> App:
-    """Commands are named by the place of their function and loaded when called."""
+    """Commands are named by the place of their function and loaded when called; help is given here where a list shows
+    it, so that listing loads none."""
     app = App(name="orchestrator", help="Events in, decisions out, and the proof of why.", version_flags=[])
-    app.command("orchestrator.cli.version:version", name="version")
-    app.command("orchestrator.cli.server:server", name="server")
-    app.command("orchestrator.cli.server:dev", name="dev")
+    app.command(
+        "orchestrator.cli.version:version", name="version", help="Print the versions of the orchestrator and of Python."
+    )
+    app.command("orchestrator.cli.server:server", name="server", help="Run a server.")
+    app.command("orchestrator.cli.server:dev", name="dev", help="Run everything in one process on this machine.")
     rules = App(name="rules", help="Look at rule files.")
     rules.command("orchestrator.cli.rules:check", name="check")
     rules.command("orchestrator.cli.rules:run_rule_tests", name="test")
     app.command(rules)
-    app.command("orchestrator.cli.simulate:simulate", name="simulate")
+    app.command(
+        "orchestrator.cli.simulate:simulate",
+        name="simulate",
+        help="Run rules over a file of events and deliver nothing.",
+    )
     events = App(name="events", help="Send events.")
     events.command("orchestrator.cli.events:publish", name="publish")
     events.command("orchestrator.cli.import_events:import_events", name="import")
@@ -68,11 +74,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return error.status
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # The reader went away, as `head` does: nothing more to say, also not while Python flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EBADF) or error.filename is not None:
+            raise
+        return _stdout_gone(error)
 
 
-def main() -> NoReturn:
-    sys.exit(run())
+def _stdout_gone(error: OSError) -> int:
+    """Results cannot be written. If the reader went away, as `head` does, nothing more is said; nothing is flushed at
+    exit either, where it would fail again."""
+    if error.errno != errno.EPIPE:
+        note(f"orchestrator: results cannot be written: {error.strerror}")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return FAILED

@@ -190,7 +190,7 @@ def test_published_lines_are_counted_and_a_bad_one_is_named(
     assert called(capsys, "events", "publish", str(file), "--url", server.url)["published"] == 2
     file.write_text(good + "\n\n" + '{"id": ""}' + "\n")
     assert run(["events", "publish", str(file), "--url", server.url]) == 1
-    assert "line 3" in capsys.readouterr().err
+    assert "live.jsonl:3: " in capsys.readouterr().err
 
 
 def test_a_rule_that_names_an_unknown_target_is_an_error_at_start(
