@@ -165,6 +165,7 @@ class Server:
             views=engine.views,
             redrive=self._redrive,
             problems=self.health.problems,
+            stalled=self.watchdog.problems,
             failed=self.health.failed,
         )
 

@@ -30,6 +30,9 @@ class Context:
     redrive: Callable[[Sequence[str]], Awaitable[None]]
     """Raises adapters.errors.DeliveryError."""
     problems: Callable[[], list[str]]
+    """What is wrong, in words."""
+    stalled: Callable[[], list[str]]
+    """What of it hangs, so that a restart may mend it."""
     failed: Callable[[str, BaseException], None]
     """Told of what nobody expected: where, and what."""
 

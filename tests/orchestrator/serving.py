@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -29,7 +29,12 @@ async def no_redrive(ids: object) -> None:
 
 @asynccontextmanager
 async def api(
-    log: Log | None = None, *, failures: list[tuple[str, BaseException]] | None = None, most_waiting: int = 1000
+    log: Log | None = None,
+    *,
+    failures: list[tuple[str, BaseException]] | None = None,
+    most_waiting: int = 1000,
+    problems: Sequence[str] = (),
+    stalled: Sequence[str] = (),
 ) -> AsyncIterator[tuple[TestClient, Log]]:
     log = log or open_log("memory://", partitions=3, now=now)
     failed = failures if failures is not None else []
@@ -52,7 +57,8 @@ async def api(
             now=now,
             views=list,
             redrive=no_redrive,
-            problems=list,
+            problems=lambda: [*problems, *stalled],
+            stalled=lambda: list(stalled),
             failed=lambda where, error: failed.append((where, error)),
         )
         server = TestServer(make_app(context))

@@ -1,4 +1,8 @@
-"""`/health` says what is wrong, in words; `/ready` whether this process does its work."""
+"""`/health` says what is wrong, in words; `/ready` whether this process does its work.
+
+What a restart may mend (something hangs) is `failing` and answered with 503, because whoever watches the process ends
+it then. Everything else that is wrong is `degraded` and answered with 200: a restart mends no disk and no target.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +18,11 @@ def add(app: web.Application) -> None:
 
 
 async def health(request: web.Request) -> web.Response:
-    problems = request.app[CONTEXT].problems()
-    status = "failing" if problems else "ok"
-    return answer(503 if problems else 200, {"status": status, "problems": printable(problems)})
+    context = request.app[CONTEXT]
+    problems = context.problems()
+    if context.stalled():
+        return answer(503, {"status": "failing", "problems": printable(problems)})
+    return answer(200, {"status": "degraded" if problems else "ok", "problems": printable(problems)})
 
 
 async def ready(request: web.Request) -> web.Response:
