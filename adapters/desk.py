@@ -111,8 +111,9 @@ class Desk:
             if found:
                 self._spare.setdefault(target, deque()).extend(found)
                 asyncio.get_running_loop().call_later(SPARE, self._give_back, target, found)
-        for want in wants:
-            self._call(want.target)
+        # Also what was asked for while the turn ran, when it was not known yet that this partition has some of it.
+        for target in {*(want.target for want in wants), *(loop.ready & self._requests.keys())}:
+            self._call(target)
 
     def _give_back(self, target: str, works: Iterable[Work]) -> None:
         spare = self._spare[target]
