@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rules.cel import macros, nodes, operators, values
+from rules.cel import limits, macros, nodes, operators, values
 from rules.cel.errors import CelBudgetError, CelError, CelEvaluationError
 from rules.cel.functions import FUNCTIONS, METHODS, pattern, search
 from rules.cel.limits import Budget
@@ -65,8 +65,16 @@ class Evaluator:
 
 
 def counted(node: Node) -> bool:
-    """Whether an evaluation needs a budget: the cost of all others is linear in their text."""
-    return any(isinstance(part, nodes.Comprehension) for part in nodes.walk(node))
+    """Whether an evaluation needs a budget: all others do few things whose cost lies in the values."""
+    costly = 0
+    for part in nodes.walk(node):
+        if isinstance(part, nodes.Comprehension):
+            return True
+        if isinstance(part, nodes.Call) and part.function == "matches":
+            costly += 8
+        elif isinstance(part, nodes.Binary) and part.operator not in ARITHMETIC and not bounded_by_text(part):
+            costly += 1
+    return costly > limits.MAX_UNCOUNTED
 
 
 class _Run:

@@ -18,7 +18,7 @@ from typing import Any
 import re2
 
 from rules.cel import limits, numbers, times, values
-from rules.cel.errors import CelEvaluationError
+from rules.cel.errors import CelBudgetError, CelEvaluationError
 from rules.cel.limits import Budget
 from rules.cel.text import text
 from rules.cel.types import ANY, BOOL, DURATION, INTEGER, NUMBER, STRING, TIMESTAMP, Type
@@ -90,8 +90,14 @@ def pattern(expression: str) -> Any:
 def search(budget: Budget | None, subject: Any, compiled: Any) -> bool:
     """`matches` with a constant pattern, which was compiled with the rule."""
     subject = _string(subject, "matches")
-    if budget is not None:
-        budget.write(len(subject))
+    length = len(subject) if subject.isascii() else 4 * len(subject)
+    if budget is not None or length > limits.UNMATCHED:
+        work = length * compiled.programsize
+        if work > limits.MAX_MATCHING:
+            raise CelBudgetError(f"a text of {len(subject)} characters is too long for so large a pattern")
+        if budget is not None:
+            budget.write(len(subject))
+            budget.visit(work // limits.STEP_OF_MATCHING)
     try:
         return compiled.search(subject) is not None
     except UnicodeEncodeError:

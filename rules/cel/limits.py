@@ -1,9 +1,9 @@
 """The bounds that keep every text cheap to read and every evaluation cheap to run.
 
 The parser counts against the first group before any grammar is consulted. The second group is the budget of one
-evaluation: only expressions with a comprehension carry a `Budget`, because the cost of all others is linear in their
-text; single operations are bounded for them too (`MAX_CHARACTERS`, `MAX_ELEMENTS`), so that values cannot double from
-one `let` to the next.
+evaluation: only expressions with a comprehension, or with many operations whose cost lies in the values, carry a
+`Budget` (`exact.counted`); single operations are bounded for all others too (`MAX_CHARACTERS`, `MAX_ELEMENTS`,
+`MAX_MATCHING`), so that values cannot double from one `let` to the next.
 """
 
 from __future__ import annotations
@@ -24,6 +24,15 @@ MAX_STEPS = 200_000
 MAX_CHARACTERS = 1_000_000
 MAX_ELEMENTS = 100_000
 MAX_VALUE_DEPTH = 200
+MAX_MATCHING = 10_000_000
+"""Bytes of a text times instructions of a pattern's program: what RE2 takes at worst, when its automaton has outgrown
+its memory, is proportional to that. A third of a second."""
+UNMATCHED = 200
+"""Bytes that are never too long for a pattern: RE2 refuses larger programs (`functions.pattern`)."""
+STEP_OF_MATCHING = 100
+"""So much matching costs as much as one step."""
+MAX_UNCOUNTED = 16
+"""Comparisons of two values in one expression that need no budget; matching a pattern weighs as much as eight."""
 
 
 class Budget:

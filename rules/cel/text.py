@@ -52,32 +52,55 @@ def inline(value: Any) -> str:
 def payload(value: Any) -> Any:
     """The JSON value of a result: times and durations become text, whole numbers `int`, keys of maps text.
 
-    Always a copy, so that a payload never shares a list with an event. Bounded by `MAX_ELEMENTS`.
+    Always a copy, so that a payload never shares a list with an event. Bounded by `MAX_ELEMENTS` and `MAX_CHARACTERS`,
+    however often the value holds the same list or text.
     """
-    return _payload(value, [limits.MAX_ELEMENTS], limits.MAX_VALUE_DEPTH)
+    return _payload(value, Room(), limits.MAX_VALUE_DEPTH)
 
 
-def _payload(value: Any, left: list[int], depth: int) -> Any:
+class Room:
+    """How much of a result may still be written."""
+
+    __slots__ = ("characters", "elements")
+
+    def __init__(self) -> None:
+        self.characters = limits.MAX_CHARACTERS
+        self.elements = limits.MAX_ELEMENTS
+
+    def write(self, characters: int) -> None:
+        self.characters -= characters
+        if self.characters < 0:
+            raise CelBudgetError(f"the result has more than {limits.MAX_CHARACTERS} characters")
+
+    def collect(self, elements: int) -> None:
+        self.elements -= elements
+        if self.elements < 0:
+            raise CelBudgetError(f"the result has more than {limits.MAX_ELEMENTS} elements")
+
+
+def _payload(value: Any, room: Room, depth: int) -> Any:
     what = kind(value)
     if what is NUMBER:
         return normal(value)
     if what is TIMESTAMP or what is DURATION:
         return _scalar(value, what)
+    if what is STRING:
+        room.write(len(value))
+        return str(value)
     if what is not LIST and what is not MAP:
-        return str(value) if what is STRING else value
-    left[0] -= len(value)
-    if left[0] < 0:
-        raise CelBudgetError(f"the result has more than {limits.MAX_ELEMENTS} elements")
+        return value
+    room.collect(len(value))
     if depth == 0:
         raise CelEvaluationError(f"the value is nested deeper than {limits.MAX_VALUE_DEPTH}")
     if what is LIST:
-        return [_payload(element, left, depth - 1) for element in value]
+        return [_payload(element, room, depth - 1) for element in value]
     made: dict[str, Any] = {}
     for key, element in value.items():
         name = text(key)
         if name in made:
             raise CelEvaluationError(f"two keys of a map are both written `{name[:40]}`")
-        made[name] = _payload(element, left, depth - 1)
+        room.write(len(name))
+        made[name] = _payload(element, room, depth - 1)
     return made
 
 
@@ -85,7 +108,11 @@ def render(whole: bool, *parts: Any) -> Any:
     """A payload string: the JSON value of its one part, or the text of all parts."""
     if whole:
         return payload(parts[0])
-    made = "".join([part if part.__class__ is str else inline(part) for part in parts])
-    if len(made) > limits.MAX_CHARACTERS:
-        raise CelBudgetError(f"the text has more than {limits.MAX_CHARACTERS} characters")
-    return made
+    made: list[str] = []
+    length = 0
+    for part in parts:
+        made.append(part if part.__class__ is str else inline(part))
+        length += len(made[-1])
+        if length > limits.MAX_CHARACTERS:
+            raise CelBudgetError(f"the text has more than {limits.MAX_CHARACTERS} characters")
+    return "".join(made)

@@ -62,7 +62,7 @@ def equal(a: Any, b: Any, budget: Budget | None = None) -> bool:
     if what != kind(b):
         return False
     if what is LIST or what is MAP:
-        return _deeply_equal(a, b, budget)
+        return _deeply_equal(a, b, budget or Budget())
     if what is TIMESTAMP:
         return utc(a) == utc(b)
     if budget is not None and what is STRING and len(a) == len(b):
@@ -70,7 +70,7 @@ def equal(a: Any, b: Any, budget: Budget | None = None) -> bool:
     return bool(a == b)
 
 
-def _deeply_equal(a: Any, b: Any, budget: Budget | None) -> bool:
+def _deeply_equal(a: Any, b: Any, budget: Budget) -> bool:
     visited = 0
     stack: list[tuple[Any, Any, int]] = [(a, b, 1)]
     while stack:
@@ -82,8 +82,7 @@ def _deeply_equal(a: Any, b: Any, budget: Budget | None) -> bool:
             if len(a) != len(b):
                 return False
             visited += len(a)
-            if budget is not None:
-                budget.visit(len(a))
+            budget.visit(len(a))
             if visited > limits.MAX_ELEMENTS:
                 raise CelBudgetError(f"the comparison visits more than {limits.MAX_ELEMENTS} elements")
             if depth > limits.MAX_VALUE_DEPTH:
@@ -145,6 +144,8 @@ def contained(item: Any, container: Any, budget: Budget | None = None) -> bool:
         return _find(container, item, budget) is not _MISSING
     if what is not LIST:
         raise CelEvaluationError(f"`in` needs a list or a map, not {what}")
+    if budget is None and kind(item) in (LIST, MAP):
+        budget = Budget()  # for all comparisons together
     if budget is not None:
         budget.visit(len(container))
     return any(equal(item, element, budget) for element in container)

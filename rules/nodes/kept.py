@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rules import cel
+from rules.cel import limits
 from rules.cel.numbers import normal
+from rules.cel.text import Room
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -25,9 +27,23 @@ def moment(micros: int) -> datetime:
 
 
 def keep(value: Any) -> Any:
-    """A plain copy of a value of CEL, or of the error that stands in its place."""
+    """A plain copy of a value of CEL, or of the error that stands in its place. One that is too large is an error."""
+    try:
+        return _keep(value, Room(), limits.MAX_VALUE_DEPTH)
+    except cel.CelEvaluationError as error:
+        return _error(error)
+
+
+def _error(error: cel.CelEvaluationError) -> dict[str, Any]:
+    return {"$error": error.message, "$absent": isinstance(error, cel.NotEvaluated)}
+
+
+def _keep(value: Any, room: Room, depth: int) -> Any:
     kind = value.__class__
-    if value is None or kind is str or kind is bool:
+    if kind is str:
+        room.write(len(value))
+        return value
+    if value is None or kind is bool:
         return value
     if kind is int or kind is float:
         return normal(value)
@@ -36,12 +52,16 @@ def keep(value: Any) -> Any:
     if isinstance(value, timedelta):
         return {"$span": value // _MICROSECOND}
     if isinstance(value, cel.CelEvaluationError):
-        return {"$error": value.message, "$absent": isinstance(value, cel.NotEvaluated)}
+        return _error(value)
+    room.collect(len(value))
+    if depth == 0:
+        raise cel.CelEvaluationError(f"the value is nested deeper than {limits.MAX_VALUE_DEPTH}")
     if isinstance(value, list):
-        return [keep(element) for element in value]
+        return [_keep(element, room, depth - 1) for element in value]
     if all(key.__class__ is str and not key.startswith("$") for key in value):
-        return {key: keep(element) for key, element in value.items()}
-    return {"$map": [[keep(key), keep(element)] for key, element in value.items()]}
+        room.write(sum(map(len, value)))
+        return {key: _keep(element, room, depth - 1) for key, element in value.items()}
+    return {"$map": [[_keep(key, room, depth), _keep(element, room, depth - 1)] for key, element in value.items()]}
 
 
 def give(kept: Any) -> Any:

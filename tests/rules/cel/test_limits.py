@@ -183,3 +183,53 @@ def test_patterns_are_bounded() -> None:
     begin = perf_counter()
     assert cel.compile("x.matches('(a+)+$')")({"x": "a" * 100_000 + "b"}) is False
     assert perf_counter() - begin < 1
+
+
+@pytest.mark.parametrize(
+    "template", ["${l.map(x, big)}", "of ${l.map(x, big)}", "${{'a': l.map(x, big)}}", "${l.map(x, m)}"]
+)
+def test_a_result_that_holds_one_text_often_is_not_written_out(template: str) -> None:
+    big = "b" * 100_000
+    with pytest.raises(cel.CelBudgetError, match="the result has more than 1000000 characters"):
+        cel.template(template)({"l": list(range(10_000)), "big": big, "m": {big: 1}})
+
+
+def test_text_of_many_parts_is_bounded_before_it_is_put_together() -> None:
+    with pytest.raises(cel.CelBudgetError, match="the text has more than"):
+        cel.template("${big}" * 150)({"big": "b" * 900_000})
+
+
+SPREADING = "x.matches('((a?){100}){10}b')"  # RE2's automaton outgrows its memory
+
+
+@pytest.mark.parametrize("text", [SPREADING, f"{SPREADING} || true", f"[1].exists(y, {SPREADING})", "x.matches(y)"])
+def test_a_large_pattern_does_not_search_a_long_text(text: str) -> None:
+    program = cel.compile(text)
+    variables = {"x": "a" * 100_000, "y": "((a?){100}){10}b"}
+    with pytest.raises(cel.CelBudgetError, match="too long for so large a pattern"):
+        program(variables)
+    assert isinstance(program.explain(variables).error, cel.CelBudgetError)
+    assert program({**variables, "x": "aaab"}) is True
+
+
+def test_patterns_of_usual_size_search_texts_of_usual_length() -> None:
+    assert cel.compile("x.matches('^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$')")({"x": "a" * 10_000}) is False
+    assert cel.compile(r"x.matches('[a-z]+@[a-z]+\\.[a-z]{2,}')")({"x": "é" * 9_000 + " a@b.cc"}) is True
+
+
+@pytest.mark.parametrize(
+    "text",
+    [" || ".join(["x.matches('((a?){20}){10}b')"] * 60), " && ".join(["a == b"] * 120), " && ".join(["a in [b]"] * 60)],
+    ids=["patterns", "equality", "membership"],
+)
+def test_many_costly_operations_have_one_budget(text: str) -> None:
+    program = cel.compile(text)
+    variables = {"x": "a" * 10_000, "a": list(range(50_000)), "b": list(range(50_000))}
+    with pytest.raises(cel.CelBudgetError):
+        program(variables)
+    assert isinstance(program.explain(variables).error, cel.CelBudgetError)
+
+
+def test_looking_for_a_list_among_lists_is_bounded() -> None:
+    with pytest.raises(cel.CelBudgetError):
+        cel.compile("a in b")({"a": [*range(10_000), "x"], "b": [[*range(10_000), "y"]] * 10_000})
