@@ -70,9 +70,7 @@ class Context:
     def _of_projection(self, projection: Projection) -> Iterator[Position]:
         environments = self.environments
         types = tuple(type for type, _ in projection.fold)
-        if projection.by is not None:
-            every = (*types, *projection.delete)
-            yield _position(projection, "by", "", projection.by, every, environments.of_by(every))
+        yield from self._of_by(projection, (*types, *projection.delete))
         for name, expression in projection.initial:
             environment = environments.of_initial(projection)
             yield _position(projection, "initial", name, expression, types, environment)
@@ -81,13 +79,19 @@ class Context:
             for name, expression in fields:
                 yield _position(projection, "fold", name, expression, (type,), environment)
 
+    def _of_by(self, owner: Rule | Projection, listened: tuple[str, ...]) -> Iterator[Position]:
+        for entry in owner.by_types:
+            types = entry.listened
+            yield _position(owner, "by", entry.type, entry.key, types, self.environments.of_by(types))
+        if owner.by is not None and not owner.by_types:
+            yield _position(owner, "by", "", owner.by, listened, self.environments.of_by(listened))
+
     def _of_rule(self, rule: Rule) -> Iterator[Position]:
         environments = self.environments
-        if rule.by is not None:
-            listened = rule.on
-            if rule.deadline is not None and rule.deadline.unless is not None:
-                listened += rule.deadline.unless.on
-            yield _position(rule, "by", "", rule.by, listened, environments.of_by(listened))
+        listened = rule.on
+        if rule.deadline is not None and rule.deadline.unless is not None:
+            listened += rule.deadline.unless.on
+        yield from self._of_by(rule, listened)
         environment = environments.of_rule(rule.on)
         for name, expression in rule.let:
             position = _position(rule, "let", name, expression, rule.on, environment)

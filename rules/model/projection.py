@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rules.model.source import Expression, Span
+from rules.model.source import ByType, Expression, Span
 
 
 @dataclass(frozen=True, slots=True)
 class Projection:
     name: str
     by: Expression | None
-    """None: `event.subject`."""
+    """None: `event.subject`. Of a map, the expression that it stands for."""
     fold: tuple[tuple[str, tuple[tuple[str, Expression], ...]], ...]
     """(event type, ((field, value), …)), in file order. Types are exact."""
     index: tuple[str, ...]
@@ -22,3 +22,5 @@ class Projection:
     """The place in the rule set, from 0."""
     span: Span
     index_spans: tuple[Span, ...] = ()
+    by_types: tuple[ByType, ...] = ()
+    """The entries of a `by` that is a map, as the checks look at them."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from rules.model.action import Action
-from rules.model.source import Expression, Span
+from rules.model.source import ByType, Expression, Span
 
 NEVER: Final = 2**62
 """`once_within` of `once: true`: no firing is that far from another, in microseconds."""
@@ -36,7 +36,7 @@ class Rule:
     on: tuple[str, ...]
     """Event types and patterns: `a.b`, `payment.*`, `*`."""
     by: Expression | None
-    """None: `event.subject`."""
+    """None: `event.subject`. Of a map, the expression that it stands for."""
     when: Expression | None
     let: tuple[tuple[str, Expression], ...]
     deadline: Deadline | None
@@ -51,3 +51,5 @@ class Rule:
     span: Span
     on_spans: tuple[Span, ...] = ()
     """Of each type in `on`."""
+    by_types: tuple[ByType, ...] = ()
+    """The entries of a `by` that is a map, as the checks look at them."""

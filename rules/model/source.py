@@ -42,6 +42,17 @@ class Expression:
 
 
 @dataclass(frozen=True, slots=True)
+class ByType:
+    """One entry of a `by` that is a map."""
+
+    type: str
+    """Or a pattern."""
+    key: Expression
+    listened: tuple[str, ...]
+    """The types and patterns that it is about."""
+
+
+@dataclass(frozen=True, slots=True)
 class TemplateText:
     """A payload string with at least one `${…}` in it."""
 

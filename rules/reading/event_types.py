@@ -45,6 +45,17 @@ def patterns(reader: Reader, node: Node, what: str) -> tuple[tuple[str, ...], tu
     return (tuple(found), tuple(found.values())) if reader.findings.errors == before else None
 
 
+def overlap(one: str, other: str) -> bool:
+    """Whether an event can be of both, each a type or a pattern."""
+    return one == other or _covers(one, other) or _covers(other, one)
+
+
+def _covers(pattern: str, type: str) -> bool:
+    if type.startswith(RESERVED):
+        return False
+    return pattern == "*" or (pattern.endswith(".*") and type.startswith(pattern[:-1]))
+
+
 def exact(reader: Reader, node: Node, what: str, *, results: bool = True) -> str | None:
     """A type that is no pattern; one of the results of commands only where `results` allows it."""
     type = _type(reader, node, what)

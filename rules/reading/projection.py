@@ -8,6 +8,7 @@ from rules.diagnostics import one_of, shown
 from rules.model.projection import Projection
 from rules.model.source import Expression, Span
 from rules.reading import event_types, names
+from rules.reading.by import by
 from rules.reading.expression import expression
 from rules.reading.reader import Reader
 from rules.text.nodes import Node, Scalar, Sequence
@@ -29,13 +30,14 @@ def projection(reader: Reader, key: Scalar, node: Node, place: int) -> Projectio
     broken = Projection(key.value, None, (), (), (), (), place, reader.span(key))
     if fields is None:
         return broken
-    by = expression(reader, fields["by"], "`by`") if "by" in fields else None
     delete = _types(reader, fields["delete"]) if "delete" in fields else ()
     fold: tuple[tuple[str, Named], ...] = ()
     if "fold" in fields:
         fold = _fold(reader, fields["fold"])
     else:
         reader.error(key, "missing", f"{what} folds nothing: `fold` is missing")
+    listened = (*(type for type, _ in fold), *delete)
+    key_of = by(reader, fields["by"], listened) if "by" in fields else (None, ())
     initial = named(reader, fields["initial"], "`initial`") if "initial" in fields else ()
     index = _index(reader, fields["index"]) if "index" in fields else ((), ())
     for type, _ in fold:
@@ -43,7 +45,8 @@ def projection(reader: Reader, key: Scalar, node: Node, place: int) -> Projectio
             reader.error(fields["delete"], "conflict", f"{shown(type)} stands in `fold` and in `delete`")
     if name is None or reader.findings.errors != before:
         return broken
-    return Projection(name, by, fold, index[0], initial, delete, place, reader.span(key), index[1])
+    span = reader.span(key)
+    return Projection(name, key_of[0], fold, index[0], initial, delete, place, span, index[1], key_of[1])
 
 
 def named(reader: Reader, node: Node, what: str) -> Named:

@@ -9,6 +9,7 @@ from rules.model.rule import NEVER, Deadline, Rule, Unless
 from rules.model.source import Expression
 from rules.reading import event_types, names
 from rules.reading.action import actions
+from rules.reading.by import by
 from rules.reading.expression import expression
 from rules.reading.reader import Reader
 from rules.text.nodes import Mapping, Node, Scalar
@@ -55,10 +56,13 @@ def rule(reader: Reader, key: Scalar, node: Node, place: int) -> Rule | None:
         on = event_types.patterns(reader, fields["on"], "`on`")
     elif "sequence" not in _keys(node):
         reader.error(key, "missing", f"{what} listens to nothing: `on` is missing")
-    by = _by(reader, fields["by"]) if "by" in fields else None
     when = expression(reader, fields["when"], "`when`") if "when" in fields else None
     let = _let(reader, fields["let"]) if "let" in fields else ()
     deadline = _deadline(reader, fields, node)
+    listened = () if on is None else on[0]
+    if deadline is not None and deadline.unless is not None:
+        listened += deadline.unless.on
+    key_of = by(reader, fields["by"], listened) if "by" in fields else (None, ())
     once_within = _throttle(reader, fields)
     priority = reader.integer(fields["priority"], "`priority`") if "priority" in fields else 0
     enabled = reader.boolean(fields["enabled"], "`enabled`") if "enabled" in fields else True
@@ -75,7 +79,7 @@ def rule(reader: Reader, key: Scalar, node: Node, place: int) -> Rule | None:
         name=name,
         description=description or "",
         on=on[0],
-        by=by,
+        by=key_of[0],
         when=when,
         let=let,
         deadline=deadline,
@@ -87,18 +91,12 @@ def rule(reader: Reader, key: Scalar, node: Node, place: int) -> Rule | None:
         place=place,
         span=reader.span(key),
         on_spans=on[1],
+        by_types=key_of[1],
     )
 
 
 def _keys(node: Node) -> set[str]:
     return set(node.entries) if isinstance(node, Mapping) else set()
-
-
-def _by(reader: Reader, node: Node) -> Expression | None:
-    if isinstance(node, Mapping):
-        reader.error(node, "not-supported", "a map for `by` (a key for each event type) is not supported yet")
-        return None
-    return expression(reader, node, "`by`")
 
 
 def _let(reader: Reader, node: Node) -> tuple[tuple[str, Expression], ...]:
