@@ -2,7 +2,7 @@
 
 The array is `[rule set, rule, key, opening, completing, firing time, place]`: opening and completing are
 `[source, id]` of an event, `[start, end]` of a window in microseconds, or null; the time is in microseconds UTC; the
-place is the action's index in `then`. The text is UTF-8 JSON without spaces. Test vectors: `docs/command-ids.md`.
+place is the action's index in `then`. The text is UTF-8 JSON without spaces. Test vectors: `docs/ids.md`.
 """
 
 from __future__ import annotations
