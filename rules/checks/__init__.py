@@ -18,6 +18,7 @@ from rules.checks import (
     index_fields,
     let_values,
     optional_fields,
+    other_rows,
     unbounded_state,
     whole_set,
 )
@@ -31,6 +32,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     expressions.check,
     fields.check,
     optional_fields.check,
+    other_rows.check,
     let_values.check,
     first_value.check,
     index_fields.check,

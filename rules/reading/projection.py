@@ -30,6 +30,8 @@ def projection(reader: Reader, key: Scalar, node: Node, place: int) -> Projectio
     broken = Projection(key.value, None, (), (), (), (), place, reader.span(key))
     if fields is None:
         return broken
+    if "description" in fields:
+        reader.text(fields["description"], "`description`")
     delete = _types(reader, fields["delete"]) if "delete" in fields else ()
     fold: tuple[tuple[str, Named], ...] = ()
     if "fold" in fields:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from collections.abc import Mapping as Map
 
@@ -150,6 +151,8 @@ class Reader:
             return duration.parse(scalar.value)
         except ValueError:
             hint = _duration_hint(scalar.value)
+            if _TOO_LONG.fullmatch(scalar.value):
+                hint = "the longest is 10,000 years"
             self.error(node, "bad-duration", f"{what} needs a duration, not {shown(scalar.value)}", hint)
             return None
 
@@ -184,6 +187,8 @@ def _duration_hint(text: str) -> str:
                 return f"write `{int(number) * unit[0]}{unit[1]}`"
     return "write `500ms`, `30s`, `10m`, `48h`, `60d`, `2w`, or a sum such as `1h30m`, the longest unit first"
 
+
+_TOO_LONG = re.compile(r"[0-9.]{8,}[smhdw]", re.ASCII)
 
 # Months and years are no fixed time; so many days are what is mostly meant.
 _UNIT_WORDS = (

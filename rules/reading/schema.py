@@ -13,6 +13,7 @@ from rules.text.nodes import Mapping, Node, Scalar
 
 KINDS: Final[dict[str, FieldKind]] = {kind: kind for kind in get_args(FieldKind)}
 _VERSION: Final = re.compile(r".*/[0-9]+", re.DOTALL)
+_UPCAST: Final = re.compile(r"from/[0-9]+", re.ASCII)
 _SAME: Final = {
     "int": "integer",
     "float": "number",
@@ -47,7 +48,7 @@ def schema(reader: Reader, key: Scalar, node: Node) -> EventSchema | None:
         return None
     fields: dict[str, Field] = {}
     for name, (field_key, value) in entries.items():
-        if name.startswith("from/") and isinstance(value, Mapping):
+        if _UPCAST.fullmatch(name):
             reader.error(field_key, "not-supported", f"{shown(name)} (versions of events) is not supported yet")
             continue
         found = _field(reader, value, shown(name))

@@ -26,6 +26,8 @@ def test_case(reader: Reader, key: Scalar, node: Node) -> TestCase | None:
     fields = reader.fields(node, what, ("description", "given", "until", "expect"))
     if fields is None:
         return None
+    if "description" in fields:
+        reader.text(fields["description"], "`description`")
     for needed in ("given", "expect"):
         if needed not in fields:
             hint = "`expect: []` says that nothing happens" if needed == "expect" else None
