@@ -220,7 +220,7 @@ def _summary(simulation: Simulation, lines: int, rejected: int, seconds: float) 
         rejected=rejected,
         commands=len(commands) - shadow,
         shadow=shadow,
-        derived=sum(isinstance(output, Derived) for output in simulation.outputs),
+        derived=sum(isinstance(output, Derived) and not output.shadow for output in simulation.outputs),
         looped=sum(isinstance(output, Decision) for output in simulation.outputs),
         firings={
             rule.name: counts["fired"].get(rule.name, 0) for rule in simulation.processor.ruleset.rules if rule.enabled

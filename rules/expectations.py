@@ -43,7 +43,7 @@ def compare(expected: Sequence[Mapping[str, Any]], happened: Sequence[Shown]) ->
             lines += _nearest(each, surplus)
         lines += _more(missing)
     if surplus:
-        named = {field for each in expected for field in each} | {"command", "to", "at", "args"}
+        named = {field for each in expected for field in each} | {"command", "to", "at", "args", "shadow"}
         lines.append("  happened, and was not expected:")
         lines += [f"    {_line({k: v for k, v in each.items() if k in named})}" for each in surplus[:_MOST_SHOWN]]
         lines += _more(surplus)
@@ -110,10 +110,25 @@ def _nearest(expected: Mapping[str, Any], surplus: Sequence[Shown]) -> list[str]
     nearest = max(surplus, key=alike, default=None)
     if nearest is None or not alike(nearest):
         return []
-    differing = [field for field, value in expected.items() if not same(value, nearest.get(field, False))]
-    return [
-        f"      nearest: {field} is {_json(nearest.get(field))}, not {_json(expected[field])}" for field in differing
-    ]
+    return [f"      nearest: {said}" for said in _differing(expected, nearest, ("args",))]
+
+
+def _differing(expected: Mapping[str, Any], found: Mapping[str, Any], within: Sequence[str] = ()) -> list[str]:
+    """What differs, field by field; of the maps in `within` only what they hold differently."""
+    said: list[str] = []
+    for field, value in expected.items():
+        other = found.get(field, False)
+        if field in within and isinstance(value, dict) and isinstance(other, dict):
+            said += [f"{field}.{each}" for each in _differing(value, other)]
+            said += [
+                f"{field}.{name} is {_json(other[name])}, and was not expected"
+                for name in sorted(other.keys() - value.keys())
+            ]
+        elif field not in found and field != "shadow":
+            said.append(f"{field} is missing, expected is {_json(value)}")
+        elif not same(value, other):
+            said.append(f"{field} is {_json(other)}, not {_json(value)}")
+    return said
 
 
 def _more(left: Sequence[Any]) -> list[str]:

@@ -23,7 +23,7 @@ from rules.nodes.deadline import DUE, ORDER, Entry
 from rules.step import Evaluation, RulesProcessor
 from streams.event import OUTSIDE, TICK, Event
 from streams.keys import partition_of
-from streams.outputs import Command, Output
+from streams.outputs import Command, Derived, Output
 from streams.processor import Partition, Poisoned, Step
 from streams.state import DAWN, Cell
 
@@ -54,6 +54,11 @@ class _Evaluation(Evaluation):
         self._order = order
         self._forwards = forwards
 
+    def emitted(self, rule: str, key: str, event: Event, shadow: bool) -> None:
+        if event.key != key and not shadow:
+            self.outputs.append(Derived(rule, event, False, self.offset))
+        super().emitted(rule, key, event, shadow)
+
     def forward(self, route: str, key: str, event: Event) -> None:
         self._forwards.append((route, key, event))
 
@@ -73,8 +78,8 @@ class Simulation:
         self.duplicates = 0
         self.late = 0
         self.outputs: list[Output] = []
-        """Commands, derived events of the same key and loops, in order; an output's offset is the place of its event,
-        from 1."""
+        """Commands, derived events (those for other keys too) and loops, in order; an output's offset is the place of
+        its event, from 1."""
         self.counts: dict[str, int] = {}
         """As `Step.counts`, without `late`."""
         self.reasons: dict[str, str] = {}

@@ -98,8 +98,9 @@ class RuleTestKit:
 
     @property
     def derived(self) -> list[Event]:
-        """Events that `emit` made for the key at hand, so far."""
-        return [output.event for output in self._simulation.outputs if isinstance(output, Derived)]
+        """Events that `emit` made so far, in order. A shadow rule makes none."""
+        outputs = self._simulation.outputs
+        return [output.event for output in outputs if isinstance(output, Derived) and not output.shadow]
 
     @property
     def not_evaluated(self) -> dict[str, str]:
@@ -153,7 +154,9 @@ def _run(processor: RulesProcessor, test: TestCase) -> TestOutcome:
     lines = [f"{test.span.file}:{test.span.line}: test {shown(test.name, 200)} failed", difference]
     for who, reason in sorted(simulation.reasons.items()):
         count = simulation.counts.get(f"not_evaluated|{who}", 0)
-        lines.append(f"  {who} was not evaluated ({count} times), the last time because {reason}")
+        listener = who if who.startswith("projection ") else f"rule {shown(who)}"
+        times = "once, because" if count == 1 else f"{count} times, the last time because"
+        lines.append(f"  {listener} was not evaluated {times} {reason}")
     return TestOutcome(test.name, False, "\n".join(lines), tuple(happened), test.span)
 
 
@@ -161,5 +164,7 @@ def _micros(time: Time) -> int:
     if isinstance(time, str):
         return rfc3339.parse(time)
     if isinstance(time, datetime):
-        return rfc3339.parse(time.isoformat())  # TimeError for one without a zone
+        if time.tzinfo is None:
+            raise rfc3339.TimeError(f"{time!r} has no time zone: give it one, such as `tzinfo=UTC`")
+        return rfc3339.parse(time.isoformat())
     return time

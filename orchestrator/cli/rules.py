@@ -70,6 +70,6 @@ def run_rule_tests(*paths: Path, json: bool = False) -> int:
         json_line({"passed": len(outcomes) - len(failed), "failed": len(failed), "tests": tests})
         return FAILED if failed else OK
     for each in failed:
-        line(f"{each.span.file}:{each.span.line}: {each.name}\n{each.report}")
+        line(each.report)
     line(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed")
     return FAILED if failed else OK

@@ -352,6 +352,8 @@ class Oracle:
             if not rule.shadow:
                 self.derived.append(made)
         else:
+            if self.shared:
+                self.outputs.append(("derived", id, type, subject, at, False))
             self.send(None, subject, made, True)
 
     def send(self, by: Expression | None, key: str, event: Event, whole: bool) -> None:
