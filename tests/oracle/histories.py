@@ -47,6 +47,8 @@ PAYLOADS: list[dict[str, Any]] = [
 LET_PAYLOADS: list[dict[str, Any]] = [{"x": "${x}"}, {"y": "${y}", "x": "kept ${x}"}]
 
 
+BY_TYPE = "event.type == 'a' ? event.data.k : event.type.startsWith('x.') ? event.data.n : event.subject"
+"""What a map `{a: event.data.k, x.*: event.data.n}` stands for."""
 PINNED = [
     "event.data.k == 's0'",
     "'s1' == event.data.k",
@@ -114,7 +116,7 @@ def rules(draw: st.DrawFn, name: str, crossing: bool) -> Rule:
         name,
         on,
         *then,
-        by=draw(st.sampled_from([None, None, "event.data.k", "event.subject"])) if crossing else None,
+        by=draw(st.sampled_from([None, None, "event.data.k", "event.subject", BY_TYPE])) if crossing else None,
         when=draw(st.sampled_from(conditions)),
         let=let,
         after=None if after is None else after * SECOND,
