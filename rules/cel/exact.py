@@ -51,7 +51,7 @@ class Evaluator:
 
     def run(self, variables: Mapping[Any, Any], trace: list[Step] | None = None) -> Any:
         """The value. `variables` maps free names, and call nodes of further functions, to values."""
-        if variables.__class__ is not dict and not isinstance(variables, Mapping):
+        if not issubclass(type(variables), (dict, Mapping)):
             raise CelEvaluationError(f"variables are a mapping, not {type(variables).__name__}")
         node = self.node
         try:

@@ -41,8 +41,7 @@ def parse(text: str, functions: Iterable[str] = (), *, start: int = 0, stop: int
     `functions` are names of further functions that may be called with any arguments; a caller that allows some gives
     them types in `check` and a meaning in its `Scope`. Raises `CelSyntaxError`.
     """
-    if not isinstance(text, str):
-        raise CelSyntaxError(f"an expression is text, not {type(text).__name__}")
+    text = exactly(text, "an expression")
     stop = len(text) if stop is None else stop
     tokens, _ = scan(text, start, stop)
     return build(text, tokens, start, stop, frozenset(functions))
@@ -60,6 +59,13 @@ def build(text: str, tokens: list[Scanned], start: int, stop: int, functions: fr
         raise CelSyntaxError(error.message, text, error.start, error.end, error.hint) from None
     _verify(node, text, functions)
     return node
+
+
+def exactly(text: object, what: str) -> str:
+    """The text without what a subclass could make of its methods. Raises `CelSyntaxError` for what is no text."""
+    if not issubclass(type(text), str):
+        raise CelSyntaxError(f"{what} is text, not {type(text).__name__}")
+    return str.__getitem__(text, slice(None))  # type: ignore[index]
 
 
 class _Tokens(Lexer):

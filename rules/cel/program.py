@@ -16,7 +16,7 @@ from rules.cel import emit, exact
 from rules.cel.check import check_constants
 from rules.cel.errors import CelBudgetError, CelEvaluationError
 from rules.cel.nodes import Node
-from rules.cel.parse import parse
+from rules.cel.parse import exactly, parse
 from rules.cel.paths import Path, names
 from rules.cel.scope import Scope
 
@@ -65,6 +65,7 @@ class Program:
 
 def compile(text: str) -> Program:
     """An expression over any variables. Raises `CelSyntaxError` where the text is not in the profile."""
+    text = exactly(text, "an expression")
     node = parse(text)
     check_constants(node, text)
     return Program(text, node)

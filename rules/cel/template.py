@@ -17,7 +17,7 @@ from rules.cel.check import check_constants
 from rules.cel.errors import CelSyntaxError
 from rules.cel.exact import Evaluator
 from rules.cel.nodes import Literal, Node, Render
-from rules.cel.parse import build
+from rules.cel.parse import build, exactly
 from rules.cel.paths import names
 from rules.cel.scan import scan
 
@@ -49,8 +49,7 @@ class Template:
 
 def template(text: str, functions: Iterable[str] = ()) -> Template:
     """Reads a payload string. Raises `CelSyntaxError` with offsets into `text`."""
-    if not isinstance(text, str):
-        raise CelSyntaxError(f"a payload string is text, not {type(text).__name__}")
+    text = exactly(text, "a payload string")
     if len(text) > limits.MAX_TEMPLATE:
         raise CelSyntaxError(f"the text is longer than {limits.MAX_TEMPLATE} characters", text, limits.MAX_TEMPLATE)
     further = frozenset(functions)

@@ -45,15 +45,17 @@ _MISSING = object()
 
 def kind(value: object) -> str:
     """What a value is, in words fit for a message."""
-    known = _KINDS.get(value.__class__)
+    # not `__class__`: an object may answer that with anything
+    of = type(value)
+    known = _KINDS.get(of)
     if known is not None:
         return known
-    if isinstance(value, CelEvaluationError):
-        raise value.again()
+    if issubclass(of, CelEvaluationError):
+        raise value.again()  # type: ignore[attr-defined]
     for types, name in _SUBCLASSES:
-        if isinstance(value, types):
+        if issubclass(of, types):
             return name
-    raise CelEvaluationError(f"a Python {type(value).__name__} is not a value of CEL")
+    raise CelEvaluationError(f"a Python {of.__name__} is not a value of CEL")
 
 
 def equal(a: Any, b: Any, budget: Budget | None = None) -> bool:

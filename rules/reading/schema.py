@@ -14,6 +14,8 @@ from rules.text.nodes import Mapping, Node, Scalar
 KINDS: Final[dict[str, FieldKind]] = {kind: kind for kind in get_args(FieldKind)}
 _VERSION: Final = re.compile(r".*/[0-9]+", re.DOTALL)
 _UPCAST: Final = re.compile(r"from/[0-9]+", re.ASCII)
+_UNREADABLE: Final = re.compile(r'["\\\x00-\x1f]')
+"""What decoders of declared data cannot have in the name of a field."""
 _SAME: Final = {
     "int": "integer",
     "float": "number",
@@ -50,6 +52,10 @@ def schema(reader: Reader, key: Scalar, node: Node) -> EventSchema | None:
     for name, (field_key, value) in entries.items():
         if _UPCAST.fullmatch(name):
             reader.error(field_key, "not-supported", f"{shown(name)} (versions of events) is not supported yet")
+            continue
+        if _UNREADABLE.search(name):
+            message = f"{what} cannot declare {shown(name)}: no quote, backslash or control character may be in a name"
+            reader.error(field_key, "bad-name", message, "what is not declared can still be read")
             continue
         found = _field(reader, value, shown(name))
         if found is not None:

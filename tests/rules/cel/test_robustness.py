@@ -148,3 +148,42 @@ def test_a_tuple_is_a_list_and_a_subclass_is_its_base() -> None:
     assert cel.compile("a == [1, 2] && 2 in a && a[1] == 2")({"a": (1, 2)}) is True
     assert cel.compile("a.x == 1 && has(a.x) && size(a) == 1")({"a": OrderedDict(x=1)}) is True
     assert cel.compile("a == 'x' && a.startsWith('x')")({"a": Text("x")}) is True
+
+
+class Nothing:
+    """Does not even say what it is."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError
+
+
+class Lying(str):
+    """Text that answers nothing itself."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        raise KeyError
+
+    def __getitem__(self, key: object) -> str:
+        raise KeyError
+
+    def __str__(self) -> str:
+        raise KeyError
+
+
+@pytest.mark.parametrize("compiled", [cel.compile, cel.template, cel.parse])
+def test_what_is_no_text_is_refused_and_a_subclass_of_text_is_read_as_text(compiled: Any) -> None:
+    for text in (Nothing(), None, b"1", 1, ["1"]):
+        with pytest.raises(cel.CelSyntaxError, match="is text, not"):
+            compiled(text)
+    compiled(Lying("1 + 1"))
+    with pytest.raises(cel.CelSyntaxError, match="too early"):
+        compiled(Lying("${1 +}" if compiled is cel.template else "1 +"))
+
+
+def test_what_does_not_say_its_class_is_no_value_and_no_mapping() -> None:
+    for variables in (Nothing(), {"a": Nothing()}, {"a": [Nothing()]}, {"a": Lying("x")}):
+        with pytest.raises(cel.CelEvaluationError):
+            cel.compile("a == 1 ? a : a < 'y' && a + 1 == [2]")(variables)  # type: ignore[arg-type]
+        assert cel.compile("a + 1").explain(variables).error is not None  # type: ignore[arg-type]
