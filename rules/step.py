@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from rules.compile.plan import Plan
     from rules.compile.rule import CompiledRule
 
+MOST_DERIVED: Final = 10_000
+TOO_MANY: Final = f"more than {MOST_DERIVED:,} events for one key were derived from one: this is taken for a loop"
 _forwarded: Final = msgspec.json.Decoder(Forwarded).decode
 _key: Final = attrgetter("key")
 
@@ -193,10 +195,16 @@ class Evaluation:
         plan.one(tuple(here))(self, event, key, cell)
 
     def drain(self, key: str, cell: Cell) -> None:
-        """Derived events of the same key, first in first out."""
-        queue = self.queue
+        """Derived events of the same key, first in first out; of those that follow from one event, the first
+        MOST_DERIVED."""
+        queue, left = self.queue, MOST_DERIVED
         while queue:
-            self.consider(queue.popleft(), key, cell)
+            event = queue.popleft()
+            if left:
+                left -= 1
+                self.consider(event, key, cell)
+            else:
+                self.looped(key, event, TOO_MANY)
 
     # ------------------------------------------------------------ deadlines
 
