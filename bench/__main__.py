@@ -12,11 +12,18 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import machine
-from bench.jobs import embedded, simulation
+from bench.jobs import embedded, ingest, latency, memory, peer, simulation
 from bench.result import Result
 from bench.size import FULL, QUICK
 
-JOBS = {"embedded": embedded.run, "simulate": simulation.run}
+JOBS = {
+    "embedded": embedded.run,
+    "peer": peer.run,
+    "ingest": ingest.run,
+    "latency": latency.run,
+    "simulate": simulation.run,
+    "memory": memory.run,
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -22,6 +22,8 @@ LONGEST_ROUND = 900.0
 class Round(NamedTuple):
     done: int
     seconds: float
+    more: Mapping[str, float] = {}
+    """What else there is to say of it."""
 
 
 class Contestant(Protocol):
@@ -36,11 +38,11 @@ class Rates:
 
     @property
     def best(self) -> float:
-        return max(done / seconds for done, seconds in self.rounds)
+        return max(each.done / each.seconds for each in self.rounds)
 
     @property
     def median(self) -> float:
-        return median(done / seconds for done, seconds in self.rounds)
+        return median(each.done / each.seconds for each in self.rounds)
 
 
 class ContestantFailed(Exception):
@@ -50,11 +52,13 @@ class ContestantFailed(Exception):
 def _serve(pipe: Connection, make: Callable[..., Any], options: Mapping[str, Any]) -> None:
     try:
         contestant = make(**options)
-        pipe.send(("ready", None))
-        while pipe.recv():
-            pipe.send(("round", contestant.round()))
-        if hasattr(contestant, "close"):
-            contestant.close()
+        try:
+            pipe.send(("ready", None))
+            while pipe.recv():
+                pipe.send(("round", contestant.round()))
+        finally:
+            if hasattr(contestant, "close"):
+                contestant.close()
     except EOFError:
         pass
     except BaseException:
@@ -74,7 +78,14 @@ class Process:
         self._answer()
 
     def round(self) -> Round:
+        self.begin()
+        return self.end()
+
+    def begin(self) -> None:
+        """A round, for those who do something else meanwhile."""
         self._pipe.send(True)
+
+    def end(self) -> Round:
         answer: Round = self._answer()
         return answer
 

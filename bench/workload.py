@@ -16,6 +16,7 @@ from rules.compile import compile_rules
 from rules.load import load_sources
 from rules.step import RulesProcessor
 from streams.event import OUTSIDE, Event, fingerprint
+from streams.rfc3339 import format
 
 BATCH: Final = 5_000
 """Events of one commit."""
@@ -56,8 +57,10 @@ def processor() -> RulesProcessor:
 class Orders:
     """Orders of `keys` customers, uniformly at random."""
 
-    def __init__(self, keys: int, seed: int = 1) -> None:
+    def __init__(self, keys: int, seed: int = 1, start: int = START) -> None:
+        """`start`, in microseconds, is a millisecond before the first."""
         self._keys = keys
+        self._start = start
         self._random = random.Random(seed)
         self._number = 0
 
@@ -85,5 +88,20 @@ class Orders:
         key, id = f"customer-{customer:07d}", f"order-{self._number:09d}"
         source = "/shop/checkout"
         raw = msgspec.Raw(msgspec.json.encode(data))
-        time = START + self._number * 1_000
+        time = self._start + self._number * 1_000
         return Event("order.placed", time, key, key, source, id, fingerprint(source, id), raw, OUTSIDE)
+
+
+def body(event: Event) -> bytes:
+    """The event as a producer sends it."""
+    return msgspec.json.encode(
+        {
+            "specversion": "1.0",
+            "type": event.type,
+            "source": event.source,
+            "id": event.id,
+            "subject": event.subject,
+            "time": format(event.time),
+            "data": event.data,
+        }
+    )
