@@ -13,6 +13,9 @@ class LogLimits:
     """Append answers `LogFull` when a partition's tail would be further than this beyond `lag_of`'s position."""
     lag_of: str = "rules"
     """The processor whose position says how far events are used."""
+    derived: str = "rules"
+    """The processor whose commits follow from the events alone, so that what a power cut takes of them is made again:
+    they do not wait for the disk. Who acts on them commits first, and that commit waits for all before it. "": none."""
     max_bytes: int = 0
     """The database file grows no larger; append answers `LogFull` at nine tenths of it, so that commits have room to
     drain. 0: as large as the disk."""

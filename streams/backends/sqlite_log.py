@@ -4,8 +4,10 @@ A commit writes the position, one delta of what changed, one batch of outputs an
 table later, sorted, in pieces between commits (`sqlite_flush.py`); until then they are looked up in memory
 (`sqlite_state.py`). The process that holds a partition's lease has that memory; others read the deltas each time.
 
-With synchronous FULL a commit is on disk when it is answered. With NORMAL it survives the death of the process, and
-`durable` brings it to the disk. Any thread may call; several processes may have the file open.
+With synchronous FULL what is answered is on disk, but for commits of one processor whose results follow from the events
+alone (`LogLimits.derived`): they survive the death of the process, and reach the disk with the next call that waits for
+it. A power cut takes them from the end, and evaluation makes them again. With NORMAL nothing waits, and `durable` brings
+events to the disk. Any thread may call; several processes may have the file open.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ class SqliteLog(SqliteReading):
         self, path: Path, info: LogInfo, now: Callable[[], int], limits: LogLimits, synchronous: str = "full"
     ) -> None:
         super().__init__(path, info, now, limits)
-        self._synchronous = synchronous
+        self._synchronous = self._level = synchronous
         self._lock = threading.RLock()
         self._writer = self._connect(WRITER_CACHE)
         if limits.max_bytes:
@@ -77,11 +79,15 @@ class SqliteLog(SqliteReading):
             yield db
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self, waits: bool = True) -> Iterator[sqlite3.Connection]:
         """The writer in a transaction that ends with the block; what is raised in the block undoes it. A block may end
-        it by itself."""
+        it by itself. Without `waits` the disk is not waited for."""
         with self._lock:
             db = self._writer
+            level = self._synchronous if waits else "normal"
+            if level != self._level:
+                db.execute(f"PRAGMA synchronous={level}")
+                self._level = level
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
@@ -262,10 +268,11 @@ class SqliteLog(SqliteReading):
         delta = encode_changes(changes)
         outputs = outs.encode(commit.outputs) if commit.outputs else b""
         results = pieces(commit.events)
+        waits = commit.processor != self._limits.derived or bool(results)
         with self._lock:
             begun = False
             try:
-                with self._writing() as db:
+                with self._writing(waits) as db:
                     begun = True
                     code, slot = self._commit(db, commit, delta, outputs, results)
                     if code is not Code.COMMITTED:
@@ -326,11 +333,9 @@ class SqliteLog(SqliteReading):
         if not self._state.pending(slot):
             return
         flushing = self._state.flushing
-        db = self._writer
         begun = False
         try:
-            db.execute("PRAGMA synchronous=NORMAL")
-            with self._writing():
+            with self._writing(waits=False) as db:
                 begun = True
                 self._state.work(db, slot, changed)
             self._state.worked()
@@ -342,8 +347,6 @@ class SqliteLog(SqliteReading):
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
             if code not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY):
                 raise
-        finally:
-            db.execute(f"PRAGMA synchronous={self._synchronous}")
 
     def forget(self, partition: int, processor: str, upto: int) -> None:
         """Kept in memory: a reader that starts again says it again. Deltas go when they are flushed, too."""
