@@ -31,8 +31,9 @@ class Bounds:
     gather_rows: int = 50_000
     """Different rows gathered for one transaction, about."""
     gather_bytes: int = 32 << 20
-    pause: float = 0.01
-    """Least time between two rounds, so that commits of a busy log are shown together."""
+    pause: float = 0.05
+    """Least time between two rounds, so that commits of a busy log are shown together. What comes alone is shown at
+    once."""
     idle: float = 1.0
     """Longest wait without a `notify`: commits of another process are seen after that."""
     first_retry: float = 0.1
