@@ -1,4 +1,4 @@
-"""`python -m bench`: runs the jobs and prints a table, or JSON. Exit status 0 whatever the figures are."""
+"""`python -m bench`: runs the jobs and prints a table, Markdown or JSON. Exit status 0 whatever the figures are."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ JOBS = {
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="bench", description="Measure the engine against floors in the same run.")
     parser.add_argument("--quick", action="store_true", help="less work, figures that are only a hint")
-    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    form.add_argument("--markdown", action="store_true", help="the table as docs/performance.md has it")
     parser.add_argument("--only", action="append", choices=sorted(JOBS), metavar="NAME", help=", ".join(JOBS))
     options = parser.parse_args(arguments)
     size = QUICK if options.quick else FULL
@@ -44,32 +46,35 @@ def main(arguments: list[str]) -> int:
             results += run(size, Path(folder))
     if options.json:
         print(json.dumps({"machine": on, "quick": options.quick, "results": [each.document() for each in results]}))
+    elif options.markdown:
+        print(_markdown(results, on, options.quick))
     else:
         _print(results, on)
     return 0
 
 
+def _markdown(results: list[Result], on: dict[str, str], quick: bool) -> str:
+    lines = ["| job | ours | against | figure | by medians | to reach | reached |", "|---|---|---|---|---|---|---|"]
+    lines += [f"| {' | '.join((*each.cells(), 'yes' if each.reached else '**no**'))} |" for each in results]
+    lines += ["", *(f"- {each.job}: {each.note}." for each in results if each.note), ""]
+    lines.append("Measured on: " + ", ".join(f"{name} {value}" for name, value in on.items()) + ".")
+    if quick:
+        lines.append("With `--quick`: the figures are only a hint.")
+    return "\n".join(lines)
+
+
 def _print(results: list[Result], on: dict[str, str]) -> None:
     table = Table(title="best of the rounds (median)", title_justify="left")
-    for heading in ("job", "ours", "against", "figure", "by medians", "goal", "reached", ""):
-        table.add_column(heading, no_wrap=True)
+    for heading in ("job", "ours", "against", "figure", "by medians", "to reach", "reached"):
+        table.add_column(heading)
     for each in results:
-        sign = "≥" if each.better == "higher" else "≤"
-        spread = "" if each.spread is None else f"{each.spread:.2f} {each.unit}"
-        reached = "[green]yes[/]" if each.reached else "[red]no[/]"
-        table.add_row(
-            each.job,
-            each.ours,
-            each.floor,
-            f"{each.value:.2f} {each.unit}",
-            spread,
-            f"{sign} {each.goal:g} {each.unit}",
-            reached,
-            each.note,
-        )
+        table.add_row(*each.cells(), "[green]yes[/]" if each.reached else "[red]no[/]")
     # Wide enough for the table where the output is no terminal.
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(table)
+    for each in results:
+        if each.note:
+            console.print(f"{each.job}: {each.note}", style="dim", highlight=False)
     console.print(", ".join(f"{name} {value}" for name, value in on.items()), style="dim")
 
 

@@ -12,8 +12,8 @@ import re
 import selectors
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
@@ -28,8 +28,8 @@ class Load(NamedTuple):
 
 
 def request(path: str, body: bytes) -> bytes:
-    head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    head = (f"POST {path} HTTP/1.1", "Host: bench", "Content-Type: application/json", f"Content-Length: {len(body)}")
+    return "\r\n".join((*head, "", "")).encode() + body
 
 
 class _Connection(asyncio.Protocol):
@@ -75,6 +75,8 @@ class Generator:
 
     async def _open(self) -> None:
         parts = urlsplit(self._address)
+        assert parts.hostname is not None
+        assert parts.port is not None
         for _ in range(self._count):
             _, connection = await self._loop.create_connection(
                 lambda: _Connection(self._answered, self._fail), parts.hostname, parts.port
@@ -98,7 +100,7 @@ class Generator:
         self._loop.run_until_complete(asyncio.sleep(0))
         self._loop.close()
 
-    async def _run(self, sending: asyncio._CoroutineLike[None], count: int) -> Load:
+    async def _run(self, sending: Coroutine[Any, Any, None], count: int) -> Load:
         self._left = count
         self._all = self._loop.create_future()
         began, cpu = time.perf_counter(), time.process_time()
@@ -117,7 +119,7 @@ class Generator:
         began = time.monotonic() + 0.01
         for number, body in enumerate(requests):
             due[number] = at = began + number / rate
-            while (left := at - time.monotonic()) > 0:
+            if (left := at - time.monotonic()) > 0:
                 await asyncio.sleep(left)
             if self._free and not self._waiting:
                 self._free.popleft().send(body)

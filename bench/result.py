@@ -28,6 +28,18 @@ class Result:
     def reached(self) -> bool:
         return self.value >= self.goal if self.better == "higher" else self.value <= self.goal
 
+    def cells(self) -> tuple[str, ...]:
+        """For people: job, ours, against, figure, by medians, goal."""
+        sign = "≥" if self.better == "higher" else "≤"
+        return (
+            self.job,
+            self.ours,
+            self.floor or "—",
+            f"{self.value:.2f} {self.unit}",
+            "—" if self.spread is None else f"{self.spread:.2f} {self.unit}",
+            f"{sign} {self.goal:g} {self.unit}",
+        )
+
     def document(self) -> dict[str, Any]:
         return {
             "job": self.job,

@@ -40,7 +40,12 @@ class Server:
     def __init__(self, arguments: Sequence[str], folder: Path, pinned: bool = True) -> None:
         with open(folder / "server.log", "ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=log, cwd=ROOT, text=True, env=_environment()
+                [sys.executable, *arguments],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=ROOT,
+                text=True,
+                env=_environment(),
             )
         # Whatever happens to who made this, the process does not stay.
         weakref.finalize(self, self._process.kill)
@@ -92,7 +97,8 @@ def orchestrator(folder: Path, rules: str, pinned: bool = True) -> Server:
     """The real one, with default settings, over a SQLite log in `folder`."""
     file = folder / "bench.yaml"
     file.write_text(rules)
-    arguments = ["server", "--json", "--port", "0", "--metrics-port", "0", "--log", log_url(folder), "--rules", str(file)]
+    arguments = ["server", "--json", "--port", "0", "--metrics-port", "0"]
+    arguments += ["--log", log_url(folder), "--rules", str(file)]
     return Server(["-c", "from orchestrator.cli import main; main()", *arguments], folder, pinned)
 
 

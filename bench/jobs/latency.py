@@ -34,7 +34,7 @@ PAUSE = 0.0005
 
 
 class Observer:
-    """A round looks at the log for `seconds` and a second more; its `more` says when each event's command was first seen."""
+    """A round looks at the log for `seconds` and a second more; its `more` says when each command was first seen."""
 
     def __init__(self, folder: str, seconds: float) -> None:
         pin(-1)
