@@ -1,10 +1,10 @@
 """The floor of the embedded loop: the same work, written by hand for these rules, and nothing else.
 
-The same entries in the same SQLite settings, the same batch, the same kind of cache and the same flush behind it; one
-transaction a commit with position, one delta blob and one batch of outputs, fenced by an epoch, which does not wait for
-the disk either. Typed decoding in one go, a dict a row, duplicates by a set, the fold and the rules as plain Python, ids
-of firings by BLAKE2b. No clocks beyond the latest time, no error paths, no deadlines, no rule that could be changed. One
-process, one thread.
+The same entries in the same SQLite settings, the same batch, the same kind of cache and the same flush behind it. One
+transaction a commit with position, one delta blob and one batch of outputs, fenced by an epoch; it does not wait for
+the disk, as commits of rules do not. Typed decoding in one go, a dict a row, duplicates by a set, the fold and the
+rules as plain Python, ids of firings by BLAKE2b. No clocks beyond the latest time, no error paths, no deadlines, no
+rule that could be changed. One process, one thread.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ table later, sorted, in pieces between commits (`sqlite_flush.py`); until then t
 
 With synchronous FULL what is answered is on disk, but for commits of one processor whose results follow from the events
 alone (`LogLimits.derived`): they survive the death of the process, and reach the disk with the next call that waits for
-it. A power cut takes them from the end, and evaluation makes them again. With NORMAL nothing waits, and `durable` brings
-events to the disk. Any thread may call; several processes may have the file open.
+it. A power cut takes them from the end, and evaluation makes them again. With NORMAL nothing waits, and `durable`
+brings events to the disk. Any thread may call; several processes may have the file open.
 """
 
 from __future__ import annotations
