@@ -37,6 +37,7 @@ class _Connection(asyncio.Protocol):
         self._answered = answered
         self._failed = failed
         self._buffer = b""
+        self.lost = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.WriteTransport)
@@ -56,6 +57,7 @@ class _Connection(asyncio.Protocol):
             self._answered(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.lost.set()
         self._failed(ConnectionError("the server closed a connection"))
 
 
@@ -67,10 +69,11 @@ class Generator:
         self._loop = asyncio.SelectorEventLoop(selectors.SelectSelector())
         self._address = address
         self._count = connections
+        self._all: list[_Connection] = []
         self._free: deque[_Connection] = deque()
         self._waiting: deque[bytes] = deque()
         self._left = 0
-        self._all = self._loop.create_future()
+        self._end = self._loop.create_future()
         self._loop.run_until_complete(self._open())
 
     async def _open(self) -> None:
@@ -81,7 +84,8 @@ class Generator:
             _, connection = await self._loop.create_connection(
                 lambda: _Connection(self._answered, self._fail), parts.hostname, parts.port
             )
-            self._free.append(connection)
+            self._all.append(connection)
+        self._free.extend(self._all)
 
     def saturate(self, requests: Sequence[bytes]) -> Load:
         """Sends all, each connection its next when its last was answered, and waits for all answers."""
@@ -95,18 +99,21 @@ class Generator:
 
     def close(self) -> None:
         self._left = 0
-        for connection in self._free:
-            connection.transport.abort()
-        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.run_until_complete(self._abort())
         self._loop.close()
+
+    async def _abort(self) -> None:
+        for connection in self._all:
+            connection.transport.abort()
+        await asyncio.gather(*(connection.lost.wait() for connection in self._all))
 
     async def _run(self, sending: Coroutine[Any, Any, None], count: int) -> Load:
         self._left = count
-        self._all = self._loop.create_future()
+        self._end = self._loop.create_future()
         began, cpu = time.perf_counter(), time.process_time()
         async with asyncio.timeout(LONGEST):
             await sending
-            await self._all
+            await self._end
         took = time.perf_counter() - began
         return Load(took, (time.process_time() - cpu) / took)
 
@@ -133,8 +140,8 @@ class Generator:
             self._free.append(connection)
         self._left -= 1
         if not self._left:
-            self._all.set_result(None)
+            self._end.set_result(None)
 
     def _fail(self, error: Exception) -> None:
-        if self._left > 0 and not self._all.done():
-            self._all.set_exception(error)
+        if self._left > 0 and not self._end.done():
+            self._end.set_exception(error)
