@@ -1,4 +1,4 @@
-"""A real server process, driven by the command line as a user would, stopped and killed."""
+"""A real server process, driven by the command line as a user would, and stopped."""
 
 import json
 import signal
@@ -39,7 +39,7 @@ def free_port() -> int:
 
 
 class Running:
-    """A server whose log lies in a folder; may be killed and started again on its port."""
+    """A server whose log lies in a folder. Killed ones are in `tests/crash`."""
 
     def __init__(self, folder: Path, rules: str = RULES) -> None:
         self.folder = folder
@@ -147,38 +147,6 @@ def test_a_file_is_imported_decided_delivered_and_shown_and_a_second_time_change
     assert server.stop() == 0
     assert run(["commands", "list", "--url", server.url]) == 5
     assert called(capsys, "replay", "rebuild", "--log", server.log)["tables"] == {"orders": 30}
-
-
-def test_an_import_goes_on_after_the_server_was_killed_and_doubles_nothing(
-    server: Running, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = history(server.folder, 3000)
-    summary = server.folder / "summary.json"
-    call = [sys.executable, "-c", "from orchestrator.cli import main; main()", "events", "import", str(file)]
-    call += ["--until", "2020-02-01T00:00:00Z", "--wait", "delivered", "--url", server.url, "--json"]
-    with summary.open("wb") as out:
-        importer = subprocess.Popen(call, stdout=out)
-        for _ in range(3):
-            time.sleep(0.6)
-            server.stop(signal.SIGKILL)
-            server.start()
-        assert importer.wait(100) == 0
-    assert json.loads(summary.read_text())["events"] == 4000
-    expected = simulated(capsys, server.folder, file, "2020-02-01T00:00:00Z")
-    assert len(expected) == 2000
-    found: dict[str, str] = {}
-    until = time.monotonic() + 30
-    while len(found) < 2000 or set(found.values()) != {"done"}:
-        assert time.monotonic() < until
-        cursor: list[str] = []
-        while True:
-            page = called(capsys, "commands", "list", "--limit", "1000", "--url", server.url, *cursor)
-            found |= {each["id"]: each["state"] for each in page["commands"]}
-            if page["next"] is None:
-                break
-            cursor = ["--cursor", page["next"]]
-    assert set(found) == expected
-    assert called(capsys, "replay", "verify", "--log", server.log)["clean"]
 
 
 def test_published_lines_are_counted_and_a_bad_one_is_named(

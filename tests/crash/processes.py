@@ -1,0 +1,112 @@
+"""A server and an importer as their users start them, which tests kill and start again."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+ORCHESTRATOR = [sys.executable, "-c", "from orchestrator.cli.main import main; main()"]
+READY = 30.0
+"""Seconds in which a server must have started."""
+
+
+def free_port() -> int:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return int(bound.getsockname()[1])
+
+
+class _Process:
+    """One command, run again and again. What it prints to stderr is in `errors`."""
+
+    def __init__(self, folder: Path, name: str, command: list[str]) -> None:
+        self.errors = folder / f"{name}.errors.txt"
+        self._command = [*ORCHESTRATOR, *command]
+        self._running: subprocess.Popen[bytes] | None = None
+
+    def spawn(self, **settings: str) -> None:
+        with self.errors.open("ab") as errors:
+            self._running = subprocess.Popen(
+                self._command,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env={**os.environ, "LOG_LEVEL": "warning", **settings},
+            )
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        assert self._running is not None
+        return self._running
+
+    @property
+    def alive(self) -> bool:
+        return self._running is not None and self._running.poll() is None
+
+    def end(self, number: int, within: float = 30.0) -> int:
+        self.process.send_signal(number)
+        status = self.process.wait(within)
+        self._out.close()
+        return status
+
+    def kill(self) -> None:
+        assert self.end(signal.SIGKILL) == -signal.SIGKILL, self.said()
+
+    def clean_up(self) -> None:
+        if self.alive:
+            self.end(signal.SIGKILL)
+        elif self._running is not None:
+            self._out.close()
+
+    def said(self) -> str:
+        return self.errors.read_text()
+
+    @property
+    def _out(self) -> IO[bytes]:
+        assert self.process.stdout is not None
+        return self.process.stdout
+
+
+class ServerProcess(_Process):
+    """A server over the log in `folder`, always on the same port."""
+
+    def __init__(self, folder: Path, rules: Path, targets: Path, partitions: int) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.database = folder / "log.db"
+        self.log = f"sqlite:///{self.database}"
+        self._partitions = str(partitions)
+        command = ["server", "--log", self.log, "--rules", str(rules), "--targets", str(targets), "--json"]
+        super().__init__(folder, "server", [*command, "--port", str(self.port), "--metrics-port", "0"])
+
+    def spawn(self, **settings: str) -> None:
+        super().spawn(ORCHESTRATOR_PARTITIONS=self._partitions, **settings)
+
+    def wait_ready(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._out, selectors.EVENT_READ)
+            assert selector.select(READY), f"not ready after {READY} s: {self.said()}"
+        line = self._out.readline()
+        assert line, self.said()
+        assert json.loads(line)["http"] == self.url
+
+
+class ImportProcess(_Process):
+    """`orchestrator events import FILE --wait delivered`."""
+
+    def __init__(self, folder: Path, file: Path, url: str, until: str) -> None:
+        command = ["events", "import", str(file), "--url", url, "--until", until, "--wait", "delivered", "--json"]
+        super().__init__(folder, "import", command)
+
+    def summary(self, within: float) -> dict[str, Any]:
+        """Waits for its end."""
+        out, _ = self.process.communicate(timeout=within)
+        assert self.process.returncode == 0, self.said()
+        found: dict[str, Any] = json.loads(out)
+        return found
