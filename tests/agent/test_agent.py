@@ -134,15 +134,21 @@ def test_deadlines_that_follow_each_other_closely_share_ticks(make_log, clock):
     assert len({command.offset for command in running.commands()}) <= 4
 
 
+@pytest.mark.parametrize("live", [True, False], ids=["live", "importing"])
 @pytest.mark.parametrize("with_b", [True, False])
-def test_another_key_in_the_partition_does_not_move_a_clock(make_log, clock, with_b):
+def test_another_key_in_the_partition_does_not_move_a_clock(make_log, clock, with_b, live):
     rules = build.compiled(build.rule("late", "A.open", after=48 * HOUR, unless=build.unless("A.paid")))
-    running = Running(make_log(1), rules, clock).activate(importing=True)
-    running.publish(event("A.open", "A", 0))
+    clock.now = 47 * HOUR
+    running = Running(make_log(1), rules, clock).activate(importing=not live)
+    running.publish(event("A.open", "A", 0)).settle()
     if with_b:
-        running.publish(event("other", "B", 100 * HOUR))
-    running.publish(event("A.paid", "A", 47 * HOUR)).tick(200 * HOUR).settle()
-    assert running.commands() == []
+        running.publish(event("other", "B", 100 * HOUR)).settle()
+    running.publish(event("A.paid", "A", 47 * HOUR)).settle()
+    if live:
+        clock.now = 200 * HOUR
+    else:
+        running.tick(200 * HOUR)
+    assert running.settle().commands() == []
 
 
 def test_many_deadlines_due_at_once_are_many_bounded_commits(make_log, clock):

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rules.compile import compile_rules
-from rules.node_id import route_id
 from rules.ruleset import RuleSet
 from streams import outputs
 from streams.event import FORWARDED, TICK, Event, Forwarded, control
@@ -18,33 +14,10 @@ from streams.state import DAWN, NEVER
 from tests.oracle.histories import histories, rulesets
 from tests.oracle.naive import Oracle
 from tests.oracle.partition import OnePartition, plain
+from tests.oracle.telling import told, ways
 
 SLOW = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 CUTS = st.sets(st.integers(0, 40))
-
-
-def ways(rules: RuleSet) -> dict[str, Any]:
-    listeners = [*rules.rules, *rules.projections.values()]
-    return {"": "", **{route_id(each.by): "event.subject" if each.by is None else each.by.text for each in listeners}}
-
-
-def told(rules: RuleSet, log: list[Event]) -> Oracle:
-    """The oracle after the same log."""
-    oracle = Oracle(rules)
-    bys = {route_id(each.by): each.by for each in [*rules.rules, *rules.projections.values()]}
-    for event in log:
-        if event.type == TICK:
-            oracle.tick(event.time)
-        elif event.type == FORWARDED:
-            sent = control_data(event)
-            oracle.forwarded(bys.get(sent.route), event.key, sent.event, sent.route == "")
-        else:
-            oracle.own(event)
-    return oracle
-
-
-def control_data(event: Event) -> Forwarded:
-    return msgspec.json.decode(event.data, type=Forwarded)
 
 
 def agree(partition: OnePartition, oracle: Oracle, rules: RuleSet) -> None:
