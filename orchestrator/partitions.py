@@ -1,7 +1,7 @@
 """What is known of each partition, for people: who owns it, how far it is, and what holds it up.
 
-Two sources: what the log stores of every partition (`Log.status`), and what this process's agent thinks of it
-(`PartitionView`). Reads the log: call it in a thread.
+Three sources: what the log stores of every partition (`Log.status`), what this process's agent thinks of it
+(`PartitionView`), and how far its query tables are. Reads both: call it in a thread.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from adapters.ledger import CURSOR, DELIVERY, read_cursor
+from projections.query import Queries
 from streams import rfc3339
 from streams.agent import PartitionView
 from streams.log import Log, PartitionStatus
@@ -21,13 +22,13 @@ MOST_UNDELIVERED: Final = 1_000
 """Counting ends here: it says whether and roughly how many."""
 
 
-def partitions(log: Log, views: Sequence[PartitionView]) -> list[dict[str, Any]]:
-    """Raises LogError."""
+def partitions(log: Log, views: Sequence[PartitionView], queries: Queries) -> list[dict[str, Any]]:
+    """Raises LogError and QueryStoreError."""
     seen = {view.partition: view for view in views}
-    return [_partition(log, status, seen.get(status.partition)) for status in log.status()]
+    return [_partition(log, status, seen.get(status.partition), queries) for status in log.status()]
 
 
-def _partition(log: Log, status: PartitionStatus, view: PartitionView | None) -> dict[str, Any]:
+def _partition(log: Log, status: PartitionStatus, view: PartitionView | None, queries: Queries) -> dict[str, Any]:
     position = status.positions.get(RULES, 0)
     generation = log.info.generation
     return {
@@ -42,6 +43,8 @@ def _partition(log: Log, status: PartitionStatus, view: PartitionView | None) ->
         "blocked_keys": view.blocked if view is not None else None,
         "last_progress": rfc3339.format(status.committed_at) if status.committed_at else None,
         "undelivered": undelivered(log, status.partition),
+        # Last, so that whoever finds nothing undelivered here, and everything shown, finds it delivered in the tables.
+        "shown": shown(log, status.partition, queries),
     }
 
 
@@ -52,3 +55,8 @@ def undelivered(log: Log, partition: int) -> int:
     unread = sum(isinstance(output, Command) and not output.shadow for output in outputs)
     waiting = log.due(partition, DELIVERY, (-NEVER - 1, ""), MOST_UNDELIVERED)
     return min(MOST_UNDELIVERED, unread + len(waiting))
+
+
+def shown(log: Log, partition: int, queries: Queries) -> bool:
+    """Whether the query tables show everything that is committed."""
+    return all(queries.position(partition, each) >= log.position(partition, each) for each in (RULES, DELIVERY))

@@ -60,6 +60,10 @@ class Queries:
         """Of the projections."""
         return sorted(self._tables)
 
+    def position(self, partition: int, processor: str) -> int:
+        """Up to which commit of a processor the tables show everything."""
+        return self._store.position(partition, processor)
+
     def row(self, name: str, key: str) -> Row:
         """Raises QueryError for a projection that does not exist or a key that is not valid Unicode."""
         table = self._table(name)

@@ -168,7 +168,7 @@ class _BeginAgain(Exception):
 
 
 def wait_delivered(client: Client, advance: Advance) -> None:
-    """Until every command is done or parked."""
+    """Until every command is done or parked, and the query tables show it: who asks next shall not find it pending."""
     moved, before = time.monotonic(), None
     most = 0
     while True:
@@ -177,12 +177,13 @@ def wait_delivered(client: Client, advance: Advance) -> None:
         behind = sum(each["lag"] for each in found)
         most = max(most, left)
         advance(most - left, most)
-        if not left and not behind:
+        if not left and not behind and all(each["shown"] for each in found):
             return
         if found != before:
             moved, before = time.monotonic(), found
         if time.monotonic() - moved > STALLED:
-            raise CommandFailed(f"{left:,} commands are not delivered and nothing moves: `orchestrator commands list`")
+            what = f"{left:,} commands are not delivered" if left else "the query tables are behind"
+            raise CommandFailed(f"{what} and nothing moves: see /health and `orchestrator commands list`")
         time.sleep(POLL)
 
 

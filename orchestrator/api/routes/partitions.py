@@ -17,4 +17,5 @@ def add(app: web.Application) -> None:
 
 async def show(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
-    return answer(200, {"partitions": await asyncio.to_thread(partitions, context.log, context.views())})
+    found = await asyncio.to_thread(partitions, context.log, context.views(), context.queries)
+    return answer(200, {"partitions": found})
