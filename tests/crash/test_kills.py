@@ -155,7 +155,7 @@ def make_run(tmp_path: Path) -> Iterator[Callable[[int, int | None], Run]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_nothing_is_lost_or_done_twice_however_often_server_and_importer_are_killed(
     make_run: Callable[[int, int | None], Run],
 ) -> None:
@@ -180,7 +180,7 @@ def test_nothing_is_lost_or_done_twice_however_often_server_and_importer_are_kil
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("partitions", [1, 3])
 def test_the_same_commands_come_of_a_killed_run_for_any_number_of_partitions(
     make_run: Callable[[int, int | None], Run], partitions: int
