@@ -81,12 +81,12 @@ class ServerProcess(_Process):
         self.url = f"http://127.0.0.1:{self.port}"
         self.database = folder / "log.db"
         self.log = f"sqlite:///{self.database}"
-        self._partitions = str(partitions)
+        self.partitions = partitions
         command = ["server", "--log", self.log, "--rules", str(rules), "--targets", str(targets), "--json"]
         super().__init__(folder, "server", [*command, "--port", str(self.port), "--metrics-port", "0"])
 
     def spawn(self, **settings: str) -> None:
-        super().spawn(ORCHESTRATOR_PARTITIONS=self._partitions, **settings)
+        super().spawn(ORCHESTRATOR_PARTITIONS=str(self.partitions), **settings)
 
     def wait_ready(self) -> None:
         with selectors.DefaultSelector() as selector:

@@ -101,7 +101,7 @@ class Run:
             self.kills["importer"] += 1
         assert self.importer.alive, "nothing is left to kill"
         self.server.kill()
-        with wreck.opened_copy(self.server.database) as log:
+        with wreck.opened_copy(self.server.database, self.server.partitions) as log:
             self._start_server()
             self._look(log)
 
@@ -196,7 +196,7 @@ def test_the_same_commands_come_of_a_killed_run_for_any_number_of_partitions(
 def agree(run: Run) -> None:
     """Rules, delivery, receiver, query tables and replay say the same of a run that is over."""
     everything = dict.fromkeys(run.expected, 1)
-    with wreck.opened_copy(run.server.database) as log:
+    with wreck.opened_copy(run.server.database, run.server.partitions) as log:
         assert wreck.commands(log) == everything
         assert wreck.results(log) == everything
         entries = wreck.ledger(log)

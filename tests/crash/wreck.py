@@ -25,13 +25,15 @@ _PAGE = 5000
 
 
 @contextmanager
-def opened_copy(database: Path) -> Iterator[Log]:
-    """Of a log that no process has open. SQLite recovers the copy as it would recover the original."""
+def opened_copy(database: Path, partitions: int) -> Iterator[Log]:
+    """Of a log that no process has open, recovered as the next server recovers the original; it may be half made, or
+    not there yet."""
     with tempfile.TemporaryDirectory(dir=database.parent) as folder:
         for name in (database.name, f"{database.name}-wal"):
             if (file := database.with_name(name)).exists():
                 shutil.copy(file, folder)
-        log = open_log(f"sqlite:///{folder}/{database.name}", now=lambda: time.time_ns() // 1000, create=False)
+        url = f"sqlite:///{folder}/{database.name}"
+        log = open_log(url, partitions=partitions, now=lambda: time.time_ns() // 1000)
         try:
             yield log
         finally:
