@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
-ORCHESTRATOR = [sys.executable, "-c", "from orchestrator.cli.main import main; main()"]
+ORCHESTRATOR = [sys.executable, "-c", "from orchestrator.cli import main; main()"]
 READY = 30.0
 """Seconds in which a server must have started."""
 
