@@ -25,6 +25,8 @@ from streams.state import NEVER
 from streams.worker import Fenced, Worker
 
 SECOND: Final = 1_000_000
+TICK_PAUSE: Final = 1.0
+"""Seconds without ticks after the log could not be asked for what is due, or took none."""
 PartitionState = Literal["waiting", "running", "failed", "stalled"]
 
 
@@ -43,6 +45,8 @@ class AgentOptions:
     tick_interval: int = SECOND // 20
     """Microseconds between two ticks of a partition, so that many deadlines that follow each other closely share a
     commit."""
+    gather: float = 0.003
+    """Seconds that a round is followed by a pause at most, so that fewer commits carry more events."""
     stall: float = 60.0
     """Seconds without progress, while events wait, after which a partition counts as stalled."""
     longest_pause: float = 30.0
@@ -119,6 +123,7 @@ class Agent:
         self._on_committed = committed
         self._on_failed = failed
         self._partitions = [_Partition(number, monotonic()) for number in range(log.info.partitions)]
+        self._tick_again_at = 0.0
 
     # ------------------------------------------------------------ life
 
@@ -126,20 +131,41 @@ class Agent:
         """Until `stop` is set. Failures of single partitions do not end it; they are in `views`."""
         try:
             while not stop.is_set():
-                if not self.round(stop):
+                begun = self._monotonic()
+                if self.round(stop):
+                    # As long as the round took, but no longer than `gather`: what comes meanwhile shares its commits.
+                    stop.wait(min(self._monotonic() - begun, self._options.gather))
+                else:
                     self._rest(stop)
         finally:
             self.leave()
 
     def round(self, stop: threading.Event | None = None) -> bool:
-        """A turn of each partition, and ticks where something is due; whether anything was done. For those who drive
-        it themselves."""
+        """A turn of each partition that has something to do, and ticks where something is due; whether anything was
+        done. For those who drive it themselves."""
+        begun, clock = self._now(), self._monotonic()
+        ahead = self._ahead()
         busy = False
         for owned in self._partitions:
+            if owned.held is not None and ahead is not None and owned.partition not in ahead:
+                owned.caught_up_at, owned.progressed = begun, clock
+                if not self._due_for_renewal(owned, clock):
+                    continue
             busy = self._turn(owned) or busy
             if stop is not None and stop.is_set():
                 return True
         return self._ticks() or busy
+
+    def _ahead(self) -> set[int] | None:
+        """Partitions of ours with events that are not handled yet; None where the log does not say."""
+        positions = {owned.partition: owned.held.worker.position for owned in self._partitions if owned.held}
+        try:
+            return self._log.follow(positions, 0.0) if positions else set()
+        except LogError:
+            return None  # each partition will find out for itself, and say so
+
+    def _due_for_renewal(self, owned: _Partition, clock: float) -> bool:
+        return clock - owned.renewed > self._options.lease / 3
 
     def views(self) -> list[PartitionView]:
         """May be called from any thread."""
@@ -208,7 +234,7 @@ class Agent:
             owned.state, owned.reason = "running", ""
             return True
         owned.progressed = clock
-        if clock - owned.renewed > self._options.lease / 3:
+        if self._due_for_renewal(owned, clock):
             if not held.router.save() or not self._log.renew(held.lease, self._options.lease):
                 raise Fenced(f"partition {owned.partition}: the lease ran out and somebody else took it")
             owned.renewed = clock
@@ -229,17 +255,29 @@ class Agent:
     def _ticks(self) -> bool:
         """Appends a tick wherever something is due; whether it did. A partition ticks no further than the moment up to
         which every partition that may forward to it has handled what was published: here, all of this process."""
+        if self._monotonic() < self._tick_again_at:
+            return False
         caught_up = [owned.caught_up_at for owned in self._partitions]
         moments = [moment for moment in caught_up if moment is not None]
         if len(moments) < len(self._partitions):
             return False
         safe = min(moments)
-        ticks = [append for owned in self._partitions if (append := self._tick(owned, safe)) is not None]
-        if not ticks:
-            return False
+        at = 0
         try:
+            ticks = []
+            for owned in self._partitions:
+                at = owned.partition
+                if (append := self._tick(owned, safe)) is not None:
+                    ticks.append(append)
+            if not ticks:
+                return False
             answers = self._log.append(ticks)
         except LogFull:
+            return False
+        except LogError as error:
+            self._tick_again_at = self._monotonic() + TICK_PAUSE
+            if self._on_failed is not None:
+                self._on_failed(at, error)
             return False
         for append, answer in zip(ticks, answers, strict=True):
             self._partitions[append.partition].ticked_at = answer.offset
