@@ -27,7 +27,7 @@ LONGEST_SLEEP = 60.0
 class Pace:
     """Times in seconds."""
 
-    least: float = 0.004
+    least: float = 0.02
     """Between two turns, so that a busy partition makes fewer and larger commits."""
     first_retry: float = 0.1
     last_retry: float = 5.0

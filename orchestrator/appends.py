@@ -34,6 +34,7 @@ class Appends:
 
     def __init__(self, log: Log, most_waiting: int) -> None:
         self._log = log
+        self._info = log.info
         self._most_waiting = most_waiting
         self._waiting: list[_Request] = []
         self._count = 0
@@ -48,18 +49,22 @@ class Appends:
     async def events(self, events: Sequence[Event]) -> list[Position]:
         """Appends each event to the partition of its key; positions in the order given. Raises what Log.append
         raises."""
-        info = self._log.info
+        generation, partitions = self._info.generation, self._info.partitions
+        if len(events) == 1:
+            partition = partition_of(events[0].key, partitions)
+            (answer,) = await self.sequenced([Append(partition, events)])
+            return [Position(generation, partition, answer.offset)]
         places: dict[int, list[int]] = {}
         for place, event in enumerate(events):
-            places.setdefault(partition_of(event.key, info.partitions), []).append(place)
+            places.setdefault(partition_of(event.key, partitions), []).append(place)
         answers = await self.sequenced(
             [Append(partition, [events[place] for place in there]) for partition, there in places.items()]
         )
-        positions: list[Position] = [Position(info.generation, 0, 0)] * len(events)
+        positions: list[Position] = [Position(generation, 0, 0)] * len(events)
         for (partition, there), answer in zip(places.items(), answers, strict=True):
             first = answer.offset - len(there) + 1
             for number, place in enumerate(there):
-                positions[place] = Position(info.generation, partition, first + number)
+                positions[place] = Position(generation, partition, first + number)
         return positions
 
     async def sequenced(self, appends: list[Append]) -> list[Appended]:

@@ -45,7 +45,7 @@ class AgentOptions:
     tick_interval: int = SECOND // 20
     """Microseconds between two ticks of a partition, so that many deadlines that follow each other closely share a
     commit."""
-    gather: float = 0.003
+    gather: float = 0.01
     """Seconds that a round is followed by a pause at most, so that fewer commits carry more events."""
     stall: float = 60.0
     """Seconds without progress, while events wait, after which a partition counts as stalled."""

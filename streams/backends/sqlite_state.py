@@ -134,13 +134,12 @@ class OwnedState:
 
     def pending(self, slot: Slot) -> bool:
         """Whether there is something to do after this commit of the slot."""
-        if self._flush is None:
-            slots = self._slots.values()
-            if (
-                sum(len(one.layers[0]) for one in slots) >= self._limits.overlay_rows
-                or sum(one.unflushed_bytes for one in slots) >= self._limits.overlay_bytes
-            ):
-                self._freeze(max(slots, key=lambda one: (one.unflushed_bytes, one.slot)))
+        slots = self._slots.values()
+        if self._flush is None and (
+            sum([len(one.layers[0].rows) for one in slots]) >= self._limits.overlay_rows
+            or sum([one.unflushed_bytes for one in slots]) >= self._limits.overlay_bytes
+        ):
+            self._freeze(max(slots, key=lambda one: (one.unflushed_bytes, one.slot)))
         return self._flush is not None or slot.commits >= TRIM_COMMITS
 
     def _freeze(self, slot: Slot) -> None:

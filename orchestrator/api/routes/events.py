@@ -48,7 +48,7 @@ def _events(request: web.Request, body: bytes, context: Context) -> list[Event]:
         return context.intake.many_from_json(body, now)
     if kind == "application/cloudevents+json":
         return [context.intake.from_json(body, now)]
-    if any(name.lower().startswith("ce-") for name in request.headers):
+    if any(name[:3].lower() == b"ce-" for name, _ in request.raw_headers):
         return [context.intake.from_attributes(_binary(request, body), now)]
     if kind != "application/json":
         raise Problem(
