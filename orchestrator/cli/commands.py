@@ -22,7 +22,29 @@ def list_commands(
     url: str | None = None,
     json: bool = False,
 ) -> int:
-    """List commands, newest first."""
+    """List commands, newest first.
+
+    Example: orchestrator commands list --state parked
+
+    Parameters
+    ----------
+    state
+        Only those in this state: pending, in_flight, retrying, done, parked, cancelled, expired or shadow.
+    to
+        Only those to this target.
+    rule
+        Only those of this rule.
+    key
+        Only those of this key.
+    limit
+        How many at most.
+    cursor
+        Go on behind a page: what `more:` said.
+    url
+        Where the server is; by default http://127.0.0.1:8000 (ORCHESTRATOR_URL).
+    json
+        Print the answer as one JSON object.
+    """
     query = {"state": state, "to": to, "rule": rule, "key": key, "limit": limit, "cursor": cursor}
     with connect(url) as client:
         found = client.call("GET", "/v1/commands", query=query)
@@ -35,8 +57,20 @@ def list_commands(
     return OK
 
 
-def show(id: str, *, url: str | None = None, json: bool = False) -> int:
-    """Show all that is known of one command."""
+def show(id: str, /, *, url: str | None = None, json: bool = False) -> int:
+    """Show all that is known of one command.
+
+    Example: orchestrator commands show 4ac098c6e748278dec04ad354b846b4f
+
+    Parameters
+    ----------
+    id
+        The command's id, as `commands list` shows it.
+    url
+        Where the server is; by default http://127.0.0.1:8000 (ORCHESTRATOR_URL).
+    json
+        Print the answer as one JSON object.
+    """
     with connect(url) as client:
         found = client.call("GET", f"/v1/commands/{segment(id)}")
     if json:
@@ -47,7 +81,19 @@ def show(id: str, *, url: str | None = None, json: bool = False) -> int:
 
 
 def redrive(*ids: str, url: str | None = None, json: bool = False) -> int:
-    """Send parked commands again: all that are named, or none and why."""
+    """Send parked commands again: all that are named, or none and why.
+
+    Example: orchestrator commands redrive 4ac098c6e748278dec04ad354b846b4f
+
+    Parameters
+    ----------
+    ids
+        Ids of parked commands.
+    url
+        Where the server is; by default http://127.0.0.1:8000 (ORCHESTRATOR_URL).
+    json
+        Print the answer as one JSON object.
+    """
     if not ids:
         raise CommandFailed("name the ids of parked commands: `orchestrator commands list --state parked`", USAGE)
     with connect(url) as client:

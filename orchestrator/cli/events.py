@@ -14,7 +14,7 @@ from cyclopts import Parameter
 
 from orchestrator.cli.client import Client, Refused, connect
 from orchestrator.cli.exits import FAILED, OK, CommandFailed
-from orchestrator.cli.show import json_line, line
+from orchestrator.cli.show import count, json_line, line
 from streams.intake import Intake, IntakeError
 
 BATCH: Final = 500
@@ -28,27 +28,29 @@ event is a setting of its own."""
 
 
 def publish(
-    file: Annotated[str, Parameter(allow_leading_hyphen=True)], *, url: str | None = None, json: bool = False
+    file: Annotated[str, Parameter(allow_leading_hyphen=True)], /, *, url: str | None = None, json: bool = False
 ) -> int:
     """Publish events, JSON lines, as they happen now.
 
     A line that is sent twice is evaluated once: events are recognised by source and id.
+
+    Example: orchestrator events publish events.jsonl
 
     Parameters
     ----------
     file
         A file of CloudEvents, one JSON object a line, gzipped or not; `-` is standard input.
     url
-        Where the server is.
+        Where the server is; by default http://127.0.0.1:8000 (ORCHESTRATOR_URL).
     json
-        Print the answer as JSON.
+        Print the answer as one JSON object.
     """
     with connect(url) as client:
         published, last = _publish(client, file)
     if json:
         json_line({"published": published, "last_position": last or None})
     else:
-        line(f"{published:,} events published")
+        line(f"{count(published, 'event')} published")
     return OK
 
 

@@ -32,6 +32,7 @@ _INTAKE: Final = Intake(max_bytes=LONGEST, fingerprints=False)
 
 def import_events(
     file: Path,
+    /,
     *,
     until: str | None = None,
     wait: Literal["decided", "delivered"] = "decided",
@@ -39,6 +40,8 @@ def import_events(
     json: bool = False,
 ) -> int:
     """Import a file of past events. Run it again after a crash: it goes on, and nothing is stored twice.
+
+    Example: orchestrator events import history.jsonl.gz --wait delivered
 
     Parameters
     ----------
@@ -49,7 +52,7 @@ def import_events(
     wait
         Return when everything is decided, or when every command is delivered or parked too.
     url
-        Where the server is.
+        Where the server is; by default http://127.0.0.1:8000 (ORCHESTRATOR_URL).
     json
         Print the summary as one JSON object.
     """

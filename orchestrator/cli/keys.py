@@ -10,7 +10,21 @@ COLUMNS = ("key", "partition", "waiting", "event", "type", "position", "reason")
 
 
 def blocked(*, limit: int = 100, cursor: str | None = None, url: str | None = None, json: bool = False) -> int:
-    """List blocked keys: the event that is parked, why, and how many wait behind it."""
+    """List blocked keys: the event that is parked, why, and how many wait behind it.
+
+    Example: orchestrator keys blocked
+
+    Parameters
+    ----------
+    limit
+        How many at most.
+    cursor
+        Go on behind a page: what `more:` said.
+    url
+        Where the server is; by default http://127.0.0.1:8000 (ORCHESTRATOR_URL).
+    json
+        Print the answer as one JSON object.
+    """
     with connect(url) as client:
         found = client.call("GET", "/v1/keys/blocked", query={"limit": limit, "cursor": cursor})
     if json:
@@ -27,13 +41,37 @@ def blocked(*, limit: int = 100, cursor: str | None = None, url: str | None = No
     return OK
 
 
-def unpark(key: str, *, url: str | None = None, json: bool = False) -> int:
-    """Evaluate the parked event of a key again, and then what waits behind it: when the cause is mended."""
+def unpark(key: str, /, *, url: str | None = None, json: bool = False) -> int:
+    """Evaluate the parked event of a key again, and then what waits behind it: when the cause is mended.
+
+    Example: orchestrator keys unpark A15
+
+    Parameters
+    ----------
+    key
+        The key, as `keys blocked` shows it.
+    url
+        Where the server is; by default http://127.0.0.1:8000 (ORCHESTRATOR_URL).
+    json
+        Print the answer as one JSON object.
+    """
     return _act("unpark", key, url, json)
 
 
-def skip(key: str, *, url: str | None = None, json: bool = False) -> int:
-    """Leave the parked event of a key out for good, and evaluate what waits behind it."""
+def skip(key: str, /, *, url: str | None = None, json: bool = False) -> int:
+    """Leave the parked event of a key out for good, and evaluate what waits behind it.
+
+    Example: orchestrator keys skip A15
+
+    Parameters
+    ----------
+    key
+        The key, as `keys blocked` shows it.
+    url
+        Where the server is; by default http://127.0.0.1:8000 (ORCHESTRATOR_URL).
+    json
+        Print the answer as one JSON object.
+    """
     return _act("skip", key, url, json)
 
 

@@ -4,57 +4,73 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from orchestrator.cli.exits import FAILED, OK, USAGE, CommandFailed
 from orchestrator.cli.show import note
 
+GROUPS: Final = {
+    "rules": "Look at rule files.",
+    "events": "Send events.",
+    "projections": "Look at projections.",
+    "commands": "Look at commands, and send parked ones again.",
+    "keys": "Look at keys that are blocked behind a parked event, and free them.",
+    "partitions": "Look at partitions.",
+    "replay": "Read the log again.",
+}
+COMMANDS: Final = {
+    "dev": "server:dev",
+    "rules check": "rules:check",
+    "rules test": "rules:run_rule_tests",
+    "simulate": "simulate:simulate",
+    "events publish": "events:publish",
+    "events import": "import_events:import_events",
+    "projections get": "projections:get",
+    "commands list": "commands:list_commands",
+    "commands show": "commands:show",
+    "commands redrive": "commands:redrive",
+    "keys blocked": "keys:blocked",
+    "keys unpark": "keys:unpark",
+    "keys skip": "keys:skip",
+    "partitions list": "partitions:list_partitions",
+    "replay verify": "replay:verify",
+    "replay rebuild": "replay:rebuild",
+    "server": "server:server",
+    "version": "version:version",
+}
+"""Name → module of this package and function, in the order in which help shows them."""
 
-def build() -> App:
-    """Commands are named by the place of their function and loaded when called; help is given here where a list shows
-    it, so that listing loads none."""
-    app = App(name="orchestrator", help="Events in, decisions out, and the proof of why.", version_flags=[])
-    app.command(
-        "orchestrator.cli.version:version", name="version", help="Print the versions of the orchestrator and of Python."
+
+def build(*, eager: bool = False) -> App:
+    """Commands are loaded when called. Help shows what their functions say of themselves, and needs all: `eager`."""
+    app = App(
+        name="orchestrator",
+        help="Events in, decisions out, and the proof of why.",
+        version_flags=[],
+        default_parameter=Parameter(negative=(), show_default=_worth_showing),
     )
-    app.command("orchestrator.cli.server:server", name="server", help="Run a server.")
-    app.command("orchestrator.cli.server:dev", name="dev", help="Run everything in one process on this machine.")
-    rules = App(name="rules", help="Look at rule files.")
-    rules.command("orchestrator.cli.rules:check", name="check")
-    rules.command("orchestrator.cli.rules:run_rule_tests", name="test")
-    app.command(rules)
-    app.command(
-        "orchestrator.cli.simulate:simulate",
-        name="simulate",
-        help="Run rules over a file of events and deliver nothing.",
-    )
-    events = App(name="events", help="Send events.")
-    events.command("orchestrator.cli.events:publish", name="publish")
-    events.command("orchestrator.cli.import_events:import_events", name="import")
-    app.command(events)
-    projections = App(name="projections", help="Look at projections.")
-    projections.command("orchestrator.cli.projections:get", name="get")
-    app.command(projections)
-    commands = App(name="commands", help="Look at commands, and send parked ones again.")
-    commands.command("orchestrator.cli.commands:list_commands", name="list")
-    commands.command("orchestrator.cli.commands:show", name="show")
-    commands.command("orchestrator.cli.commands:redrive", name="redrive")
-    app.command(commands)
-    partitions = App(name="partitions", help="Look at partitions.")
-    partitions.command("orchestrator.cli.partitions:list_partitions", name="list")
-    app.command(partitions)
-    keys = App(name="keys", help="Look at keys that are blocked behind a parked event, and free them.")
-    keys.command("orchestrator.cli.keys:blocked", name="blocked")
-    keys.command("orchestrator.cli.keys:unpark", name="unpark")
-    keys.command("orchestrator.cli.keys:skip", name="skip")
-    app.command(keys)
-    replay = App(name="replay", help="Read the log again.")
-    replay.command("orchestrator.cli.replay:verify", name="verify")
-    replay.command("orchestrator.cli.replay:rebuild", name="rebuild")
-    app.command(replay)
+    app.register_install_completion_command(add_to_startup=False)
+    app["--install-completion"].help = "Install completion for this shell (bash, zsh, fish)."
+    groups: dict[str, App] = {}
+    for place, (name, target) in enumerate(COMMANDS.items()):
+        group, _, verb = name.rpartition(" ")
+        if group and group not in groups:
+            groups[group] = App(name=group, help=GROUPS[group], sort_key=place)
+            app.command(groups[group])
+        module, _, function = target.partition(":")
+        where = f"{__package__}.{module}"
+        command = getattr(import_module(where), function) if eager else f"{where}:{function}"
+        groups.get(group, app).command(command, name=verb, sort_key=place)
     return app
+
+
+def _worth_showing(default: object) -> str | None:
+    return str(default) if default not in (None, False, ()) else None
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -62,7 +78,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     from orchestrator.settings import SettingsError
 
     try:
-        status = build()(arguments, exit_on_error=False, print_error=True, result_action="return_value")
+        given = sys.argv[1:] if arguments is None else list(arguments)
+        # a group alone shows its help
+        eager = not given or given[-1] in ("--help", "-h", *GROUPS)
+        status = build(eager=eager)(given, exit_on_error=False, print_error=True, result_action="return_value")
         return status if isinstance(status, int) else OK
     except CycloptsError:
         return USAGE

@@ -10,7 +10,17 @@ COLUMNS = ("partition", "owner", "position", "tail", "lag", "clock", "state", "l
 
 
 def list_partitions(*, url: str | None = None, json: bool = False) -> int:
-    """List partitions: owner, position, tail, lag, clock, state, last progress."""
+    """List partitions: who evaluates them, and how far.
+
+    Example: orchestrator partitions list
+
+    Parameters
+    ----------
+    url
+        Where the server is; by default http://127.0.0.1:8000 (ORCHESTRATOR_URL).
+    json
+        Print the answer as one JSON object.
+    """
     with connect(url) as client:
         found = client.call("GET", "/v1/partitions")
     if json:

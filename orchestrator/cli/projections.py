@@ -7,8 +7,22 @@ from orchestrator.cli.exits import OK
 from orchestrator.cli.show import json_line, line
 
 
-def get(name: str, key: str, *, url: str | None = None, json: bool = False) -> int:
-    """Show the row of a key, and as of which position."""
+def get(name: str, key: str, /, *, url: str | None = None, json: bool = False) -> int:
+    """Show the row of a key, and as of which position.
+
+    Example: orchestrator projections get fines A15
+
+    Parameters
+    ----------
+    name
+        The projection.
+    key
+        The key of the row.
+    url
+        Where the server is; by default http://127.0.0.1:8000 (ORCHESTRATOR_URL).
+    json
+        Print the answer as one JSON object.
+    """
     with connect(url) as client:
         found = client.call("GET", f"/v1/projections/{segment(name)}/{segment(key)}")
     if json:

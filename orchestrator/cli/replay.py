@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 def verify(*, log: str | None = None, json: bool = False) -> int:
     """Replay everything into memory and compare it with what is stored; exit status 1 at the first difference.
 
+    Example: orchestrator replay verify
+
     Parameters
     ----------
     log
-        The log, such as sqlite:///.orchestrator/log.db.
+        The log; by default sqlite:///.orchestrator/log.db (ORCHESTRATOR_LOG).
     json
         Print the result as one JSON object.
     """
@@ -46,10 +48,12 @@ def verify(*, log: str | None = None, json: bool = False) -> int:
 def rebuild(*, log: str | None = None, json: bool = False) -> int:
     """Throw the query tables away and make them again from state.
 
+    Example: orchestrator replay rebuild
+
     Parameters
     ----------
     log
-        The log, such as sqlite:///.orchestrator/log.db.
+        The log; by default sqlite:///.orchestrator/log.db (ORCHESTRATOR_LOG).
     json
         Print the result as one JSON object.
     """

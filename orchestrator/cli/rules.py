@@ -1,4 +1,7 @@
-"""`orchestrator rules check|test`: what is wrong with rule files, and whether they do what their tests say."""
+"""`orchestrator rules check|test`: what is wrong with rule files, and whether they do what their tests say.
+
+Every command that reads rules finds them the same way (`rule_paths`).
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.exits import FAILED, OK, USAGE, CommandFailed
-from orchestrator.cli.show import json_line, line, note
+from orchestrator.cli.show import count, json_line, line, note
 from orchestrator.rule_files import RuleFilesError, read_rule_files
 
 if TYPE_CHECKING:
     from rules.ruleset import RuleSet
+
+
+def rule_paths(named: tuple[Path, ...], configured: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Those named on the command line, or in the settings, or what lies here. Raises CommandFailed."""
+    here = tuple(path for path in (Path("rules.yaml"), Path("rules")) if path.exists())
+    if found := named or configured or here[:1]:
+        return found
+    raise CommandFailed(
+        "no rules: name files or folders (ORCHESTRATOR_RULES), or put them into ./rules.yaml or ./rules", USAGE
+    )
 
 
 def load_rules(paths: tuple[Path, ...], *, json: bool = False) -> RuleSet:
@@ -18,8 +31,6 @@ def load_rules(paths: tuple[Path, ...], *, json: bool = False) -> RuleSet:
     from rules.diagnostics import RuleErrors
     from rules.load import load_sources
 
-    if not paths:
-        raise CommandFailed("no rule files: name them with --rules or ORCHESTRATOR_RULES", USAGE)
     try:
         return load_sources(read_rule_files(paths))
     except RuleFilesError as error:
@@ -34,11 +45,21 @@ def load_rules(paths: tuple[Path, ...], *, json: bool = False) -> RuleSet:
 
 
 def check(*paths: Path, json: bool = False) -> int:
-    """Find everything that is wrong with rule files or folders, without running them."""
+    """Find everything that is wrong with rule files, without running them.
+
+    Example: orchestrator rules check rules.yaml
+
+    Parameters
+    ----------
+    paths
+        Rule files or folders; by default ./rules.yaml or ./rules.
+    json
+        Print the rule set, or the diagnostics, as one JSON object.
+    """
     from orchestrator.settings import load
     from rules.compile import compile_rules
 
-    ruleset = load_rules(paths or load().rules, json=json)
+    ruleset = load_rules(rule_paths(paths, load().rules), json=json)
     compile_rules(ruleset)
     if json:
         json_line(
@@ -54,16 +75,27 @@ def check(*paths: Path, json: bool = False) -> int:
         return OK
     for each in ruleset.warnings:
         note(each.render())
-    line(f"{ruleset.name}: {len(ruleset.rules)} rules, {len(ruleset.projections)} projections, {ruleset.digest}")
+    rules, projections = count(len(ruleset.rules), "rule"), count(len(ruleset.projections), "projection")
+    line(f"{ruleset.name}: {rules}, {projections}, {ruleset.digest}")
     return OK
 
 
 def run_rule_tests(*paths: Path, json: bool = False) -> int:
-    """Run the `tests:` of rule files; exit status 1 if one fails."""
+    """Run the `tests:` of rule files; exit status 1 if one fails.
+
+    Example: orchestrator rules test rules.yaml
+
+    Parameters
+    ----------
+    paths
+        Rule files or folders; by default ./rules.yaml or ./rules.
+    json
+        Print every test with its outcome as one JSON object.
+    """
     from orchestrator.settings import load
     from rules.testing import run_tests
 
-    outcomes = run_tests(load_rules(paths or load().rules, json=json))
+    outcomes = run_tests(load_rules(rule_paths(paths, load().rules), json=json))
     failed = [each for each in outcomes if not each.passed]
     if json:
         tests = [{"name": each.name, "passed": each.passed, "report": each.report or None} for each in outcomes]

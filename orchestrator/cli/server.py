@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from orchestrator.cli.exits import OK, USAGE, CommandFailed
-from orchestrator.cli.rules import load_rules
+from orchestrator.cli.rules import load_rules, rule_paths
 from orchestrator.cli.show import json_line, line, note
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def dev(
 ) -> int:
     """Run everything in one process on this machine: the log lies in ./.orchestrator, the addresses are printed.
 
+    Example: orchestrator dev --rules rules.yaml --targets targets.yaml
+
     Parameters
     ----------
     rules
@@ -87,7 +89,7 @@ def dev(
     targets
         The file that says where commands go.
     log
-        Where events are kept.
+        Where events are kept; by default sqlite:///.orchestrator/log.db.
     port
         Port of the HTTP API; 0 picks a free one.
     metrics_port
@@ -99,12 +101,14 @@ def dev(
 
     settings = load(log=log, rules=rules or None, targets=targets, port=port, metrics_port=metrics_port)
     if not settings.rules:
-        here = [path for path in (Path("rules.yaml"), Path("rules")) if path.exists()]
-        if not here:
-            raise CommandFailed("no rules: name them with --rules, or put them into ./rules.yaml or ./rules", USAGE)
-        found = Path("targets.yaml")
-        targets = targets or (found if found.exists() else None)
-        settings = load(log=log, rules=tuple(here[:1]), targets=targets, port=port, metrics_port=metrics_port)
+        beside = Path("targets.yaml")
+        settings = load(
+            log=log,
+            rules=rule_paths((), ()),
+            targets=settings.targets or (beside if beside.exists() else None),
+            port=port,
+            metrics_port=metrics_port,
+        )
     return _serve(settings, json)
 
 

@@ -26,6 +26,10 @@ def note(text: str) -> None:
     sys.stderr.flush()
 
 
+def count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Columns as wide as their widest cell; no lines, so that it can be piped."""
     cells = [[str(cell) if cell is not None else "-" for cell in row] for row in rows]

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from orchestrator.cli.exits import OK, USAGE, CommandFailed
-from orchestrator.cli.rules import load_rules
+from orchestrator.cli.rules import load_rules, rule_paths
 from orchestrator.cli.show import json_line, line, progress
 from orchestrator.cli.times import micros
 
@@ -25,12 +25,14 @@ def simulate(
 ) -> int:
     """Run rules over a file of events and deliver nothing.
 
+    Example: orchestrator simulate --rules rules.yaml --events events.jsonl --commands out.jsonl
+
     Parameters
     ----------
     events
         CloudEvents as JSON lines, gzipped or not.
     rules
-        Rule files or folders.
+        Rule files or folders; by default ./rules.yaml or ./rules.
     commands
         Where to write the commands, one JSON object a line.
     partitions
@@ -50,7 +52,7 @@ def simulate(
     if partitions < 1:
         raise CommandFailed(f"--partitions={partitions}: choose at least 1", USAGE)
     options = SimulateOptions(events, commands, partitions, micros("--until", until), rejects)
-    ruleset = load_rules(rules or load().rules)
+    ruleset = load_rules(rule_paths(rules, load().rules))
     try:
         with progress("simulating") as advance:
             summary = run(compile_rules(ruleset), options, advance)

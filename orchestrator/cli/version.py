@@ -9,7 +9,15 @@ from orchestrator.cli.show import json_line, line
 
 
 def version(*, json: bool = False) -> None:
-    """Print the versions of the orchestrator and of Python."""
+    """Print the versions of the orchestrator and of Python.
+
+    Example: orchestrator version
+
+    Parameters
+    ----------
+    json
+        Print them as one JSON object.
+    """
     ours = installed("business-logic-orchestrator")
     if json:
         json_line({"orchestrator": ours, "python": platform.python_version()})
