@@ -47,12 +47,18 @@ def test_rules_check_names_the_rule_set_or_shows_every_mistake(
     assert "wenn" in said
 
 
-def test_rule_files_that_are_not_there_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rule_files_that_are_not_there_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     assert run(["rules", "check", str(tmp_path / "none.yaml")]) == 1
     assert "none.yaml" in capsys.readouterr().err
     assert run(["rules", "check", str(tmp_path)]) == 1
     assert "holds no rule file" in capsys.readouterr().err
     assert run(["rules", "check"]) == 2
+    assert "./rules.yaml" in capsys.readouterr().err
+    (tmp_path / "rules.yaml").write_text(RULES)
+    assert run(["rules", "check"]) == 0, "the file that `dev` takes"
 
 
 def test_simulate_writes_commands_and_a_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

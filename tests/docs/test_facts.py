@@ -1,0 +1,206 @@
+"""Tables of the documentation say what the code says: settings, commands, metrics, routes, limits, refusals."""
+
+import inspect
+import re
+from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from adapters.registry import LATER as LATER_TARGETS
+from adapters.target_file import LogModel, RetryModel, WebhookModel
+from orchestrator.api.routes import commands, events, health, imports, keys, partitions, projections
+from orchestrator.cli import exits
+from orchestrator.cli.main import COMMANDS, GROUPS, build
+from orchestrator.cli.server import server
+from orchestrator.metrics import Metrics
+from orchestrator.settings import Settings
+from rules.cel import limits
+from rules.diagnostics import RuleErrors
+from rules.load import load_sources
+from rules.reading import action, document, projection, rule
+from streams.backends.open import open_log
+from streams.intake import Intake
+from tests.docs.pages import ROOT, code, table
+
+OPERATING = (ROOT / "docs/operating.md").read_text()
+HTTP = (ROOT / "docs/http.md").read_text()
+RULES = (ROOT / "docs/rules.md").read_text()
+TARGETS = (ROOT / "docs/targets.md").read_text()
+
+
+def function(target: str) -> Callable[..., Any]:
+    module, _, name = target.partition(":")
+    found: Callable[..., Any] = getattr(import_module(f"orchestrator.cli.{module}"), name)
+    return found
+
+
+def test_the_table_of_settings_is_that_of_the_code() -> None:
+    flags = inspect.signature(server).parameters
+    expected = [
+        [
+            f"`{info.validation_alias}`",
+            f"`--{name.replace('_', '-')}`" if name in flags else "-",
+            "none" if info.default in (None, ()) else f"`{info.default}`",
+            info.description,
+        ]
+        for name, info in Settings.model_fields.items()
+    ]
+    assert table(OPERATING, "## Settings") == expected
+
+
+def test_the_table_of_commands_is_that_of_the_code() -> None:
+    expected = []
+    for name, target in COMMANDS.items():
+        said = inspect.getdoc(function(target))
+        assert said, name
+        expected.append([f"`orchestrator {name}`", " ".join(said.split("\n\n")[0].split())])
+    assert table(OPERATING, "## Commands") == expected
+
+
+def test_every_group_of_commands_has_commands() -> None:
+    assert set(GROUPS) == {name.split()[0] for name in COMMANDS if " " in name}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_has_an_example_that_can_be_typed(name: str) -> None:
+    said = inspect.getdoc(function(COMMANDS[name])) or ""
+    (example,) = re.findall(r"^Example: orchestrator (.*)$", said, re.MULTILINE)
+    assert example.startswith(name)
+    command, bound, _ = build().parse_args(example, exit_on_error=False, print_error=False)
+    assert command is function(COMMANDS[name])
+    assert bound.arguments or example == name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_explains_every_parameter(name: str) -> None:
+    said = inspect.getdoc(function(COMMANDS[name])) or ""
+    _, _, parameters = said.partition("\nParameters\n")
+    assert set(re.findall(r"^(\w+)$", parameters, re.MULTILINE)) == set(
+        inspect.signature(function(COMMANDS[name])).parameters
+    )
+
+
+def test_the_table_of_exit_codes_is_that_of_the_code() -> None:
+    there = {str(code) for name, code in vars(exits).items() if name.isupper()}
+    assert {code(row[0]) for row in table(OPERATING, "## Exit codes")} == there | {"130"}
+
+
+def test_the_table_of_metrics_is_that_of_the_code() -> None:
+    metrics = Metrics()
+    log = open_log("memory://", now=lambda: 0)
+    metrics.watch(log, list, lambda: 0, dict, lambda partition: False)
+    expected = {
+        each.name + ("_total" if each.type == "counter" else ""): each.documentation
+        for each in metrics.registry.collect()
+    }
+    log.close()
+    assert {code(row[0]): row[2] for row in table(OPERATING, "## Metrics")} == expected
+
+
+def test_every_route_has_its_part_of_the_page_and_no_other() -> None:
+    from aiohttp import web
+
+    app = web.Application()
+    for resource in (events, imports, projections, commands, keys, partitions, health):
+        resource.add(app)
+    there = {
+        f"{route.method} {route.resource.canonical}"
+        for route in app.router.routes()
+        if route.resource is not None and route.method != "HEAD"
+    }
+    assert set(re.findall(r"^## ([A-Z]+ /\S+)$", HTTP, re.MULTILINE)) == there
+
+
+def test_the_limits_of_the_api_are_those_of_the_code() -> None:
+    said = {row[0]: row[1] for row in table(HTTP, "## Conventions")}
+    default = {name: info.default for name, info in Settings.model_fields.items()}
+    intake = Intake()
+    assert intake.max_ahead is not None
+    assert said == {
+        "request body": f"{default['body_bytes'] >> 20} MiB (`ORCHESTRATOR_MAX_BODY`)",
+        "one event": f"{default['event_bytes'] >> 10} KiB (`ORCHESTRATOR_MAX_EVENT`)",
+        "events of one request": f"{events.MOST:,}",
+        "nesting of `data`": str(intake.max_depth),
+        "`time` ahead of the clock": f"{intake.max_ahead // 60_000_000} minutes",
+        "events that wait for their append": f"{default['queue']:,} (`ORCHESTRATOR_QUEUE`)",
+        "ids of one redrive": f"{commands.MOST:,}",
+    }
+
+
+def test_the_limits_of_expressions_are_those_of_the_code() -> None:
+    assert [row[1] for row in table(RULES, "## CEL profile")] == [
+        f"{limit:,}"
+        for limit in (
+            limits.MAX_TEXT,
+            limits.MAX_NESTING,
+            limits.MAX_NODES,
+            limits.MAX_COMPREHENSIONS,
+            limits.MAX_PATTERN,
+            limits.MAX_STEPS,
+            limits.MAX_CHARACTERS,
+            limits.MAX_ELEMENTS,
+        )
+    ]
+
+
+def test_the_keys_of_targets_and_their_defaults_are_those_of_the_code() -> None:
+    rows = table(TARGETS, "## Keys")
+    fields = {**WebhookModel.model_fields, **LogModel.model_fields}
+    names = {name for name in fields if name != "retry"} | {f"retry.{name}" for name in RetryModel.model_fields}
+    assert {code(row[0]) for row in rows} == names
+    seconds = {"s": 1, "h": 3600}
+    for row in rows:
+        name = code(row[0])
+        model = RetryModel if name.startswith("retry.") else WebhookModel
+        default = model.model_fields[name.removeprefix("retry.")].default
+        if isinstance(default, (int, float)):
+            said = code(row[1])
+            assert float(said.rstrip("sh")) * seconds.get(said[-1], 1) == default, name
+    assert all(f"`{kind}`" in rows[0][2] for kind in LATER_TARGETS)
+
+
+REFUSED = {
+    "a name with `/2`": "events: {a/2: {n: number}}",
+    "a map within a field": "events: {a: {n: {m: number}}}",
+}
+
+
+def refused(where: str, key: str) -> str:
+    """A rule file that holds it."""
+    if key in REFUSED:
+        return REFUSED[key]
+    return {
+        "file": "{0}: 1",
+        "rule": "rules: {{r: {{on: a, {0}: 1, then: [{{alert: x}}]}}}}",
+        "projection": "projections: {{p: {{fold: {{a: {{n: '1'}}}}, {0}: 1}}}}",
+        "command": "rules: {{r: {{on: a, then: [{{command: c, to: log, {0}: 1}}]}}}}",
+    }[where].format(code(key))
+
+
+@pytest.mark.parametrize(("where", "key"), [(row[0], row[1]) for row in table(RULES, "## Not supported yet")])
+def test_what_the_page_calls_not_supported_is_refused_by_that_name(where: str, key: str) -> None:
+    with pytest.raises(RuleErrors) as found:
+        load_sources({"rules.yaml": refused(where, key)})
+    assert "not-supported" in {each.code for each in found.value.diagnostics}
+
+
+def test_the_page_leaves_out_nothing_that_is_refused() -> None:
+    said = {(row[0], row[1].strip("`")) for row in table(RULES, "## Not supported yet")}
+    modules: dict[str, tuple[ModuleType, str]] = {
+        "file": (document, "LATER"),
+        "rule": (rule, "LATER"),
+        "projection": (projection, "LATER"),
+        "command": (action, "_LATER"),
+    }
+    there = {(where, key) for where, (module, name) in modules.items() for key in getattr(module, name)}
+    assert {each for each in said if each[0] in modules and " " not in each[1]} == there
+
+
+def test_every_key_of_a_rule_and_a_projection_is_explained() -> None:
+    parts = " ".join(row[0] + row[1] for row in table(RULES, "## What a rule can say"))
+    assert [key for key in rule.KEYS if f"`{key}" not in parts] == []
+    _, _, about = RULES.partition("\n## Projections\n")
+    assert [key for key in projection.KEYS if key not in about and key != "description"] == []
