@@ -2,8 +2,10 @@
 
 They are remembered by generations: the one that is filling and `WHOLE` before it, so the last 524,288 at least, and
 which these are follows from how many there ever were. So a replay drops the same events, whatever the batches and
-restarts were. They lie one behind the other in buckets of bytes, about 18 in each: a search for eight bytes in 150 is
-cheaper than any table that Python code would probe, and 14 bytes each are less than the 65 of a set.
+restarts were. They lie one behind the other in buckets of bytes, about 36 in each: a search for eight bytes in 290 is
+cheaper than any table that Python code would probe. In front of them is a filter of one byte a place, which holds the
+generation that was there last; a whole run is looked up in it without a line of Python for each, and for three in four
+that ends the search. 16 bytes each, where a set takes 65.
 
 They are state like any other: rows `d<chunk>` of 512 fingerprints, written again and again in a ring, so that a commit
 writes what is new and the rest of one chunk. One thread, the worker's.
@@ -14,6 +16,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import compress
 from operator import sub
 from typing import Final
 
@@ -24,8 +27,11 @@ WHOLE: Final = 8
 CHUNK: Final = 512
 CHUNKS: Final = (WHOLE + 1) * GENERATION // CHUNK + 1
 """One more than may be remembered: the oldest chunk stays whole while the newest fills."""
-BUCKETS: Final = 1 << 15
+BUCKETS: Final = 1 << 14
+PLACES: Final = 1 << 21
+TAGS: Final = 255
 _BUCKET: Final = BUCKETS - 1
+_PLACE: Final = PLACES - 1
 _SIZE: Final = 8
 
 
@@ -39,6 +45,12 @@ class Fingerprints:
         """Of the buckets when this generation began."""
         self._grown: deque[array[int]] = deque()
         """For each whole generation, oldest first, how much of each bucket it is."""
+        self._filter = bytearray(PLACES)
+        """The tag of the last generation that put something there; what is there of one that is forgotten, or whose
+        tag came round again, costs a search in the bucket."""
+        self._living = b""
+        """For each tag, whether its generation is remembered."""
+        self._tag_living()
         self._chunk = b""
         """The last `remembered % CHUNK`."""
         chunks = dict(_unpacked(value) for _, value in rows)
@@ -49,13 +61,12 @@ class Fingerprints:
     def duplicates(self, values: Sequence[int]) -> set[int]:
         """The places in this run of fingerprints that are remembered, or come earlier in the run. Remembers
         nothing."""
-        buckets = self._buckets
-        if (
-            len(set(values)) < len(values)
-            or self.remembered % GENERATION + len(values) > GENERATION
-            or True in [each in buckets[value & _BUCKET] for value, each in zip(values, _split(values), strict=True)]
-        ):
+        if len(set(values)) < len(values) or self.remembered % GENERATION + len(values) > GENERATION:
             return self._one_by_one(values)
+        tags = bytes(map(self._filter.__getitem__, map(_PLACE.__and__, values)))
+        for value in compress(values, tags.translate(self._living)):
+            if value.to_bytes(_SIZE, "little") in self._buckets[value & _BUCKET]:
+                return self._one_by_one(values)
         return set()
 
     def _one_by_one(self, values: Sequence[int]) -> set[int]:
@@ -99,10 +110,12 @@ class Fingerprints:
                 self._chunk = b""
                 if not self.remembered % GENERATION and self.remembered > self._first:
                     self._begin_generation()
-            buckets = self._buckets
+            buckets, places = self._buckets, self._filter
+            tag = _tag(self.remembered // GENERATION)
             part = values[place : place + CHUNK - filled]
             for value, each in zip(part, _split(part), strict=True):
                 buckets[value & _BUCKET] += each
+                places[value & _PLACE] = tag
             self._chunk += array("Q", part).tobytes()
             self.remembered += len(part)
             changes.append(self._row())
@@ -116,10 +129,22 @@ class Fingerprints:
             self._buckets = [bucket[gone:] for bucket, gone in zip(self._buckets, oldest, strict=True)]
             self._first += GENERATION
         self._lengths = array("I", map(len, self._buckets))
+        self._tag_living()
+
+    def _tag_living(self) -> None:
+        living = bytearray(256)
+        for generation in range(self._first // GENERATION, self.remembered // GENERATION + 1):
+            living[_tag(generation)] = 1
+        self._living = bytes(living)
 
     def _row(self) -> Change:
         number = (self.remembered - 1) // CHUNK
         return Change(f"{FINGERPRINTS}{number % CHUNKS:06d}", number.to_bytes(_SIZE, "little") + self._chunk)
+
+
+def _tag(generation: int) -> int:
+    """0 is of places that are empty."""
+    return generation % TAGS + 1
 
 
 def _split(values: Sequence[int]) -> list[bytes]:

@@ -217,14 +217,17 @@ class Emitter:
         slow = call(f"{NAMES[node.operator]}_numbers", left, right)
         if not all(isinstance(code, (ast.Constant, ast.Name, ast.Subscript, ast.Attribute)) for code in (left, right)):
             return slow
+        # Python compares numbers of one kind faster, and counters count by whole numbers
+        whole = isinstance(left, ast.Constant) or isinstance(right, ast.Constant)
+        limit = _SMALL if whole else float(_SMALL)
         tests: list[ast.expr] = []
         if node.operator != "*" and not (_small(left) or _small(right)):
             temporary = self.scope.temporary()
-            tests.append(_bounded(assigned(temporary, left)))
+            tests.append(_bounded(assigned(temporary, left), limit))
             left = name(temporary)
         temporary = self.scope.temporary()
         operator = {"+": ast.Add(), "-": ast.Sub(), "*": ast.Mult()}[node.operator]
-        tests.append(_bounded(assigned(temporary, ast.BinOp(left, operator, right))))
+        tests.append(_bounded(assigned(temporary, ast.BinOp(left, operator, right)), limit))
         test = tests[0] if len(tests) == 1 else ast.BoolOp(ast.And(), tests)
         return ast.IfExp(test, name(temporary), slow)
 
@@ -357,8 +360,8 @@ def _small(code: ast.expr) -> bool:
     return isinstance(code, ast.Constant) and -_SMALL < number(code) < _SMALL
 
 
-def _bounded(code: ast.expr) -> ast.expr:
-    return ast.Compare(ast.Constant(-_SMALL), [ast.Lt(), ast.Lt()], [code, ast.Constant(_SMALL)])
+def _bounded(code: ast.expr, limit: float) -> ast.expr:
+    return ast.Compare(ast.Constant(-limit), [ast.Lt(), ast.Lt()], [code, ast.Constant(limit)])
 
 
 _LITERAL: Mapping[type, Type] = {

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 RUN: Final = """
 cells = ev.cells
 touch = ev.dirty.add
+changed = False
 queue = ev.queue
 tick = ev.tick
 e = events[i]
@@ -59,12 +60,15 @@ try:
             moved = t - LATENESS
             if moved > clock:
                 cell.clock = clock = moved
-                touch(key)
+                changed = True
         if clock < tick:
             clock = tick
         if cell.due < clock:
             ev.expire(key, cell, clock)
         INSIDE
+        if changed:
+            changed = False
+            touch(key)
         if queue:
             ev.drain(key, cell)
         if cell.due < clock:
@@ -154,7 +158,8 @@ class Fused:
         """`(ev, e, key, cell)`: folds and rules, no clocks, no derived events."""
         scope = Variables(self._projections)
         body = self._data(scope, None, None)
-        return function("one", "ev e key cell", body, scope.namespace, "touch = ev.dirty.add\nt = e.time")
+        body = [*body, *quote("if changed:\n    ev.dirty.add(key)")]
+        return function("one", "ev e key cell", body, scope.namespace, "changed = False\nt = e.time")
 
     def _inlined(self) -> list[cel.Node]:
         found = [expression.node for fold in self._hearing.folds for _, expression in fold.fields]

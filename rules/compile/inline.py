@@ -1,7 +1,8 @@
 """Inlined pieces of the fused functions: one fold, one condition.
 
 Each is fast code in a `try` that costs nothing unless it raises, and a call of its exact twin for when it does. The
-code uses the local names of the fused function around it: `ev e key cell t d rows`, `touch`.
+code uses the local names of the fused function around it: `ev e key cell t d rows`, and `changed`, which says
+that the cell has to be committed.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ except _cel_Exception:
 else:
     ASSIGNED
     rows[ID] = row
-    touch(key)
+    changed = True
 """
 
 DELETED: Final = """
 if rows.pop(ID, None) is not None:
-    touch(key)
+    changed = True
 """
 
 WHOLE: Final = f"""

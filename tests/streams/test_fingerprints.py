@@ -26,6 +26,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fingerprints, "WHOLE", 3)
     monkeypatch.setattr(fingerprints, "CHUNKS", 4 * 2 + 1)
     monkeypatch.setattr(fingerprints, "_BUCKET", 15)
+    monkeypatch.setattr(fingerprints, "_PLACE", 255)
+    monkeypatch.setattr(fingerprints, "TAGS", 5)
 
 
 @given(st.lists(st.integers(1, 50)), st.lists(st.integers(1, 50)))
@@ -87,5 +89,5 @@ def test_half_a_million_are_remembered_at_sixteen_bytes_each() -> None:
     assert fresh(known, newest) == []
     assert fresh(known, values[:30_000]) == values[:30_000]
     held = sum(map(sys.getsizeof, known._buckets)) + sys.getsizeof(known._buckets)
-    held += sum(map(sys.getsizeof, known._grown)) + sys.getsizeof(known._lengths)
+    held += sum(map(sys.getsizeof, known._grown)) + sys.getsizeof(known._lengths) + sys.getsizeof(known._filter)
     assert held <= 16 * (len(values) - known._first)
