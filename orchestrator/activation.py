@@ -60,6 +60,17 @@ def activate(log: Log, ruleset: RuleSet, now: Callable[[], int]) -> list[int]:
     return others
 
 
+def without_history(processors: Processors, log: Log, digest: str) -> list[str]:
+    """What of this rule set begins without state in some partition, because the set that is active there does not have
+    it, or means something else by it; nothing for a log that never had rules. Raises as `Processors` does."""
+    before = {active(log, partition) for partition in range(log.info.partitions)} - {"", digest}
+    after = processors(digest)
+    named = {f"projection `{name}`": id for name, id in after.projection_ids.items()}
+    named |= {"{} of rule `{}`".format(*reversed(name.rsplit("/", 1))): id for name, id in after.node_ids.items()}
+    known = [{*old.projection_ids.values(), *old.node_ids.values()} for old in map(processors, sorted(before))]
+    return [name for name, id in named.items() if any(id not in ids for ids in known)]
+
+
 def active(log: Log, partition: int) -> str:
     """The digest of the rule set that the partition's last commit left active; "" for none."""
     row = log.rows(partition, RULES, [PARTITION]).get(PARTITION)

@@ -29,6 +29,7 @@ _PLAIN: Final = {
     "late": ("orchestrator_late_events", "Events that came before their key's clock."),
     "duplicates": ("orchestrator_duplicate_events", "Events whose source and id were seen before."),
     "parked": ("orchestrator_parked_events", "Events that could not be evaluated."),
+    "looped": ("orchestrator_looped_outputs", "Actions and derived events left out, taken for a loop."),
     "ticks": ("orchestrator_ticks", "Ticks evaluated."),
 }
 _LABELLED: Final = {

@@ -176,5 +176,5 @@ def _problem(found: dict[str, Any], given: dict[str, Any]) -> str:
     shown = f"--{field.replace('_', '-')}" if field in given else variable
     remedy = _REMEDIES.get(found["type"])
     if remedy is not None:
-        text = f"{text[:1].lower()}{text[1:]}; {remedy.format(**found.get('ctx', {}))}"
+        text = remedy.format(**found.get("ctx", {}))
     return f"{shown}={found['input']}: {text}"

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from orchestrator.activation import Processors, activate
+from orchestrator.activation import Processors, activate, without_history
 from orchestrator.settings import Settings
 from orchestrator.threads import Part
 from projections.feeder import Feeder
@@ -71,9 +71,9 @@ class Engine:
         self.log: Log = wrap(open_log(settings.log, partitions=settings.partitions, now=self.now))
         try:
             self.processors = Processors(self.log)
-            self.activated = activate(self.log, ruleset, self.now)
             self.ruleset = ruleset
             self._processor = self._compiled(ruleset)
+            self.activated = self._activate()
             self.store = QueryStore(
                 query_path(settings.log),
                 self.log.info,
@@ -108,6 +108,18 @@ class Engine:
     def _compiled(self, ruleset: RuleSet) -> RulesProcessor:
         self.log.put_document(ruleset.digest, ruleset.document)
         return self.processors(ruleset.digest)
+
+    def _activate(self) -> list[int]:
+        """The partitions in which another rule set was active."""
+        changed = without_history(self.processors, self.log, self.ruleset.digest)
+        partitions = activate(self.log, self.ruleset, self.now)
+        if partitions:
+            _log.info("rules activated", ruleset=self.ruleset.name, digest=self.ruleset.digest, partitions=partitions)
+        if changed and partitions:
+            _log.warning(
+                "changed or new parts of the rules begin empty, and what their old form kept is left", parts=changed
+            )
+        return partitions
 
     def start(self) -> None:
         self._feeder.start()

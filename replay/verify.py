@@ -86,9 +86,13 @@ class Verification:
             return f"What is stored is not what the events make of it.\n{self.difference.text()}"
         found = self.document()
         return (
-            f"Clean: {found['events']:,} events replayed, {found['rows']:,} rows and {found['commands']:,} commands "
-            f"are as stored, in {len(self.partitions)} partitions."
+            f"Clean: {_count(found['events'], 'event')} replayed, {_count(found['rows'], 'row')} and "
+            f"{_count(found['commands'], 'command')} are as stored, in {_count(len(self.partitions), 'partition')}."
         )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def verify(

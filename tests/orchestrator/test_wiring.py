@@ -4,6 +4,7 @@ import time
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from orchestrator.settings import load
 from orchestrator.wiring import Engine
@@ -18,6 +19,15 @@ projections:
   totals:
     fold:
       paid: {amount: event.data.amount}
+"""
+
+
+DEADLINE = """
+rules:
+  late:
+    on: paid
+    after: 1d
+    then: [{command: look, to: log}]
 """
 
 
@@ -81,7 +91,20 @@ def test_changed_rules_are_activated_and_a_changed_projection_begins_empty(engin
     first.log.append([Append(partition_of("A", 3), [paid("A", 7)])])
     wait_for(lambda: row(first, "A"))
     engine.stop()
-    second = engine(RULES.replace("event.data.amount", "event.data.amount * 2"))
+    with capture_logs() as logs:
+        second = engine(RULES.replace("event.data.amount", "event.data.amount * 2"))
     assert second.activated == [0, 1, 2]
+    assert [each["parts"] for each in logs if "begin empty" in each["event"]] == [["projection `totals`"]]
     second.log.append([Append(partition_of("A", 3), [paid("A", 8)])])
     assert wait_for(lambda: row(second, "A")) == {"amount": 16}
+
+
+def test_rules_that_mean_the_same_keep_what_they_know(engine):
+    first = engine(RULES + DEADLINE)
+    first.log.append([Append(partition_of("A", 3), [paid("A", 7)])])
+    wait_for(lambda: row(first, "A"))
+    engine.stop()
+    with capture_logs() as logs:
+        second = engine(RULES + DEADLINE.replace("after: 1d", "after: 2d") + "# a remark\n")
+    assert row(second, "A") == {"amount": 7}
+    assert [each["parts"] for each in logs if "begin empty" in each["event"]] == [["deadline of rule `late`"]]
