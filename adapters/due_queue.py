@@ -100,6 +100,10 @@ class DueQueues:
         """Targets with something due."""
         return frozenset(target for target, queue in self._queues.items() if queue.ready(now))
 
+    def dry(self, now: int) -> bool:
+        """Whether a target has nothing due in memory and may have on disk: it takes a `refill` to know."""
+        return any(queue.wants_more(now) and not queue.ready(now) for queue in self._queues.values())
+
     def next_due(self, now: int) -> int:
         """When another target will be ready, NEVER if none will."""
         return min((queue.next_due for queue in self._queues.values() if not queue.ready(now)), default=NEVER)

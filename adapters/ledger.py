@@ -137,7 +137,11 @@ def document(command: Command) -> dict[str, Any]:
 
 
 def _moment(micros: int) -> str | None:
-    return rfc3339.format(micros) if micros else None
+    """None for never, and for what no text can say: a retry may be due beyond the year 9999."""
+    try:
+        return rfc3339.format(micros) if micros else None
+    except OverflowError:
+        return None
 
 
 def _decode(name: str, value: bytes) -> Entry | int:

@@ -20,8 +20,9 @@ import msgspec
 
 from adapters import ledger, results
 from adapters.due_queue import DueQueues, Key
-from adapters.errors import DeliveryError, FencedError, UnknownCommandError, WrongStateError
+from adapters.errors import DeliveryError, FencedError, UnknownCommandError
 from adapters.ledger import OPEN, Entry, State
+from adapters.requests import Check, can_cancel, can_redrive, no_target
 from adapters.retry import RetryPolicy
 from adapters.turn import Ack, Bounds, Turn, Want
 from adapters.work import Verdict, Work
@@ -32,6 +33,8 @@ from streams.state import NEVER
 
 DURABLE_WAIT: Final = 50_000
 """Microseconds until a command whose cause is not durable yet is looked at again."""
+FORGOTTEN: Final = 1_000
+"""Leases that are over may stay in the heap of deadlines, so many more than run: one slow lease holds back the rest."""
 MISMATCHES: Final = 3
 """Commits in a row that did not fit what is stored, before it counts as a fault."""
 
@@ -73,8 +76,8 @@ class Delivery:
     def _forget(self) -> None:
         self._queues = DueQueues(self._targets, self._bounds)
         self._in_flight: dict[str, Entry] = {}
-        self._deadlines: list[tuple[int, str, int]] = []
-        """Heap of (deadline, id, attempt); what is no longer in flight so is skipped."""
+        self._deadlines: list[tuple[int, str]] = []
+        """Heap of (deadline, id) of leases; those that are over are skipped, and dropped when they are the most."""
         self._staged: dict[str, Entry] = {}
         self._events: list[Event] = []
         self._turn = Turn()
@@ -97,22 +100,18 @@ class Delivery:
         told, self._finished = self._finished, Turn()
         told.ready = self._queues.ready(now) - held
         told.next_at = min(self._queues.next_due(now), self._next_deadline(), now + DURABLE_WAIT if held else NEVER)
-        told.more = more or self._stale
+        told.more = more or self._stale or self._queues.dry(now)
         return told
 
     def find(self, ids: Sequence[str]) -> dict[str, Entry]:
         """Those of these commands that this partition decided, as they are stored."""
-        found = self._log.rows(self._partition, ledger.DELIVERY, ids)
+        found = self._log.rows(self._partition, ledger.DELIVERY, [id for id in ids if id != ledger.CURSOR])
         return {id: ledger.entry(id, value) for id, value in found.items()}
 
     def redrive(self, ids: Sequence[str], now: int) -> None:
         """Parked commands become pending, all or none; their attempts count on. Raises UnknownCommandError and
         WrongStateError."""
-
-        entries = self._stored(ids, (State.PARKED,), "only parked commands are redriven")
-        for entry in entries:
-            if entry.command.to not in self._targets:
-                raise WrongStateError(entry.command.id, entry.state, _no_target(entry.command.to))
+        entries = self._stored(ids, can_redrive(self._targets))
         self._stale = True
         for entry in entries:
             entry.attempts_before, entry.round_began = entry.attempts, 0
@@ -125,8 +124,7 @@ class Delivery:
     def cancel(self, ids: Sequence[str], reason: str, now: int) -> None:
         """Commands that wait or are parked are never sent, all or none. Raises UnknownCommandError and
         WrongStateError."""
-        waiting = (State.PENDING, State.RETRYING, State.PARKED)
-        entries = self._stored(ids, waiting, "only what waits or is parked can be cancelled")
+        entries = self._stored(ids, can_cancel)
         self._stale = True
         for entry in entries:
             self._queues.remove(entry)
@@ -137,17 +135,16 @@ class Delivery:
             self._count("cancelled", entry)
         self._end_at_once()
 
-    def _stored(self, ids: Sequence[str], states: Sequence[State], remedy: str) -> list[Entry]:
-        """These entries, all in one of these states."""
+    def _stored(self, ids: Sequence[str], check: Check) -> list[Entry]:
+        """These entries, all of which passed the check."""
         self._begin()
         self._stale = False  # nothing is changed before all is checked
         entries = self.find(list(dict.fromkeys(ids)))
         for id in ids:
             if id not in entries:
                 raise UnknownCommandError(id)
-        for id, entry in entries.items():
-            if entry.state not in states:
-                raise WrongStateError(id, entry.state, remedy)
+        for entry in entries.values():
+            check(entry)
         return list(entries.values())
 
     # -- one turn, step by step
@@ -175,7 +172,7 @@ class Delivery:
     def _meet(self, entry: Entry, now: int) -> bool:
         """Whether an entry read from disk may be queued."""
         if entry.command.to not in self._targets:
-            self._park(entry, _no_target(entry.command.to), now)
+            self._park(entry, no_target(entry.command.to), now)
             return False
         if entry.state is State.IN_FLIGHT and entry.epoch == self._lease.epoch and entry.deadline > now:
             self._hold(entry)
@@ -187,7 +184,8 @@ class Delivery:
         entry = self._staged.get(work.id) or self._in_flight.get(work.id) or self.find([work.id]).get(work.id)
         if entry is None or entry.state not in OPEN:
             return False
-        held = entry.state is State.IN_FLIGHT and entry.attempts == work.attempt
+        lease = (entry.attempts, entry.deadline)
+        held = entry.state is State.IN_FLIGHT and lease == (work.attempt, work.deadline)
         if not held and outcome.verdict is not Verdict.DONE:
             return False  # somebody else has it now; but that it was done is true whoever says so
         self._in_flight.pop(work.id, None)
@@ -222,7 +220,7 @@ class Delivery:
     def _try_again(self, entry: Entry, reason: str, retry_after: float | None, now: int) -> None:
         policy = self._targets.get(entry.command.to)
         if policy is None:
-            self._park(entry, _no_target(entry.command.to), now)
+            self._park(entry, no_target(entry.command.to), now)
             return
         delay = policy.delay(entry.round_attempts, retry_after, self._chance)
         why = policy.exhausted(entry.round_attempts, (now - entry.round_began) / 1e6, delay)
@@ -257,13 +255,14 @@ class Delivery:
 
     def _next_deadline(self) -> int:
         heap = self._deadlines
-        while heap:
-            deadline, id, attempt = heap[0]
-            entry = self._in_flight.get(id)
-            if entry is not None and entry.attempts == attempt:
-                return deadline
+        while heap and not self._runs(heap[0]):
             heappop(heap)
-        return NEVER
+        return heap[0][0] if heap else NEVER
+
+    def _runs(self, lease: tuple[int, str]) -> bool:
+        """Whether it is neither answered nor, having been given back, replaced by a later one."""
+        entry = self._in_flight.get(lease[1])
+        return entry is not None and entry.deadline == lease[0]
 
     def _take_in(self, now: int) -> bool:
         first, outputs = self._log.outputs(self._partition, self._read, self._bounds.page)
@@ -283,7 +282,7 @@ class Delivery:
             elif command.to in self._targets:
                 self._queues.add(entry)
             else:
-                self._park(entry, _no_target(command.to), now)
+                self._park(entry, no_target(command.to), now)
             self._count("taken_in", entry)
         self._read = first + len(outputs) - 1
         return len(outputs) >= self._bounds.page
@@ -328,7 +327,9 @@ class Delivery:
 
     def _hold(self, entry: Entry) -> None:
         self._in_flight[entry.command.id] = entry
-        heappush(self._deadlines, (entry.deadline, entry.command.id, entry.attempts))
+        heappush(self._deadlines, (entry.deadline, entry.command.id))
+        if len(self._deadlines) > 2 * len(self._in_flight) + FORGOTTEN:
+            self._deadlines = sorted(filter(self._runs, self._deadlines))
 
     def _count(self, what: str, entry: Entry) -> None:
         name = f"{what}|{entry.command.to}"
@@ -378,7 +379,3 @@ class Delivery:
         answered = {ack for ack, _ in turn.answers}
         self._acks = [ack for ack in self._acks if ack not in answered]
         self._finished.merge(turn)
-
-
-def _no_target(target: str) -> str:
-    return f"there is no target `{target}`: declare it in the targets file, restart, and redrive"

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, Protocol
 
 
 class Work(NamedTuple):
-    """One attempt at one command. `id` and `attempt` together name the lease."""
+    """One attempt at one command. `id`, `attempt` and `deadline` together name the lease: an attempt that was given
+    back untried is given away again under the same number."""
 
     id: str
     attempt: int

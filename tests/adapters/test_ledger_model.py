@@ -1,0 +1,258 @@
+"""The ledger against a model, in any order of what can happen to it: commands are decided, turns taken, leases answered
+in every way or not at all, clocks moved, owners replaced, commits and reads failed before or after they happened.
+
+The model knows of each command how often it was given away, what was answered and accepted, and when it may come next.
+In the end everything works and every command finds its end.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from adapters.errors import WrongStateError
+from adapters.ledger import OPEN, State
+from adapters.retry import RetryPolicy
+from adapters.turn import Ack, Bounds, Turn, Want
+from adapters.work import Outcome, Verdict, Work
+from streams.backends.open import open_log
+from streams.log import LogUnavailable
+from tests.adapters.world import World
+from tests.conformance.backends import SMALL, Clock
+
+POLICIES = {
+    "police": RetryPolicy(initial=1.0, factor=2.0, max=8.0, attempts=3, elapsed=3_600.0),
+    "bank": RetryPolicy(initial=10.0, factor=1.0, max=10.0, attempts=1_000, elapsed=60.0),
+}
+TARGETS = st.sampled_from(["police", "police", "bank", "nobody"])
+SETTLED = {State.DONE, State.CANCELLED, State.SHADOW}
+
+
+class Model(RuleBasedStateMachine):
+    url = "memory://"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.clock = Clock()
+        url = self.url.replace("FOLDER", str(self.folder))
+        self.log = open_log(url, partitions=1, now=self.clock, limits=SMALL)
+        self.chances: list[float] = []
+        bounds = Bounds(page=3, capacity=3, scan=1_000, unsaved=2)
+        self.world = World(self.log, self.clock, POLICIES, bounds, chance=self._chance)
+        self.number = 0
+        self.held: list[Work] = []
+        """Given away, and not answered by the test."""
+        self.unheard: list[Ack] = []
+        """Answered by the test, and the answer's answer has not come."""
+        self.given: Counter[str] = Counter()
+        self.returned: Counter[str] = Counter()
+        self.not_before: dict[str, int] = {}
+        self.redriven: set[str] = set()
+        self.lost = 0
+        """Owners replaced: leases that were stored may never have been handed out."""
+
+    def _chance(self) -> float:
+        return self.chances.pop() if self.chances else 0.5
+
+    # -- what happens
+
+    @rule(count=st.integers(1, 7), to=TARGETS, shadow=st.booleans() | st.just(False))
+    def decide(self, count: int, to: str, shadow: bool) -> None:
+        names = [f"c{number:04}" for number in range(self.number, self.number + count)]
+        self.number += count
+        self.world.decide(*names, to=to, shadow=shadow)
+
+    @precondition(lambda self: self.number)
+    @rule(data=st.data())
+    def decide_again(self, data: st.DataObject) -> None:
+        command = data.draw(st.sampled_from(sorted(self.world.decided)))
+        self.world.decide(command)
+
+    @rule(
+        to=st.sampled_from(sorted(POLICIES)),
+        limit=st.integers(0, 5),
+        ttl=st.sampled_from([0.5, 5.0, 60.0]),
+        chances=st.lists(st.floats(0, 0.999), max_size=3),
+        fails=st.sampled_from(["", "", "", "before", "after", "rows", "due", "outputs"]),
+        data=st.data(),
+    )
+    def turn(self, to: str, limit: int, ttl: float, chances: list[float], fails: str, data: st.DataObject) -> None:
+        acks: list[Ack] = []
+        if self.held:
+            works = data.draw(st.lists(st.sampled_from(self.held), max_size=4))  # one of them also twice
+            acks = [Ack(work, data.draw(OUTCOMES)) for work in works]
+        for ack in acks:
+            if ack.work in self.held:
+                self.held.remove(ack.work)
+        self.unheard += acks
+        self.chances = chances
+        if fails in ("before", "after"):
+            self.world.log.commit_fails = fails
+        else:
+            self.world.log.reading_fails = fails
+        self._turn(acks, [Want(to, limit, ttl)] if limit else [])
+
+    @rule(seconds=st.sampled_from([0.001, 0.4, 1.0, 6.0, 20.0, 100.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    @rule()
+    def another_owner_takes_over(self) -> None:
+        self.world.restart()
+        unheard = Counter(ack.work.id for ack in self.unheard)
+        self.unheard.clear()
+        self.held.clear()
+        self.lost += 1
+        stored = self.world.entries()
+        for id, entry in stored.items():
+            assert entry.attempts >= self.given[id] - self.returned[id] - unheard[id]
+            if entry.state is State.IN_FLIGHT:
+                self.not_before.pop(id, None)  # the lease of the one before is over
+            self.given[id], self.returned[id] = entry.attempts, 0
+
+    @precondition(lambda self: self.number)
+    @rule(data=st.data())
+    def somebody_redrives(self, data: st.DataObject) -> None:
+        self._ask(data, State.PARKED, lambda names: self.world.delivery.redrive(names, self.clock()))
+
+    @precondition(lambda self: self.number)
+    @rule(data=st.data())
+    def somebody_cancels(self, data: st.DataObject) -> None:
+        self._ask(data, State.RETRYING, lambda names: self.world.delivery.cancel(names, "by hand", self.clock()))
+
+    def _ask(self, data: st.DataObject, state: State, act: Any) -> None:
+        before = {id: entry.state for id, entry in self.world.entries().items()}
+        fitting = [id for id, found in before.items() if found is state and id in self.world.decided]
+        if not fitting:
+            return
+        names = data.draw(st.lists(st.sampled_from(sorted(fitting)), min_size=1, max_size=3, unique=True))
+        try:
+            act(names)
+        except WrongStateError:
+            # What was unfinished is finished first, and may have changed them; then nothing is done.
+            after = {id: entry.state for id, entry in self.world.entries().items()}
+            assert any(after[id] is not state for id in names) or any(
+                self.world.decided[id].to not in POLICIES for id in names
+            )
+            return
+        self.redriven.update(names)
+        for name in names:
+            self.not_before.pop(name, None)
+
+    # -- what must be true of it
+
+    def _turn(self, acks: list[Ack], wants: list[Want]) -> Turn | None:
+        try:
+            turn = self.world.delivery.turn(self.clock(), acks, wants)
+        except LogUnavailable:
+            return None
+        finally:
+            self.world.log.commit_fails = self.world.log.reading_fails = ""
+        stored = self.world.entries()
+        for ack, changed in turn.answers:
+            self.unheard.remove(ack)
+            self._answered(ack, changed, stored[ack.work.id].state)
+        for work in turn.works:
+            self._handed_out(work)
+        for target in POLICIES:
+            waiting = [entry for entry in stored.values() if entry.command.to == target and entry.state in OPEN]
+            due = [entry for entry in waiting if entry.state is not State.IN_FLIGHT and entry.due <= self.clock()]
+            assert not due or target in turn.ready or turn.more, "what is due must not be forgotten"
+            if waiting and target not in turn.ready and not turn.more:
+                assert turn.next_at < 2**62, "there will be something to do, and nobody would come"
+        return turn
+
+    def _answered(self, ack: Ack, changed: bool, state: State) -> None:
+        id, verdict = ack.work.id, ack.outcome.verdict
+        if verdict is Verdict.DONE:
+            assert changed or state not in OPEN or id in self.redriven
+        if not changed:
+            return
+        if verdict is Verdict.RETURNED:
+            self.returned[id] += 1
+        if verdict is Verdict.RETRY and (wait := ack.outcome.retry_after) is not None and state is State.RETRYING:
+            entry = self.world.entry(id)
+            assert entry.due >= entry.last_attempt + int(wait * 1e6)
+
+    def _handed_out(self, work: Work) -> None:
+        assert work.id in self.world.decided
+        assert not self.world.decided[work.id].shadow
+        others = [held for held in self.held if held.id == work.id and held.deadline > self.clock()]
+        assert not others, "two workers have it"
+        assert self.clock() >= self.not_before.get(work.id, 0)
+        self.given[work.id] += 1
+        self.held.append(work)
+
+    @invariant()
+    def the_ledger_and_the_events_tell_one_story(self) -> None:
+        told = Counter(self.world.told())
+        for id, entry in self.world.entries().items():
+            assert told[("succeeded", id)] == (entry.state is State.DONE)
+            assert told[("cancelled", id)] == (entry.state is State.CANCELLED)
+            assert told[("parked", id)] == entry.parked
+            unheard = sum(ack.work.id == id for ack in self.unheard)
+            assert entry.attempts >= self.given[id] - self.returned[id] - unheard
+            limit = POLICIES[entry.command.to].attempts if entry.command.to in POLICIES else 0
+            assert entry.round_attempts <= limit
+            if entry.state is State.RETRYING:
+                assert not entry.last_attempt or entry.due - entry.last_attempt <= 86_400_000_000
+                self.not_before[id] = entry.due
+        assert len({event.id for event in self.world.results()}) == len(self.world.results())
+
+    def teardown(self) -> None:
+        try:
+            self._ends()
+        finally:
+            self.log.close()
+            shutil.rmtree(self.folder)
+
+    def _ends(self) -> None:
+        """Nothing fails any more: every command finds its end, whatever happened before."""
+        for _ in range(200):
+            acks = [Ack(work, Outcome(Verdict.DONE)) for work in self.held]
+            self.held.clear()
+            self.unheard += acks
+            turn = self._turn(acks, [Want(target, 5, 60.0) for target in POLICIES])
+            assert turn is not None
+            if not (turn.works or turn.more or turn.ready):
+                if turn.next_at >= 2**62:
+                    break
+                self.clock.now = max(self.clock.now, turn.next_at)
+        stored = self.world.entries()
+        assert stored.keys() == self.world.decided.keys()
+        assert {entry.state for entry in stored.values()} <= SETTLED | {State.PARKED}
+        assert not self.unheard
+        for id, entry in stored.items():
+            if entry.state is State.DONE and not self.lost:
+                assert self.given[id] > 0
+            if entry.command.to == "nobody" and not entry.command.shadow:
+                assert entry.state in (State.PARKED, State.CANCELLED)
+        self.the_ledger_and_the_events_tell_one_story()
+
+
+OUTCOMES = st.one_of(
+    st.just(Outcome(Verdict.DONE, result={"ok": True})),
+    st.builds(lambda wait: Outcome(Verdict.RETRY, "busy", retry_after=wait), st.none() | st.floats(0, 50)),
+    st.just(Outcome(Verdict.FINAL, "HTTP 400")),
+    st.just(Outcome(Verdict.RETURNED)),
+)
+
+
+class OnDisk(Model):
+    url = "sqlite:///FOLDER/log.db?synchronous=normal"
+
+
+def test_in_any_order_of_events_every_command_is_delivered_and_told_once() -> None:
+    run_state_machine_as_test(Model, settings=settings(max_examples=60, stateful_step_count=40))
+
+
+def test_the_same_holds_on_disk() -> None:
+    run_state_machine_as_test(OnDisk, settings=settings(max_examples=10, stateful_step_count=40))
