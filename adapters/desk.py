@@ -85,6 +85,11 @@ class Desk:
         loop = self.loops.get(work.partition)
         return loop is not None and loop.open
 
+    def withdraw(self, partition: int) -> None:
+        """Gives back what lies ready of a partition."""
+        for target, spare in self._spare.items():
+            self._give_back(target, [work for work in spare if work.partition == partition])
+
     # -- for the loops of the partitions
 
     def claim(self, loop: PartitionLoop, everything: bool) -> list[Want]:
@@ -123,7 +128,7 @@ class Desk:
                 _ = self.acknowledge(work, RETURNED)
 
     def _free(self, target: str) -> int:
-        return sum(request.limit for request in self._requests[target]) - self._claimed[target]
+        return sum(request.limit for request in self._requests.get(target, ())) - self._claimed[target]
 
     def _call(self, target: str) -> None:
         """Wakes the partitions that have what is asked for."""

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from adapters.adapter import Adapter
 from adapters.desk import Desk
@@ -21,6 +21,7 @@ from adapters.errors import DeliveryError, UnknownCommandError
 from adapters.ledger import Entry
 from adapters.partition_loop import Pace, PartitionLoop
 from adapters.processor import Delivery
+from adapters.requests import Check, can_cancel, can_redrive
 from adapters.target import Target
 from adapters.turn import Bounds, Turn
 from adapters.work import Outcome, Verdict, Work
@@ -30,6 +31,8 @@ from streams.log import Lease, Log
 REOPEN: Final = 1.0
 """Seconds until workers that failed begin again, doubled up to LONGEST_REOPEN."""
 LONGEST_REOPEN: Final = 30.0
+CLOSING: Final = 5.0
+"""Seconds that an adapter may take to close after another could not be opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +70,13 @@ class Engine:
         self._problems: dict[str, str] = {}
         self._desk = Desk(self._targets, self._turned, self._turn_failed)
         self._deliveries: dict[int, Delivery] = {}
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._tasks: dict[PartitionLoop, asyncio.Task[None]] = {}
         self._workers: dict[str, Workers] = {}
         self._adapters: dict[str, Adapter] = {}
         self._restarts: dict[int, asyncio.TimerHandle] = {}
         self._pools: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
         self._threads = ThreadPoolExecutor(self._options.threads, "delivery")
 
     # -- life
@@ -84,7 +88,7 @@ class Engine:
             for target in self._targets.values():
                 self._adapters[target.name] = target.open()
         except BaseException:
-            await self._close_adapters()
+            await self._close_adapters(CLOSING)
             raise
         for name, adapter in self._adapters.items():
             workers = self._workers[name] = Workers(
@@ -108,26 +112,35 @@ class Engine:
         assert self._loop is not None, "open it first"
         self._loop.call_soon_threadsafe(self._notify, partition)
 
-    async def stop(self, partition: int, timeout: float = 10.0) -> None:
+    def stop(self, partition: int, timeout: float = 10.0) -> Coroutine[Any, Any, None]:
         """Stops delivering from a partition: what waits is given back, what is being sent may end within `timeout`
-        seconds, and what became of it is stored. The lease is the caller's to release, afterwards."""
+        seconds, and what became of it is stored. The lease is the caller's to release, afterwards.
+
+        Nothing more is leased from the moment of the call, in the event loop; awaiting it does the rest. What is
+        started after the call, with a later lease, is not touched."""
         if (restart := self._restarts.pop(partition, None)) is not None:
             restart.cancel()
         loop = self._desk.loops.get(partition)
+        if loop is not None:
+            loop.open = False
+        return self._stop(partition, loop, timeout)
+
+    async def _stop(self, partition: int, loop: PartitionLoop | None, timeout: float) -> None:
         if loop is None:
             return
-        loop.open = False
+        self._desk.withdraw(partition)
         await asyncio.gather(*(workers.stop(partition, timeout) for workers in self._workers.values()))
         await self._end(loop, timeout)
 
     async def close(self, timeout: float = 10.0) -> None:
         """Stops all partitions and closes all targets, within about twice `timeout` seconds."""
+        self._closed = True
         for pool in self._pools:
             pool.cancel()
         await asyncio.gather(*self._pools, return_exceptions=True)
         await asyncio.gather(*(self.stop(partition, timeout) for partition in {*self._desk.loops, *self._restarts}))
         await asyncio.gather(*(workers.stop(None, 0.0) for workers in self._workers.values()))
-        await self._close_adapters()
+        await self._close_adapters(timeout)
         self._threads.shutdown(wait=False)
 
     # -- looking and acting
@@ -149,16 +162,21 @@ class Engine:
         return self._desk.acknowledge(work, outcome)
 
     async def redrive(self, ids: Iterable[str]) -> None:
-        """Parked commands become pending; checked all before any is changed. Raises UnknownCommandError,
-        WrongStateError, LogUnavailable."""
-        await self._act(list(ids), lambda delivery, mine: delivery.redrive(mine, self._now()))
+        """Parked commands become pending; all are checked before any is changed. Raises UnknownCommandError,
+        WrongStateError, LogUnavailable, DeliveryError. Each partition has a commit of its own: if something comes
+        between them, those of one may be pending and those of another not."""
+        check = can_redrive(self._targets)
+        await self._act(list(ids), check, lambda delivery, mine: delivery.redrive(mine, self._now()))
 
     async def cancel(self, ids: Iterable[str], reason: str) -> None:
         """What waits or is parked is never sent. Raises as `redrive` does."""
-        await self._act(list(ids), lambda delivery, mine: delivery.cancel(mine, reason, self._now()))
+        await self._act(list(ids), can_cancel, lambda delivery, mine: delivery.cancel(mine, reason, self._now()))
 
-    async def _act(self, ids: Sequence[str], act: Callable[[Delivery, Sequence[str]], None]) -> None:
+    async def _act(self, ids: Sequence[str], check: Check, act: Callable[[Delivery, Sequence[str]], None]) -> None:
         places = await self._find(ids)
+        for entries in places.values():
+            for entry in entries.values():
+                check(entry)
         for partition, entries in places.items():
             loop = self._desk.loops.get(partition)
             if loop is None:
@@ -185,14 +203,16 @@ class Engine:
         partition = lease.partition
         if (restart := self._restarts.pop(partition, None)) is not None:
             restart.cancel()
-        if (task := self._tasks.pop(partition, None)) is not None:
-            task.cancel()  # of an older epoch: what it would store is refused anyway
+        if self._closed:
+            return
+        if (older := self._desk.loops.get(partition)) is not None:
+            self._tasks[older].cancel()  # of an older epoch: what it would store is refused anyway
         policies = {name: target.retry for name, target in self._targets.items()}
         delivery = Delivery(self._log, lease, policies, self._chance, self._options.bounds)
         loop = PartitionLoop(partition, delivery, self._desk, self._threads, self._now, self._options.pace)
         self._deliveries[partition] = delivery
         self._desk.loops[partition] = loop
-        task = self._tasks[partition] = asyncio.create_task(loop.run())
+        task = self._tasks[loop] = asyncio.create_task(loop.run())
         task.add_done_callback(lambda task: self._ended(lease, loop, task))
 
     def _notify(self, partition: int) -> None:
@@ -200,7 +220,7 @@ class Engine:
             loop.notify()
 
     async def _end(self, loop: PartitionLoop, timeout: float) -> None:
-        task = self._tasks.get(loop.partition)
+        task = self._tasks.get(loop)
         loop.close()
         if task is not None:
             await asyncio.wait((task,), timeout=timeout)
@@ -209,15 +229,15 @@ class Engine:
 
     def _ended(self, lease: Lease, loop: PartitionLoop, task: asyncio.Task[None]) -> None:
         partition = lease.partition
+        del self._tasks[loop]
         ours = self._desk.loops.get(partition) is loop
         if ours:
             del self._desk.loops[partition], self._deliveries[partition]
-            self._tasks.pop(partition, None)
             self._problems.pop(_partition(partition), None)
         if not task.cancelled() and (error := task.exception()) is not None:
             assert isinstance(error, Exception), error
             self._fail(_partition(partition), error)
-            if ours:
+            if ours and not self._closed:
                 again = asyncio.get_running_loop().call_later(REOPEN, self._start, lease)
                 self._restarts[partition] = again
 
@@ -254,10 +274,11 @@ class Engine:
         self._problems[where] = f"{type(error).__name__}: {error}"
         self._report(where, error)
 
-    async def _close_adapters(self) -> None:
+    async def _close_adapters(self, timeout: float) -> None:
         for name, adapter in self._adapters.items():
             try:
-                await adapter.close()
+                async with asyncio.timeout(timeout):
+                    await adapter.close()
             except Exception as error:
                 self._fail(_target(name), error)
         self._adapters.clear()

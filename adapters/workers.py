@@ -21,6 +21,9 @@ MOST_AHEAD: Final = 256
 WAIT: Final = 30.0
 """Seconds that one request for work waits."""
 SMOOTHING: Final = 0.2
+SLACK: Final = 1.0
+"""Seconds that an attempt may take beyond the target's timeout, which the adapter keeps itself, before it is ended."""
+BREAKING_OFF: Final = 1.0
 BROKEN_OFF: Final = Outcome(Verdict.RETRY, "the server stopped while it was being sent")
 
 
@@ -47,6 +50,8 @@ class Workers:
         self._failed = failed
         self._slots = asyncio.Semaphore(target.concurrency)
         self._tasks: dict[asyncio.Task[None], Work] = {}
+        self._untouched: set[Work] = set()
+        """Of tasks that have not taken their first step: one that is cancelled before it never runs at all."""
         self._sending: set[Work] = set()
         self._room = asyncio.Event()
         self._mean = target.timeout
@@ -62,11 +67,13 @@ class Workers:
             for work in await self._source.lease(self._target.name, max(room, 1), self._ttl, WAIT):
                 task = asyncio.create_task(self._work(work))
                 self._tasks[task] = work
+                self._untouched.add(work)
                 task.add_done_callback(self._ended)
 
     async def stop(self, partition: int | None, timeout: float) -> None:
         """Gives back what waits, finishes within `timeout` seconds what is being sent, breaks off the rest; of one
-        partition, or (None) of all. Everything is acknowledged when it returns, though it may not be stored."""
+        partition, or (None) of all. Everything is acknowledged when it returns, though it may not be stored; but what
+        an adapter does that does not heed being cancelled is left to itself after BREAKING_OFF seconds."""
         mine = [task for task, work in self._tasks.items() if partition in (None, work.partition)]
         for task in mine:
             if self._tasks[task] not in self._sending:
@@ -76,7 +83,7 @@ class Workers:
             for task in late:
                 task.cancel()
             if late:
-                await asyncio.wait(late)
+                await asyncio.wait(late, timeout=BREAKING_OFF)
 
     def _ahead(self) -> int:
         """How many to hold, those being sent included."""
@@ -84,13 +91,17 @@ class Workers:
         return self._target.concurrency + min(int(self._target.concurrency * AHEAD / each), MOST_AHEAD)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        del self._tasks[task]
+        work = self._tasks.pop(task)
         self._room.set()
+        if work in self._untouched:
+            self._untouched.discard(work)
+            _ = self._source.acknowledge(work, RETURNED)
         if not task.cancelled() and (error := task.exception()) is not None:
             assert isinstance(error, Exception), error
             self._failed(error)
 
     async def _work(self, work: Work) -> None:
+        self._untouched.discard(work)
         outcome = RETURNED
         try:
             if await self._slot(work):
@@ -108,7 +119,7 @@ class Workers:
 
     async def _slot(self, work: Work) -> bool:
         """Waits for its turn; not if the lease could run out while it is sent."""
-        left = (work.deadline - self._now()) / 1e6 - self._target.timeout - 1.0
+        left = (work.deadline - self._now()) / 1e6 - self._target.timeout - SLACK
         if left <= 0:
             return False
         try:
@@ -121,10 +132,13 @@ class Workers:
     async def _attempt(self, work: Work) -> Outcome:
         began = asyncio.get_running_loop().time()
         try:
-            outcome = await self._adapter.deliver(work)
+            async with asyncio.timeout(self._target.timeout + SLACK):
+                outcome = await self._adapter.deliver(work)
+            if not isinstance(outcome, Outcome):
+                raise TypeError(f"it answered with {type(outcome).__name__} instead of an Outcome")
         except Exception as error:
             self._failed(error)
-            outcome = Outcome(Verdict.RETRY, f"the adapter failed: {type(error).__name__}: {error}")
+            outcome = Outcome(Verdict.RETRY, f"the adapter failed: {type(error).__name__}: {error}".rstrip(": "))
         took = asyncio.get_running_loop().time() - began
         self._mean += SMOOTHING * (took - self._mean)
         self._observe(outcome.verdict, took)

@@ -12,10 +12,10 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-import orjson
+import msgspec
 import structlog
 from aiohttp import web
 
@@ -177,10 +177,10 @@ class Server:
 
     def _lost(self, partition: int) -> None:
         """In the agent's thread. Somebody else may own it already: every commit of ours is fenced."""
-        self._loop.call_soon_threadsafe(self._spawn, self.delivery.stop(partition))
+        self._loop.call_soon_threadsafe(self._stop_delivery, partition)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(work)
+    def _stop_delivery(self, partition: int) -> None:
+        task = self._loop.create_task(self.delivery.stop(partition))
         self._later.add(task)
         task.add_done_callback(self._done)
 
@@ -215,5 +215,5 @@ def command_row(name: str, value: bytes) -> CommandRow | None:
         key=command.key,
         at=command.at,
         number=entry.number,
-        summary=orjson.dumps(entry.summary()).decode(),
+        summary=msgspec.json.encode(entry.summary()).decode(),  # integers of any size, which orjson refuses
     )

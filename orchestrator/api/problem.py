@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+import msgspec
 import orjson
 from aiohttp import web
 
@@ -33,7 +34,9 @@ class Problem(Exception):
 
 
 def answer(status: int, document: Any, headers: dict[str, str] | None = None) -> web.Response:
-    return web.Response(body=orjson.dumps(document), status=status, content_type="application/json", headers=headers)
+    # Rows and results may hold integers of any size, which orjson refuses.
+    body = msgspec.json.encode(document)
+    return web.Response(body=body, status=status, content_type="application/json", headers=headers)
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> web.Response:
