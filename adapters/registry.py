@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from adapters.errors import TargetError
 from adapters.target import Target
-from adapters.target_file import MODELS, LogModel, WebhookModel
+from adapters.target_file import MODELS, LogModel, RetryModel, TargetModel, WebhookModel
 from adapters.targets.log import LogAdapter
 from adapters.targets.signing import PREFIX, Signer
 from adapters.targets.webhook import WebhookAdapter, WebhookOptions
@@ -75,7 +75,7 @@ def _target(name: str, body: Any, places: Places, file: str, resolve: Resolve, n
     try:
         checked = model.model_validate(body)
     except ValidationError as error:
-        raise _validation_error(file, places, name, error, set(model.model_fields)) from None
+        raise _validation_error(file, places, name, error, model) from None
     if isinstance(checked, LogModel):
         return _log_target(name, checked)
     signer = _signer(name, checked, places, file, resolve)
@@ -114,17 +114,18 @@ def _signer(name: str, model: WebhookModel, places: Places, file: str, resolve: 
         raise _error(file, places, path, f"{where}: {error}") from None
 
 
-def _validation_error(file: str, places: Places, name: str, error: ValidationError, known: set[str]) -> TargetError:
+def _validation_error(
+    file: str, places: Places, name: str, error: ValidationError, model: type[TargetModel]
+) -> TargetError:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     inside = tuple(part for part in first["loc"])
     path: Path = ("targets", name, *inside)
     key = ".".join(map(str, inside))
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        close = get_close_matches(str(inside[-1]), sorted(known), 1) if len(inside) == 1 else []
+        known = sorted((RetryModel if len(inside) > 1 else model).model_fields)
+        close = get_close_matches(str(inside[-1]), known, 1)
         message = "is no key of it" + (f": did you mean `{close[0]}`?" if close else f"; there are {_list(known)}")
-        if len(inside) > 1:
-            message = "is an unknown key"
     elif first["type"] == "missing":
         message = "is missing: add it"
     return _error(file, places, path, f"target `{name}`" + (f", `{key}`: " if key else ": ") + message)

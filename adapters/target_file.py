@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import AddressValueError, IPv4Address, ip_address
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -90,7 +91,21 @@ class WebhookModel(TargetModel):
             raise ValueError("must not have a fragment (#…): it is never sent")
         if any(character <= " " or character == "\x7f" for character in text):
             raise ValueError("must not hold spaces or control characters")
+        _check_host(parts.hostname)
         return text
+
+
+def _check_host(host: str) -> None:
+    """Raises ValueError for what no attempt could ever call."""
+    try:
+        if ":" in host:
+            ip_address(host)
+        elif host.replace(".", "").isdecimal():
+            IPv4Address(host)
+        else:
+            host.encode("idna")
+    except (AddressValueError, ValueError):
+        raise ValueError(f"names the host `{host[:80]}`, which is neither a name nor an address: correct it") from None
 
 
 MODELS: dict[str, type[LogModel] | type[WebhookModel]] = {"log": LogModel, "webhook": WebhookModel}

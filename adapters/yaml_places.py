@@ -52,13 +52,21 @@ def read(text: str) -> tuple[Any, Places]:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
         raise YamlError(error.problem or str(error), *place) from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise YamlError(str(error).splitlines()[0], 1, 1) from None
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        place = (before.count("\n") + 1, error.position - before.rfind("\n"))
+        raise YamlError(f"the character U+{ord(text[error.position]):04X} is not allowed: remove it", *place) from None
+    except YamlError:
+        raise
+    except (ValueError, OverflowError) as error:
+        raise YamlError(f"an escape in quotes names no character ({error}): correct it", 1, 1) from None
     return (_value(root, (), places) if root is not None else None), places
 
 
 class _Loader(yaml.SafeLoader):
     """Aliases are refused while nodes are composed, before they can multiply."""
+
+    _depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
@@ -67,15 +75,17 @@ class _Loader(yaml.SafeLoader):
             raise YamlError("anchors and aliases are not allowed: write the value out", mark.line + 1, mark.column + 1)
         if getattr(event, "tag", None) is not None:
             raise YamlError("tags are not allowed: leave it away", mark.line + 1, mark.column + 1)
+        if self._depth == DEEPEST:
+            raise YamlError("nested too deep", mark.line + 1, mark.column + 1)
+        self._depth += 1
         node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
         return node
 
 
 def _value(node: yaml.Node, path: Path, places: Places) -> Any:
     if path not in places._found or path == ():
         places.add(path, node.start_mark)
-    if len(path) > DEEPEST:
-        raise _error("nested too deep", node)
     if isinstance(node, yaml.SequenceNode):
         return [_value(item, (*path, place), places) for place, item in enumerate(node.value)]
     if isinstance(node, yaml.MappingNode):
@@ -84,7 +94,8 @@ def _value(node: yaml.Node, path: Path, places: Places) -> Any:
             if not isinstance(key, yaml.ScalarNode):
                 raise _error("a key must be text", key)
             if key.value in found:
-                raise _error(f"`{key.value}` is there twice: remove one", key)
+                within = f" in `{'.'.join(map(str, path))}`" if path else ""
+                raise _error(f"`{key.value}` is there twice{within}: remove one", key)
             places.add((*path, key.value), key.start_mark)
             found[key.value] = _value(value, (*path, key.value), places)
         return found

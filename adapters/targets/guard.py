@@ -13,7 +13,11 @@ from typing import Any, Final
 
 Network = IPv4Network | IPv6Network
 NAT64: Final = IPv6Network("64:ff9b::/96")
-LOCAL_NAT64: Final = IPv6Network("64:ff9b:1::/48")
+SPECIAL: Final = tuple(
+    map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "3fff::/20", "5f00::/16", "fec0::/10"))
+)
+"""Not for the public by IANA's registries of special-purpose addresses, though some Python that we support calls them
+global."""
 COMPATIBLE: Final = IPv6Network("::/96")
 REFUSED: Final = 0x5353
 """An error number of our own: when several addresses are tried, only the number of their errors survives."""
@@ -31,12 +35,12 @@ def check_address(text: str, allow: Sequence[Network]) -> None:
     for one in (address, inner):
         if one is not None and any(one in network for network in allow if network.version == one.version):
             return
-    if not _public(address) or (inner is not None and not _public(inner)):
+    if not (address in NAT64 or _public(address)) or (inner is not None and not _public(inner)):
         raise RefusedAddressError(address)
 
 
 def _public(address: IPv4Address | IPv6Address) -> bool:
-    if isinstance(address, IPv6Address) and (address.is_site_local or address in LOCAL_NAT64):
+    if any(address in network for network in SPECIAL if network.version == address.version):
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 

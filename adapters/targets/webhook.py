@@ -75,8 +75,12 @@ class WebhookAdapter:
                 if not whole:
                     response.close()
                 return self._outcome(response, body)
-        except TimeoutError as error:
-            return Outcome(Verdict.RETRY, f"no answer within {self._options.timeout:g} s {error}".rstrip())
+        except aiohttp.ConnectionTimeoutError as error:
+            return Outcome(Verdict.RETRY, f"no connection in time: {error}")
+        except TimeoutError:
+            return Outcome(Verdict.RETRY, f"no answer within {self._options.timeout:g} s")
+        except aiohttp.InvalidURL as error:
+            return Outcome(Verdict.FINAL, f"the target's URL cannot be called: {error}")
         except aiohttp.ClientConnectorError as error:
             if error.os_error.errno == REFUSED:
                 return Outcome(Verdict.FINAL, f"refused to connect: {error.os_error.strerror}")
