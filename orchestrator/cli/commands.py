@@ -1,12 +1,12 @@
-"""`orchestrator commands list|show|redrive`: what was decided, and what became of it."""
+"""`orchestrator commands list|show`: what was decided, and what became of it."""
 
 from __future__ import annotations
 
 import orjson
 
-from orchestrator.cli.client import body, connect, segment
-from orchestrator.cli.exits import OK, USAGE, CommandFailed
-from orchestrator.cli.show import json_line, line, table
+from orchestrator.cli.client import connect, segment
+from orchestrator.cli.exits import OK
+from orchestrator.cli.show import json_line, line, one_line, table
 
 COLUMNS = ("id", "state", "command", "to", "rule", "key", "at", "attempts", "last_error")
 
@@ -51,7 +51,10 @@ def list_commands(
     if json:
         json_line(found)
         return OK
-    table(COLUMNS, [[each[name] for name in COLUMNS] for each in found["commands"]])
+    rows = [
+        {**each, "last_error": each["last_error"] and one_line(each["last_error"], 100)} for each in found["commands"]
+    ]
+    table(COLUMNS, [[each[name] for name in COLUMNS] for each in rows])
     if found["next"]:
         line(f"more: --cursor {found['next']}")
     return OK
@@ -77,29 +80,4 @@ def show(id: str, /, *, url: str | None = None, json: bool = False) -> int:
         json_line(found)
     else:
         line(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
-    return OK
-
-
-def redrive(*ids: str, url: str | None = None, json: bool = False) -> int:
-    """Send parked commands again: all that are named, or none and why.
-
-    Example: orchestrator commands redrive 4ac098c6e748278dec04ad354b846b4f
-
-    Parameters
-    ----------
-    ids
-        Ids of parked commands.
-    url
-        Where the server is; by default http://127.0.0.1:8000 (ORCHESTRATOR_URL).
-    json
-        Print the answer as one JSON object.
-    """
-    if not ids:
-        raise CommandFailed("name the ids of parked commands: `orchestrator commands list --state parked`", USAGE)
-    with connect(url) as client:
-        found = client.call("POST", "/v1/commands/redrive", body({"ids": ids}))
-    if json:
-        json_line(found)
-    else:
-        line(f"{found['redriven']} redriven")
     return OK

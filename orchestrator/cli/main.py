@@ -33,7 +33,7 @@ COMMANDS: Final = {
     "projections get": "projections:get",
     "commands list": "commands:list_commands",
     "commands show": "commands:show",
-    "commands redrive": "commands:redrive",
+    "commands redrive": "redrive:redrive",
     "keys blocked": "keys:blocked",
     "keys unpark": "keys:unpark",
     "keys skip": "keys:skip",

@@ -32,10 +32,16 @@ def count(number: int, noun: str) -> str:
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Columns as wide as their widest cell; no lines, so that it can be piped."""
-    cells = [[str(cell) if cell is not None else "-" for cell in row] for row in rows]
+    cells = [[one_line(str(cell)) if cell is not None else "-" for cell in row] for row in rows]
     widths = [max(len(text) for text in column) for column in zip(headers, *cells, strict=True)]
     for row in (list(headers), *cells):
         line("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+def one_line(text: str, longest: int | None = None) -> str:
+    """For a terminal: texts come from outside, and may hold line ends or what moves the cursor."""
+    shown = "".join(character if character.isprintable() else " " for character in text)
+    return shown if longest is None or len(shown) <= longest else shown[: longest - 1] + "…"
 
 
 class Advance(Protocol):

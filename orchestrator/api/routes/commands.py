@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from adapters.errors import UnknownCommandError, WrongStateError
+from adapters.errors import DeliveryError, UnknownCommandError, WrongStateError
 from adapters.ledger import State
 from orchestrator.api.body import read_object
 from orchestrator.api.context import CONTEXT
@@ -66,4 +66,6 @@ async def redrive(request: web.Request) -> web.Response:
         raise Problem(404, str(error), id=error.id) from error
     except WrongStateError as error:
         raise Problem(409, str(error), id=error.id) from error
-    return answer(202, {"redriven": len(ids)})
+    except DeliveryError as error:  # the partition is changing hands
+        raise Problem(503, str(error), headers={"Retry-After": "1"}) from error
+    return answer(202, {"redriven": len(set(ids))})
