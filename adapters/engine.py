@@ -18,7 +18,7 @@ from typing import Any, Final
 from adapters.adapter import Adapter
 from adapters.desk import Desk
 from adapters.errors import DeliveryError, UnknownCommandError
-from adapters.ledger import Entry
+from adapters.ledger import Entry, find
 from adapters.partition_loop import Pace, PartitionLoop
 from adapters.processor import Delivery
 from adapters.requests import Check, can_cancel, can_redrive
@@ -69,7 +69,6 @@ class Engine:
         """`WHAT|TARGET` as in `Turn.counts`, since the start."""
         self._problems: dict[str, str] = {}
         self._desk = Desk(self._targets, self._turned, self._turn_failed)
-        self._deliveries: dict[int, Delivery] = {}
         self._tasks: dict[PartitionLoop, asyncio.Task[None]] = {}
         self._workers: dict[str, Workers] = {}
         self._adapters: dict[str, Adapter] = {}
@@ -174,7 +173,9 @@ class Engine:
 
     async def _act(self, ids: Sequence[str], check: Check, act: Callable[[Delivery, Sequence[str]], None]) -> None:
         places = await self._find(ids)
-        for entries in places.values():
+        for partition, entries in places.items():
+            if partition not in self._desk.loops:
+                raise DeliveryError(f"partition {partition} has no owner here at the moment: repeat the request")
             for entry in entries.values():
                 check(entry)
         for partition, entries in places.items():
@@ -187,9 +188,9 @@ class Engine:
         found: dict[int, dict[str, Entry]] = {}
         missing = set(ids)
         running = asyncio.get_running_loop()
-        for partition, delivery in list(self._deliveries.items()):
+        for partition in range(self._log.info.partitions):
             if missing:
-                entries = await running.run_in_executor(self._threads, delivery.find, sorted(missing))
+                entries = await running.run_in_executor(self._threads, find, self._log, partition, sorted(missing))
                 if entries:
                     found[partition] = entries
                     missing -= entries.keys()
@@ -210,7 +211,6 @@ class Engine:
         policies = {name: target.retry for name, target in self._targets.items()}
         delivery = Delivery(self._log, lease, policies, self._chance, self._options.bounds)
         loop = PartitionLoop(partition, delivery, self._desk, self._threads, self._now, self._options.pace)
-        self._deliveries[partition] = delivery
         self._desk.loops[partition] = loop
         task = self._tasks[loop] = asyncio.create_task(loop.run())
         task.add_done_callback(lambda task: self._ended(lease, loop, task))
@@ -232,7 +232,7 @@ class Engine:
         del self._tasks[loop]
         ours = self._desk.loops.get(partition) is loop
         if ours:
-            del self._desk.loops[partition], self._deliveries[partition]
+            del self._desk.loops[partition]
             self._problems.pop(_partition(partition), None)
         if not task.cancelled() and (error := task.exception()) is not None:
             assert isinstance(error, Exception), error

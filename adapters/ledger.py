@@ -8,12 +8,13 @@ taken. A leased one keeps it, so whoever takes a partition over finds first what
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 
 from streams import rfc3339
-from streams.log import LogDamaged
+from streams.log import Log, LogDamaged
 from streams.outputs import Command
 from streams.state import NEVER, Change
 
@@ -120,6 +121,12 @@ def entry(name: str, value: bytes) -> Entry:
     if found is None:
         raise LogDamaged(f"the row of command {name} in delivery's state holds no command")
     return found
+
+
+def find(log: Log, partition: int, ids: Iterable[str]) -> dict[str, Entry]:
+    """Those of these commands that this partition decided, as they are stored. Raises LogDamaged."""
+    found = log.rows(partition, DELIVERY, [id for id in ids if id != CURSOR])
+    return {id: entry(id, value) for id, value in found.items()}
 
 
 def summary(row: bytes) -> dict[str, Any] | None:

@@ -105,8 +105,7 @@ class Delivery:
 
     def find(self, ids: Sequence[str]) -> dict[str, Entry]:
         """Those of these commands that this partition decided, as they are stored."""
-        found = self._log.rows(self._partition, ledger.DELIVERY, [id for id in ids if id != ledger.CURSOR])
-        return {id: ledger.entry(id, value) for id, value in found.items()}
+        return ledger.find(self._log, self._partition, ids)
 
     def redrive(self, ids: Sequence[str], now: int) -> None:
         """Parked commands become pending, all or none; their attempts count on. Raises UnknownCommandError and

@@ -14,7 +14,7 @@ from adapters.work import Outcome, Verdict, Work
 from streams.log import Log
 from tests.adapters.delivering import DONE, Adapter, commit, decide, engine, entries, names, states, told, until
 from tests.adapters.world import FaultyLog
-from tests.conformance.backends import Clock, Writer
+from tests.conformance.backends import Clock, Writer, owned
 
 
 async def test_commands_of_all_partitions_are_delivered_and_told_once(log: Log, clock: Clock) -> None:
@@ -198,6 +198,25 @@ async def test_redrive_takes_commands_of_all_partitions_or_none(log: Log, clock:
         await delivery.redrive(["a0", "a1", "a2"])
         await until(lambda: [states(log, p)[f"a{p}"] for p in range(3)] == ["done"] * 3)
         assert told(log, 2) == [("parked", "a2"), ("succeeded", "a2")]
+
+
+async def test_a_redrive_in_a_partition_that_nobody_has_at_the_moment_is_to_be_repeated(log: Log, clock: Clock) -> None:
+    async def refuse(work: Work) -> Outcome:
+        return Outcome(Verdict.FINAL, "HTTP 400")
+
+    police = Adapter(refuse)
+    leases = [decide(log, f"a{partition}", partition=partition) for partition in range(2)]
+    async with engine(log, police.target(), clock=clock, leases=leases) as delivery:
+        await until(lambda: len(told(log, 0)) == len(told(log, 1)) == 1)
+        await delivery.stop(1)
+        with pytest.raises(DeliveryError, match="partition 1 has no owner here at the moment: repeat"):
+            await delivery.redrive(["a0", "a1"])
+        assert states(log, 0) == {"a0": "parked"}
+        police.act = None
+        delivery.start(owned(log, 1))
+        await until(lambda: delivery.partitions == [0, 1])
+        await delivery.redrive(["a0", "a1"])
+        await until(lambda: states(log, 0) | states(log, 1) == {"a0": "done", "a1": "done"})
 
 
 async def test_what_is_cancelled_is_never_sent_again(log: Log, clock: Clock) -> None:

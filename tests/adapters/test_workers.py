@@ -1,0 +1,120 @@
+"""What workers do with what they leased: every lease is answered, also when they are told to stop at a bad moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from adapters.work import RETURNED, Outcome, Verdict, Work
+from adapters.workers import Workers
+from tests.adapters.delivering import DONE, Adapter, until
+
+NOW = 1_700_000_000_000_000
+
+
+def works(count: int, seconds: float = 60.0) -> list[Work]:
+    return [Work(f"c{number}", 1, "police", b"", NOW + int(seconds * 1e6), number % 2) for number in range(count)]
+
+
+class Source:
+    """Gives these works away, then runs `then`, then has nothing more."""
+
+    def __init__(self, given: list[Work]) -> None:
+        self.given = given
+        self.answers: list[tuple[str, Outcome]] = []
+        self.limits: list[int] = []
+        self.then: Callable[[], object] = lambda: None
+
+    async def lease(self, target: str, limit: int, ttl: float, wait: float) -> list[Work]:
+        self.limits.append(limit)
+        if self.given:
+            given, self.given = self.given[:limit], self.given[limit:]
+            return given
+        self.then()
+        await asyncio.Event().wait()
+        raise AssertionError("it is cancelled")
+
+    def acknowledge(self, work: Work, outcome: Outcome) -> asyncio.Future[bool]:
+        self.answers.append((work.id, outcome))
+        stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        stored.set_result(True)
+        return stored
+
+
+def make(
+    source: Source, adapter: Adapter, holds: Callable[[Work], bool] = lambda work: True, **options: int
+) -> Workers:
+    def failed(error: Exception) -> None:
+        raise AssertionError from error
+
+    target = adapter.target(timeout=10.0, **options)
+    return Workers(target, adapter, source, lambda: NOW, holds, lambda verdict, seconds: None, failed)
+
+
+async def ended(running: asyncio.Task[None]) -> None:
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_what_was_leased_a_moment_before_the_end_is_given_back() -> None:
+    """Its task is cancelled before it takes its first step, so nothing of it ever runs."""
+    source, adapter = Source(works(5)), Adapter()
+    workers = make(source, adapter)
+    step = workers.stop(None, 1.0).__await__()
+
+    source.then = lambda: next(step)  # cancels at once, in the same step of the loop in which the tasks were made
+    running = asyncio.create_task(workers.run())
+    await until(lambda: len(source.answers) == 5)
+    await ended(running)
+    assert source.answers == [(f"c{number}", RETURNED) for number in range(5)]
+    assert adapter.works == []
+    step.close()
+
+
+async def test_a_lease_that_could_run_out_while_it_is_sent_is_given_back() -> None:
+    source, adapter = Source([*works(1, seconds=10.5), *works(1, seconds=11.5)]), Adapter()
+    running = asyncio.create_task(make(source, adapter).run())
+    await until(lambda: len(source.answers) == 2)
+    await ended(running)
+    assert [outcome.verdict for _, outcome in source.answers] == [Verdict.RETURNED, Verdict.DONE]
+
+
+async def test_nothing_is_sent_of_a_partition_that_is_ours_no_more() -> None:
+    source, adapter = Source(works(6)), Adapter()
+    running = asyncio.create_task(make(source, adapter, lambda work: work.partition == 0).run())
+    await until(lambda: len(source.answers) == 6)
+    await ended(running)
+    assert adapter.ids == ["c0", "c2", "c4"]
+    assert {id for id, outcome in source.answers if outcome is RETURNED} == {"c1", "c3", "c5"}
+
+
+async def test_only_what_was_leased_from_the_partition_is_stopped() -> None:
+    gate = asyncio.Event()
+
+    async def wait(work: Work) -> Outcome:
+        await gate.wait()
+        return DONE
+
+    source, adapter = Source(works(8)), Adapter(wait)
+    workers = make(source, adapter, concurrency=2)
+    running = asyncio.create_task(workers.run())
+    await until(lambda: adapter.at_once == 2)
+    await workers.stop(1, 0.01)
+    assert dict(source.answers)["c1"].reason == "the server stopped while it was being sent"
+    gate.set()
+    await until(lambda: len(source.answers) == 8)
+    await ended(running)
+    assert {id for id, outcome in source.answers if outcome is DONE} == {f"c{number}" for number in range(8)} - {"c1"}
+
+
+async def test_more_is_leased_ahead_of_a_fast_target_than_of_a_slow_one() -> None:
+    source, adapter = Source(works(400)), Adapter()
+    workers = make(source, adapter, concurrency=4)
+    running = asyncio.create_task(workers.run())
+    await until(lambda: len(source.answers) == 400)
+    await ended(running)
+    assert source.limits[0] == 4
+    assert max(source.limits) > 100
