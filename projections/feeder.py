@@ -133,6 +133,8 @@ class Feeder:
             end, rows = gathered
             if end == start:
                 return False
+            # What is shown follows from events that no power cut takes away: it would never be corrected.
+            self._log.durable(partition)
             if not self._apply(partition, processor, start, end, rows):
                 # A rebuild moved the position: go on from where it left off.
                 del self._positions[slot]

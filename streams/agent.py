@@ -25,6 +25,8 @@ from streams.state import NEVER
 from streams.worker import Fenced, Worker
 
 SECOND: Final = 1_000_000
+GATHER: Final = 0.000_25
+"""Seconds of pause after a round for each event that it handled."""
 TICK_PAUSE: Final = 1.0
 """Seconds without ticks after the log could not be asked for what is due, or took none."""
 PartitionState = Literal["waiting", "running", "failed", "stalled"]
@@ -46,7 +48,7 @@ class AgentOptions:
     """Microseconds between two ticks of a partition, so that many deadlines that follow each other closely share a
     commit."""
     gather: float = 0.01
-    """Seconds that a round is followed by a pause at most, so that fewer commits carry more events."""
+    """Seconds of pause after a round at most, so that fewer commits carry more events."""
     stall: float = 60.0
     """Seconds without progress, while events wait, after which a partition counts as stalled."""
     longest_pause: float = 30.0
@@ -124,6 +126,8 @@ class Agent:
         self._on_failed = failed
         self._partitions = [_Partition(number, monotonic()) for number in range(log.info.partitions)]
         self._tick_again_at = 0.0
+        self._handled = 0
+        """Events, in the round at hand."""
 
     # ------------------------------------------------------------ life
 
@@ -131,10 +135,11 @@ class Agent:
         """Until `stop` is set. Failures of single partitions do not end it; they are in `views`."""
         try:
             while not stop.is_set():
-                begun = self._monotonic()
+                self._handled = 0
                 if self.round(stop):
-                    # As long as the round took, but no longer than `gather`: what comes meanwhile shares its commits.
-                    stop.wait(min(self._monotonic() - begun, self._options.gather))
+                    # The busier it is the longer, up to a backlog: what comes meanwhile shares its commits.
+                    if self._handled < self._options.page:
+                        stop.wait(min(self._handled * GATHER, self._options.gather))
                 else:
                     self._rest(stop)
         finally:
@@ -228,6 +233,7 @@ class Agent:
         if held.worker.position >= tail:
             owned.caught_up_at = begun
         self._free(owned, held.worker)
+        self._handled += done
         if done:
             owned.renewed = owned.progressed = clock
             owned.pause = 0.0

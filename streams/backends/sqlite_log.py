@@ -4,10 +4,12 @@ A commit writes the position, one delta of what changed, one batch of outputs an
 table later, sorted, in pieces between commits (`sqlite_flush.py`); until then they are looked up in memory
 (`sqlite_state.py`). The process that holds a partition's lease has that memory; others read the deltas each time.
 
-With synchronous FULL what is answered is on disk, but for commits of one processor whose results follow from the events
-alone (`LogLimits.derived`): they survive the death of the process, and reach the disk with the next call that waits for
-it. A power cut takes them from the end, and evaluation makes them again. With NORMAL nothing waits, and `durable`
-brings events to the disk. Any thread may call; several processes may have the file open.
+SQLite itself never waits for the disk but where it takes the write-ahead log over. What is answered has been synced by
+us, after the transaction and outside the lock, so that others write meanwhile: all but commits of one processor whose
+results follow from the events alone (`LogLimits.derived`). They survive the death of the process and reach the disk
+with the next call that syncs; a power cut takes them from the end, and evaluation makes them again. With synchronous
+NORMAL nothing waits, and `durable` brings events to the disk. Any thread may call; several processes may have the file
+open.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from streams.backends.sqlite_reading import SqliteReading, View
 from streams.backends.sqlite_schema import PAGE_BYTES, base, connect, translated
 from streams.backends.sqlite_snapshot import SqliteSnapshot
 from streams.backends.sqlite_state import OwnedState, Slot, load
-from streams.log import Append, Appended, Code, Commit, Lease, Log, LogError, LogFull, LogInfo
+from streams.log import Append, Appended, Code, Commit, Lease, Log, LogError, LogFull, LogInfo, LogUnavailable
 from streams.state import encode_changes
 
 POLL: Final = 0.05
@@ -49,7 +51,7 @@ class SqliteLog(SqliteReading):
         self, path: Path, info: LogInfo, now: Callable[[], int], limits: LogLimits, synchronous: str = "full"
     ) -> None:
         super().__init__(path, info, now, limits)
-        self._synchronous = self._level = synchronous
+        self._waits = synchronous == "full"
         self._lock = threading.RLock()
         self._writer = self._connect(WRITER_CACHE)
         if limits.max_bytes:
@@ -63,9 +65,7 @@ class SqliteLog(SqliteReading):
         self._closed = False
 
     def _connect(self, cache_bytes: int) -> sqlite3.Connection:
-        return connect(
-            self.path, synchronous=self._synchronous, busy_timeout=self._limits.busy_timeout, cache_bytes=cache_bytes
-        )
+        return connect(self.path, synchronous="normal", busy_timeout=self._limits.busy_timeout, cache_bytes=cache_bytes)
 
     # -- connections and transactions
 
@@ -81,13 +81,9 @@ class SqliteLog(SqliteReading):
     @contextmanager
     def _writing(self, waits: bool = True) -> Iterator[sqlite3.Connection]:
         """The writer in a transaction that ends with the block; what is raised in the block undoes it. A block may end
-        it by itself. Without `waits` the disk is not waited for."""
+        it by itself. Then, with `waits`, it is brought to the disk."""
         with self._lock:
             db = self._writer
-            level = self._synchronous if waits else "normal"
-            if level != self._level:
-                db.execute(f"PRAGMA synchronous={level}")
-                self._level = level
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
@@ -97,6 +93,22 @@ class SqliteLog(SqliteReading):
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise
+        if waits and self._waits:
+            self._sync()
+
+    def _sync(self) -> None:
+        """Everything that was committed is on the disk when this returns. What SQLite took over from the write-ahead
+        log was synced on the way: the rest lies in it. LogUnavailable if it is not known what is on the disk."""
+        try:
+            file = os.open(f"{self.path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(file)
+            finally:
+                os.close(file)
+        except OSError as error:
+            raise LogUnavailable(
+                f"{self.path}: the disk did not take what was written ({error}): look at it"
+            ) from error
 
     @contextmanager
     def _view(self, partition: int, processor: str) -> Iterator[View | None]:
@@ -126,7 +138,7 @@ class SqliteLog(SqliteReading):
             self._known(request.partition)
         encoded = [pieces(request.events) for request in appends]
         try:
-            with self._writing() as db:
+            with self._writing(waits=False) as db:
                 self._room_on_disk(db)
                 answers = self._append(db, appends, encoded)
         except sqlite3.OperationalError as error:
@@ -134,6 +146,10 @@ class SqliteLog(SqliteReading):
                 raise LogFull(f"{self.path}: {error}; free disk space or raise the log's limit", 10.0) from error
             raise
         self._notify()
+        if self._waits:
+            self._sync()
+            for request, answer in zip(appends, answers, strict=True):
+                self._synced[request.partition] = max(answer.offset, self._synced.get(request.partition, 0))
         return answers
 
     def _append(
@@ -204,13 +220,8 @@ class SqliteLog(SqliteReading):
     @translated
     def durable(self, partition: int) -> int:
         tail = self.tail(partition)
-        if self._synchronous == "normal" and tail > self._synced.get(partition, 0):
-            # What was taken over from the write-ahead log was synced on the way: the rest is what lies in it.
-            file = os.open(f"{self.path}-wal", os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(file)
-            finally:
-                os.close(file)
+        if tail > self._synced.get(partition, 0):
+            self._sync()
             self._synced[partition] = tail
         return tail
 
@@ -272,7 +283,7 @@ class SqliteLog(SqliteReading):
         with self._lock:
             begun = False
             try:
-                with self._writing(waits) as db:
+                with self._writing(waits=False) as db:
                     begun = True
                     code, slot = self._commit(db, commit, delta, outputs, results)
                     if code is not Code.COMMITTED:
@@ -290,6 +301,8 @@ class SqliteLog(SqliteReading):
                 self._between_commits(slot, len(changes))
         if results and code is Code.COMMITTED:
             self._notify()
+        if waits and self._waits and code in (Code.COMMITTED, Code.DONE):
+            self._sync()
         return code
 
     def _commit(

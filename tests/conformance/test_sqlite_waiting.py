@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,43 +12,27 @@ import pytest
 
 from streams.backends import sqlite_log
 from streams.backends.open import open_log
-from streams.log import Append, Code, Commit, Lease
+from streams.log import Append, Code, Commit, Lease, LogUnavailable
 from tests.agent.running import Running, event
 from tests.conformance.backends import command, events, put
 from tests.rules.compile import building as build
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What SQLite was told to do by the connections of a log, after they were set up."""
-    statements: list[str] = []
-    connect = sqlite_log.connect
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files that were brought to the disk."""
+    files: list[str] = []
+    fsync = os.fsync
 
-    def traced(*arguments: Any, **options: Any) -> sqlite3.Connection:
-        db = connect(*arguments, **options)
-        db.set_trace_callback(statements.append)
-        return db
+    def noted(file: int) -> None:
+        files.append(Path(f"/proc/self/fd/{file}").resolve().name)
+        fsync(file)
 
-    monkeypatch.setattr(sqlite_log, "connect", traced)
-    return statements
-
-
-def waits(told: list[str], act: Callable[[], object]) -> list[bool]:
-    """For each transaction of `act`, whether it waits for the disk."""
-    level = next((each for each in reversed(told) if each.startswith("PRAGMA synchronous=")), "full")
-    told.clear()
-    act()
-    found = []
-    for statement in told:
-        if statement.startswith("PRAGMA synchronous="):
-            level = statement
-        elif statement == "BEGIN IMMEDIATE":
-            found.append(level.endswith("full"))
-    told.insert(0, level)
-    return found
+    monkeypatch.setattr(sqlite_log.os, "fsync", noted)
+    return files
 
 
-def test_all_calls_wait_for_the_disk_but_commits_that_follow_from_the_events(tmp_path: Path, told: list[str]) -> None:
+def test_all_calls_wait_for_the_disk_but_commits_that_follow_from_the_events(tmp_path: Path, synced: list[str]) -> None:
     log = open_log(f"sqlite:///{tmp_path / 'log.db'}", partitions=1, now=lambda: 0)
     lease = log.acquire(0, "owner", 60.0)
     assert lease is not None
@@ -60,14 +44,52 @@ def test_all_calls_wait_for_the_disk_but_commits_that_follow_from_the_events(tmp
     def append() -> None:
         log.append([Append(0, events(1, 5))])
 
-    assert waits(told, append) == [True]
-    assert waits(told, lambda: commit(lease, "rules", 0, outputs=[command(1)])) == [False]
-    assert waits(told, lambda: commit(lease, "delivery", 0)) == [True]
-    assert waits(told, lambda: commit(lease, "rules", 1)) == [False]
-    assert waits(told, append) == [True]
-    assert waits(told, lambda: commit(lease, "rules", 2, events=events(6, 6))) == [True]
-    assert waits(told, lambda: commit(lease, "rules", 3)) == [False]
-    assert waits(told, lambda: log.put_document("digest", b"body")) == [True]
+    def waits(act: Callable[[], object]) -> bool:
+        synced.clear()
+        act()
+        assert set(synced) <= {"log.db-wal"}
+        return bool(synced)
+
+    assert waits(append)
+    assert not waits(lambda: commit(lease, "rules", 0, outputs=[command(1)]))
+    assert waits(lambda: commit(lease, "delivery", 0))
+    assert not waits(lambda: commit(lease, "rules", 1))
+    assert waits(append)
+    assert waits(lambda: commit(lease, "rules", 2, events=events(6, 6)))
+    assert not waits(lambda: commit(lease, "rules", 3))
+    assert waits(lambda: log.put_document("digest", b"body"))
+    assert not waits(lambda: log.durable(0)) or log.tail(0) > 5
+    log.close()
+
+
+def test_a_commit_that_arrives_again_is_on_the_disk_when_it_is_done(tmp_path: Path, synced: list[str]) -> None:
+    """The first answer may have been lost because the disk did not take it."""
+    log = open_log(f"sqlite:///{tmp_path / 'log.db'}", partitions=1, now=lambda: 0)
+    lease = log.acquire(0, "owner", 60.0)
+    assert lease is not None
+    given = Commit(lease, "delivery", 0, 1, [put("k1", b"1")])
+    assert log.commit(given) is Code.COMMITTED
+    synced.clear()
+    assert log.commit(given) is Code.DONE
+    assert synced
+    log.close()
+
+
+def test_a_disk_that_fails_to_sync_leaves_it_open_what_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = open_log(f"sqlite:///{tmp_path / 'log.db'}", partitions=1, now=lambda: 0)
+    append = Append(0, events(1, 2), "producer", [1, 2])
+
+    def failing(file: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(sqlite_log.os, "fsync", failing)
+        with pytest.raises(LogUnavailable, match="did not take what was written"):
+            log.append([append])
+    (answer,) = log.append([append])
+    assert (answer.stored, answer.known, log.tail(0)) == (0, 2, 2)
     log.close()
 
 
