@@ -2,8 +2,8 @@
 
 Two real servers on the first core, the load generator on the last, CONNECTIONS connections that each wait for their
 answer; the time is that to the last answer. Once the engine evaluates every event, delivers what one in twenty leads to
-and shows rows, all on the same core at the same time; and once its rules hear nothing of these events, which leaves what
-ingest is by itself.
+and shows rows, all on the same core at the same time; and once its rules hear nothing of these events, which leaves
+what ingest is by itself.
 """
 
 from __future__ import annotations

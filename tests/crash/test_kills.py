@@ -43,8 +43,8 @@ SLOW = 0.06
 """Seconds that the receiver takes, so that deliveries are left for each kill: eight at once are 133 a second."""
 STARTING = 0.2
 """Share of the servers that are killed before they answer, or soon after."""
-BOTH = 0.15
-"""Share of the kills that take the importer too."""
+BOTH = 7
+"""Of so many kills one takes the importer too."""
 TARGETS = """
 targets:
   police:
@@ -95,7 +95,7 @@ class Run:
         if self.chance.random() > STARTING:
             self.server.wait_ready()
         time.sleep(self.chance.uniform(least, most))
-        if self.chance.random() < BOTH:
+        if self.kills["server"] % BOTH == BOTH // 2:
             self.importer.kill()
             self.importer.spawn()
             self.kills["importer"] += 1
