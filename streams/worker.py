@@ -107,15 +107,19 @@ class Worker:
 
     def _run(self, run: Batch, end: int, decisions: list[Output], *, freed: str | None = None) -> None:
         """Evaluates and commits a run. `freed`: the key in whose park it waited; fingerprints are remembered."""
-        try:
-            step, prints = self._evaluated(run, decisions, freed)
-        except Poisoned as poison:
-            self._poisoned(run, end, decisions, poison, freed)
+        rest: Batch | None = run
+        while rest is not None:
+            try:
+                step, prints = self._evaluated(rest, decisions, freed)
+            except Poisoned as poison:
+                rest = self._poisoned(rest, end, decisions, poison, freed)
+                decisions = []
+                continue
+            if freed is not None:
+                self._park.advance(freed, len(rest.events))
+            self._count("events", len(rest.events))
+            self._commit(end, step, self._fingerprints.remember(prints))
             return
-        if freed is not None:
-            self._park.advance(freed, len(run.events))
-        self._count("events", len(run.events))
-        self._commit(end, step, self._fingerprints.remember(prints))
 
     def _evaluated(self, run: Batch, decisions: list[Output], freed: str | None) -> tuple[Step, list[int]]:
         step = Step(self.state, {})
@@ -153,9 +157,11 @@ class Worker:
                 admitted.append(event)
         return Batch(offsets, admitted), [value for place, value in enumerate(prints) if place not in duplicates]
 
-    def _poisoned(self, run: Batch, end: int, decisions: list[Output], poison: Poisoned, freed: str | None) -> None:
-        """What came before the event is evaluated anew from what is committed, the event is parked, and the run goes
-        on behind it: each event is evaluated at most twice for each poisoned one."""
+    def _poisoned(
+        self, run: Batch, end: int, decisions: list[Output], poison: Poisoned, freed: str | None
+    ) -> Batch | None:
+        """What came before the event is evaluated anew from what is committed and the event is parked. Answers what is
+        behind it and not committed yet: each event is evaluated at most twice for each poisoned one."""
         self._cells.discard()
         self._park = Park(self._log, self.partition, RULES)
         if run.events and run.events[0].type == TICK:
@@ -172,16 +178,16 @@ class Worker:
             self._park.advance(freed, self._park.offsets(freed).index(poison.offset))
             self._park.park_again(freed, poison.reason)
             self._commit(end, step, [])
-            return
+            return None
         self._park.block(event.key, poison.reason, poison.offset)
         if event.fingerprint:
             prints.append(event.fingerprint)
         remembered = self._fingerprints.remember(prints)
         if not behind.events:
             self._commit(end, step, remembered)
-            return
+            return None
         self._commit(poison.offset, step, remembered)
-        self._run(behind, end, [])
+        return behind
 
     # ------------------------------------------------------------ control events
 

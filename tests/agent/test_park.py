@@ -31,6 +31,15 @@ def test_a_poisoned_event_is_parked_and_only_its_key_waits_until_it_is_freed(mak
     assert running.row("totals", "A") == {"count": 3}
 
 
+def test_a_batch_may_hold_any_number_of_poisoned_events(make_log, clock):
+    """A faulty producer's thousand in a row are parked one after the other."""
+    running = Running(make_log(1), PoisonedBy(counting()), clock).activate()
+    running.log.append([Append(0, [event("bad", f"K{number}") for number in range(1_200)] + [event("paid", "A")])])
+    running.settle()
+    assert sum(isinstance(output, Decision) for output in running.outputs()) == 1_200
+    assert running.row("totals", "A") == {"count": 1}
+
+
 def test_a_parked_event_can_be_skipped(make_log, clock):
     running = Running(make_log(1), PoisonedBy(counting()), clock).activate()
     running.publish(event("bad", "A"), event("paid", "A"), event("paid", "A")).settle()
