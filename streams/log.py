@@ -73,6 +73,8 @@ class Append(NamedTuple):
     events: Sequence[Event]
     producer: str = ""
     sequences: Sequence[int] = ()
+    follows: bool = False
+    """It follows from events that are in the log: not refused because a reader lags, as no reader could then go on."""
 
 
 class Appended(NamedTuple):

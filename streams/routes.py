@@ -49,7 +49,10 @@ class Router:
                 events.setdefault(to, []).append(self._wrapped(output))
                 numbers.setdefault(to, []).append(number)
         if events:
-            self._log.append([Append(to, events[to], f"{self._partition}→{to}", numbers[to]) for to in sorted(events)])
+            producer = f"{self._partition}→"
+            self._log.append(
+                [Append(to, events[to], f"{producer}{to}", numbers[to], follows=True) for to in sorted(events)]
+            )
         self._sent = first + len(outputs) - 1
 
     def save(self) -> bool:

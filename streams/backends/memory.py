@@ -115,7 +115,8 @@ class MemoryLog:
         with self._changed:
             self._writable()
             for request in appends:
-                self._room(request)
+                if not request.follows:
+                    self._room(request)
             answers = [self._append(request) for request in appends]
             self._changed.notify_all()
         return answers

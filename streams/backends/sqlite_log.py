@@ -170,7 +170,8 @@ class SqliteLog(SqliteReading):
             answers.append(Appended(tails[partition] if stored else 0, stored, known))
         for partition, found in new.items():
             count = sum(piece.events for piece in found)
-            self._room_to_lag(db, partition, tails[partition])
+            if not all(each.follows for each in appends if each.partition == partition):
+                self._room_to_lag(db, partition, tails[partition])
             store(db, partition, tails[partition] - count, found)
         return answers
 
@@ -188,8 +189,7 @@ class SqliteLog(SqliteReading):
         return known
 
     def _room_to_lag(self, db: sqlite3.Connection, partition: int, tail: int) -> None:
-        lag = tail - reads.position(db, partition, self._limits.lag_of)
-        if lag > self._limits.max_lag_events:
+        if (lag := tail - reads.position(db, partition, self._limits.lag_of)) > self._limits.max_lag_events:
             raise LogFull(
                 f"partition {partition} would be {lag} events ahead of its {self._limits.lag_of}, the most allowed is "
                 f"{self._limits.max_lag_events}: repeat when they caught up"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from streams.backends.limits import LogLimits
 from streams.backends.open import open_log
 from tests.agent.running import HOUR
 
@@ -25,9 +26,9 @@ def clock():
 def make_log(request, tmp_path, clock):
     opened = []
 
-    def make(partitions: int = 4):
+    def make(partitions: int = 4, limits: LogLimits | None = None):
         url = "memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/{len(opened)}.db"
-        log = open_log(url, partitions=partitions, now=clock)
+        log = open_log(url, partitions=partitions, now=clock, limits=limits)
         opened.append(log)
         return log
 
