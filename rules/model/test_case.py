@@ -20,4 +20,3 @@ class TestCase:
     expect: tuple[dict[str, Any], ...]
     """Commands, each compared on the fields it names. `at` is RFC 3339 text in UTC."""
     span: Span
-    given_spans: tuple[Span, ...] = ()

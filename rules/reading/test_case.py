@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from rules.diagnostics import closest, shown, tidy
 from rules.given import completed, event_of
-from rules.model.source import Span
 from rules.model.test_case import TestCase
 from rules.reading import names
 from rules.reading.payload import literal
@@ -33,20 +32,17 @@ def test_case(reader: Reader, key: Scalar, node: Node) -> TestCase | None:
             hint = "`expect: []` says that nothing happens" if needed == "expect" else None
             reader.error(key, "missing", f"{what} has no `{needed}`", hint)
     given: list[dict[str, Any]] = []
-    spans: list[Span] = []
     for place, item in enumerate(reader.items(fields["given"], "`given`") or [] if "given" in fields else [], 1):
         event = _given(reader, item, place)
         if event is not None:
             given.append(event)
-            spans.append(reader.span(item))
     until = reader.time(fields["until"], "`until`") if "until" in fields else None
     items = reader.items(fields["expect"], "`expect`") if "expect" in fields else []
     expect = [_expected(reader, item) for item in items or []]
     if name is None or reader.findings.errors != before:
         return None
-    return TestCase(
-        name, tuple(given), until, tuple(each for each in expect if each is not None), reader.span(key), tuple(spans)
-    )
+    wanted = tuple(each for each in expect if each is not None)
+    return TestCase(name, tuple(given), until, wanted, reader.span(key))
 
 
 def _given(reader: Reader, node: Node, place: int) -> dict[str, Any] | None:
