@@ -49,7 +49,7 @@ class ContestantFailed(Exception):
     pass
 
 
-def _serve(pipe: Connection, make: Callable[..., Any], options: Mapping[str, Any]) -> None:
+def _serve(pipe: Connection, make: Callable[..., Contestant], options: Mapping[str, Any]) -> None:
     try:
         contestant = make(**options)
         try:
@@ -68,7 +68,7 @@ def _serve(pipe: Connection, make: Callable[..., Any], options: Mapping[str, Any
 class Process:
     """A contestant in its process. It is ready when this is made."""
 
-    def __init__(self, make: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    def __init__(self, make: Callable[..., Contestant], options: Mapping[str, Any]) -> None:
         context = multiprocessing.get_context("spawn")
         self.name = make.__name__
         self._pipe, theirs = context.Pipe()

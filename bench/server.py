@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -53,9 +54,11 @@ class Server:
             pin(0, self._process.pid)
         assert self._process.stdout is not None
         with self._process.stdout as output:
-            ready = output.readline()
+            said = select.select([output], [], [], READY)[0]
+            ready = output.readline() if said else ""
         if not ready:
-            raise RuntimeError((folder / "server.log").read_text()[-2000:])
+            self._process.kill()
+            raise RuntimeError(f"the server was not ready: {(folder / 'server.log').read_text()[-2000:]}")
         self.address: str = json.loads(ready)["http"]
 
     @property
