@@ -49,15 +49,19 @@ class Processors:
 
 
 def activate(log: Log, ruleset: RuleSet, now: Callable[[], int]) -> list[int]:
-    """Activates the rule set in every partition where another one is active; which those were. Doing it twice does
-    no harm: the second activation changes nothing."""
+    """Activates the rule set in every partition where another one is active, or may be: an activation may wait in what
+    is not evaluated yet. Which those were. One too many does no harm: it changes nothing."""
     digest = ruleset.digest
-    others = [partition for partition in range(log.info.partitions) if active(log, partition) != digest]
+    others = [partition for partition in range(log.info.partitions) if not _surely(log, partition, digest)]
     if others:
         log.put_document(digest, ruleset.document)
         event = control(ACTIVATED, {"digest": digest, "name": ruleset.name}, time=now())
-        log.append([Append(partition, [event]) for partition in others])
+        log.append([Append(partition, [event], follows=True) for partition in others])
     return others
+
+
+def _surely(log: Log, partition: int, digest: str) -> bool:
+    return log.tail(partition) == log.position(partition, RULES) and active(log, partition) == digest
 
 
 def without_history(processors: Processors, log: Log, digest: str) -> list[str]:

@@ -68,7 +68,10 @@ class Imports:
         now: Callable[[], int],
         monotonic: Callable[[], float],
         failed: Callable[[str, BaseException], None],
+        at_rest: Callable[[], bool],
     ) -> None:
+        """`at_rest`: whether no partition is being worked on, so that what was decided has left, too."""
+        self._at_rest = at_rest
         self._log = log
         self._appends = appends
         self._now = now
@@ -176,9 +179,9 @@ class Imports:
 
     async def _until(self, session: _Session, time: int) -> None:
         """Ticks at `time` until nothing due before it is left, in any partition and of anything that follows from it.
-        Ends also when a tick leaves everything as it was: what is due belongs to blocked keys."""
+        Ends also when ticks leave everything as it was."""
         partitions = range(self._log.info.partitions)
-        before: list[tuple[int, str] | None] | None = None
+        before: list[tuple[int, str, bytes] | None] | None = None
         due: list[int] = list(partitions)
         while due:
             tick = control(TICK, {"limit": TICK_LIMIT}, time=time)
@@ -192,27 +195,31 @@ class Imports:
             due = [partition for partition, head in zip(partitions, heads, strict=True) if head and head[0] < time]
 
     async def _caught_up(self) -> None:
-        """Until everything in the log is evaluated, forwards included: seen twice, because a forward leaves a moment
-        after the commit that decided it."""
+        """Until everything in the log is evaluated, forwards included: they leave within the turn that decided them, so
+        nothing is on its way if the agent was at rest between two looks that found nothing."""
         quiet = 0
         behind = await asyncio.to_thread(self._behind)
         moved = self._monotonic()
         while quiet < 2:
             await asyncio.sleep(POLL)
             found = await asyncio.to_thread(self._behind)
-            quiet = quiet + 1 if found == 0 else 0
+            quiet = quiet + 1 if found == 0 and self._at_rest() else 0
             if found != behind:
                 behind, moved = found, self._monotonic()
-            if behind and self._monotonic() - moved > STALLED:
+            if self._monotonic() - moved > STALLED:
                 raise TimeoutError(f"{behind:,} events wait and nothing moves: look at `orchestrator partitions list`")
 
     def _behind(self) -> int:
         """Events that are not evaluated yet."""
         return sum(max(0, status.tail - status.positions.get(RULES, 0)) for status in self._log.status())
 
-    def _nearest(self, partition: int) -> tuple[int, str] | None:
+    def _nearest(self, partition: int) -> tuple[int, str, bytes] | None:
+        """What is due next there, with the state it is part of, which every firing changes."""
         found = self._log.due(partition, RULES, (-NEVER - 1, ""), 1)
-        return found[0] if found else None
+        if not found:
+            return None
+        due, name = found[0]
+        return due, name, self._log.rows(partition, RULES, [name]).get(name, b"")
 
     # ------------------------------------------------------------ details
 

@@ -41,6 +41,7 @@ def _partition(log: Log, status: PartitionStatus, view: PartitionView | None, qu
         "state": view.state if view is not None else "elsewhere",
         "reason": (view.reason or None) if view is not None else None,
         "blocked_keys": view.blocked if view is not None else None,
+        "not_evaluated": view.reasons if view is not None else None,
         "last_progress": rfc3339.format(status.committed_at) if status.committed_at else None,
         "undelivered": undelivered(log, status.partition),
         # Last, so that whoever finds nothing undelivered here, and everything shown, finds it delivered in the tables.

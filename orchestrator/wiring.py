@@ -148,12 +148,23 @@ class Engine:
     def views(self) -> list[PartitionView]:
         return self.agent.views()
 
+    def at_rest(self) -> bool:
+        """Whether no partition of ours is being worked on, or waits to be tried again."""
+        return not self.agent.busy and all(view.state != "failed" for view in self.views())
+
     def problems(self) -> list[str]:
         """What is wrong now, in words; nothing if all is well."""
         found = [f"{part.name}: {part.failure}" for part in (self._agent, self._feeder) if part.failure]
         if self.feeder.status.failure:
             found.append(f"query tables fall behind: {self.feeder.status.failure}")
-        for view in self.views():
+        views = self.views()
+        elsewhere = [view.partition for view in views if view.state == "waiting"]
+        if elsewhere and len(elsewhere) < len(views) and self.agent.settled:
+            found.append(
+                f"partitions {', '.join(map(str, elsewhere))} belong to another process: deadlines wait for events "
+                "until one process has them all; run one server a log"
+            )
+        for view in views:
             if view.state == "failed":
                 found.append(f"partition {view.partition} failed: {view.reason}")
             if view.blocked:

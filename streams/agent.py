@@ -62,8 +62,6 @@ class PartitionView(NamedTuple):
     reason: str
     position: int
     tick: int
-    progressed: float
-    """Monotonic seconds of the last progress."""
     blocked: int
     counts: dict[str, int]
     reasons: dict[str, str]
@@ -128,6 +126,10 @@ class Agent:
         self._tick_again_at = 0.0
         self._handled = 0
         """Events, in the round at hand."""
+        self.busy = False
+        """Whether a round runs: what it decided may not have left yet. May be read from any thread."""
+        self.settled = False
+        """Whether a round has ended: every partition that could be had is ours."""
 
     # ------------------------------------------------------------ life
 
@@ -135,8 +137,10 @@ class Agent:
         """Until `stop` is set. Failures of single partitions do not end it; they are in `views`."""
         try:
             while not stop.is_set():
-                self._handled = 0
-                if self.round(stop):
+                self._handled, self.busy = 0, True
+                moved = self.round(stop)
+                self.busy, self.settled = False, True
+                if moved:
                     # The busier it is the longer, up to a backlog: what comes meanwhile shares its commits.
                     if self._handled < self._options.page:
                         stop.wait(min(self._handled * GATHER, self._options.gather))
@@ -353,7 +357,7 @@ class Agent:
         if state == "running" and silent > self._options.stall:
             state, reason = "stalled", f"no progress for {silent:.0f} s"
         if held is None:
-            return PartitionView(owned.partition, state, reason, 0, 0, owned.progressed, 0, {}, {})
+            return PartitionView(owned.partition, state, reason, 0, 0, 0, {}, {})
         worker = held.worker
         return PartitionView(
             owned.partition,
@@ -361,7 +365,6 @@ class Agent:
             reason,
             worker.position,
             worker.state.tick,
-            owned.progressed,
             worker.blocked,
             dict(worker.counts),
             dict(worker.reasons),

@@ -74,7 +74,8 @@ class Append(NamedTuple):
     producer: str = ""
     sequences: Sequence[int] = ()
     follows: bool = False
-    """It follows from events that are in the log: not refused because a reader lags, as no reader could then go on."""
+    """It follows from events that are in the log, or says how they are read: not refused because a reader lags, which
+    could then never go on."""
 
 
 class Appended(NamedTuple):

@@ -66,7 +66,11 @@ class QueryStore:
         with self._translated():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = self._connect()
-            self._prepare(notice)
+            try:
+                self._prepare(notice)
+            except BaseException:
+                self._writer.close()
+                raise
 
     def _prepare(self, notice: Callable[[str], None]) -> None:
         with self._transaction() as db:
@@ -186,10 +190,14 @@ class QueryStore:
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False)
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=NORMAL")
-        db.execute(f"PRAGMA cache_size=-{CACHE_BYTES >> 10}")
-        db.execute("PRAGMA journal_size_limit=67108864")
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=NORMAL")
+            db.execute(f"PRAGMA cache_size=-{CACHE_BYTES >> 10}")
+            db.execute("PRAGMA journal_size_limit=67108864")
+        except BaseException:
+            db.close()
+            raise
         return db
 
     @contextmanager

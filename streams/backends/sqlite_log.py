@@ -8,8 +8,7 @@ SQLite itself never waits for the disk but where it takes the write-ahead log ov
 us, after the transaction and outside the lock, so that others write meanwhile: all but commits of one processor whose
 results follow from the events alone (`LogLimits.derived`). They survive the death of the process and reach the disk
 with the next call that syncs; a power cut takes them from the end, and evaluation makes them again. With synchronous
-NORMAL nothing waits, and `durable` brings events to the disk. Any thread may call; several processes may have the file
-open.
+NORMAL nothing waits, and `durable` brings events to the disk. Any thread may call, and several processes.
 """
 
 from __future__ import annotations
@@ -97,8 +96,7 @@ class SqliteLog(SqliteReading):
             self._sync()
 
     def _sync(self) -> None:
-        """Everything that was committed is on the disk when this returns. What SQLite took over from the write-ahead
-        log was synced on the way: the rest lies in it. LogUnavailable if it is not known what is on the disk."""
+        """Brings what was committed to the disk; what SQLite took over from the write-ahead log is there already."""
         try:
             file = os.open(f"{self.path}-wal", os.O_RDONLY | os.O_CLOEXEC)
             try:
@@ -106,9 +104,7 @@ class SqliteLog(SqliteReading):
             finally:
                 os.close(file)
         except OSError as error:
-            raise LogUnavailable(
-                f"{self.path}: the disk did not take what was written ({error}): look at it"
-            ) from error
+            raise LogUnavailable(f"{self.path}: the disk did not take what was written: {error}") from error
 
     @contextmanager
     def _view(self, partition: int, processor: str) -> Iterator[View | None]:
@@ -125,8 +121,12 @@ class SqliteLog(SqliteReading):
     def _owned(self, partition: int, processor: str) -> Slot | None:
         slot = self._state.held(partition, processor)
         if slot is None and self._state.owns(partition):
-            with self._writing() as db:
-                slot = self._state.slot(db, partition, processor)
+            try:
+                with self._writing() as db:
+                    slot = self._state.slot(db, partition, processor)
+            except BaseException:
+                self._state.discard(partition)
+                raise
         return slot
 
     # -- events

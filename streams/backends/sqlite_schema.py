@@ -74,12 +74,16 @@ def base(partition: int) -> int:
 def connect(path: Path, *, synchronous: str, busy_timeout: float, cache_bytes: int) -> sqlite3.Connection:
     """A connection in autocommit mode that any thread may use, one at a time."""
     db = sqlite3.connect(path, timeout=busy_timeout, isolation_level=None, check_same_thread=False)
-    db.execute(f"PRAGMA page_size={PAGE_BYTES}")
-    db.execute("PRAGMA journal_mode=WAL")
-    db.execute(f"PRAGMA synchronous={synchronous}")
-    db.execute(f"PRAGMA cache_size=-{cache_bytes >> 10}")
-    db.execute("PRAGMA journal_size_limit=67108864")
-    db.execute("PRAGMA secure_delete=OFF")
+    try:
+        db.execute(f"PRAGMA page_size={PAGE_BYTES}")
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute(f"PRAGMA synchronous={synchronous}")
+        db.execute(f"PRAGMA cache_size=-{cache_bytes >> 10}")
+        db.execute("PRAGMA journal_size_limit=67108864")
+        db.execute("PRAGMA secure_delete=OFF")
+    except BaseException:
+        db.close()
+        raise
     return db
 
 

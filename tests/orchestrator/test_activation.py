@@ -57,3 +57,14 @@ def test_an_active_rule_set_is_found_in_the_log_without_its_files(log):
 def test_a_rule_set_that_the_log_lost_is_damage(log):
     with pytest.raises(LogDamaged, match="does not hold it"):
         Processors(log)("0" * 32)
+
+
+def test_an_activation_that_waits_in_the_log_does_not_win_over_the_files_of_the_next_start(log):
+    """Started with other rules, stopped before they were evaluated, started with the first again."""
+    activate(log, rules("one"), lambda: 1)
+    evaluate(log)
+    activate(log, rules("two"), lambda: 1)
+    assert activate(log, rules("one"), lambda: 1) == [0, 1, 2]
+    evaluate(log)
+    assert [active(log, partition) for partition in range(3)] == [rules("one").digest] * 3
+    assert activate(log, rules("one"), lambda: 1) == []
