@@ -18,16 +18,15 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
-from rules.compile.rule import CompiledRule
 from rules.nodes.deadline import DUE, ORDER, Entry
-from rules.step import Evaluation, RulesProcessor
+from rules.step import DeadlineRule, Evaluation, RulesProcessor
 from streams.event import OUTSIDE, TICK, Event
 from streams.keys import partition_of
 from streams.outputs import Command, Derived, Output
 from streams.processor import Partition, Poisoned, Step
 from streams.state import DAWN, Cell
 
-Due = tuple[int, int, int, str, CompiledRule, int]
+Due = tuple[int, int, int, str, DeadlineRule, int]
 """(due, rank, order of opening over all keys, key, rule, order of opening within the key)."""
 Sent = tuple[str, str, Event]
 """(route, key, event)."""
@@ -62,7 +61,7 @@ class _Evaluation(Evaluation):
     def forward(self, route: str, key: str, event: Event) -> None:
         self._forwards.append((route, key, event))
 
-    def opened(self, rule: CompiledRule, key: str, entry: Entry) -> None:
+    def opened(self, rule: DeadlineRule, key: str, entry: Entry) -> None:
         heappush(self._due, (entry[DUE], rule.rank, next(self._order), key, rule, entry[ORDER]))
 
 

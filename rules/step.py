@@ -26,15 +26,15 @@ A tick at T lets what is due before T fire (2) for the keys that the agent names
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import heapify, heappop, heapreplace
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 import msgspec
 
 from rules import cel
-from rules.nodes.deadline import DUE, ORDER, Entry
+from rules.nodes.deadline import DUE, ORDER, Deadline, Entry
 from rules.ruleset import RuleSet
 from streams.event import CONTROL, FORWARDED, OUTSIDE, TICK, Event, Forwarded
 from streams.log import Batch
@@ -42,14 +42,47 @@ from streams.outputs import Decision, Derived, Forward, Output
 from streams.processor import Poisoned, Step
 from streams.state import NEVER, Cell
 
-if TYPE_CHECKING:
-    from rules.compile.plan import Plan
-    from rules.compile.rule import CompiledRule
-
 MOST_DERIVED: Final = 10_000
 TOO_MANY: Final = f"more than {MOST_DERIVED:,} events for one key were derived from one: this is taken for a loop"
 _forwarded: Final = msgspec.json.Decoder(Forwarded).decode
 _key: Final = attrgetter("key")
+
+
+class Route(Protocol):
+    """A distinct `by` expression (`rules.compile.plan`)."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def listeners(self) -> Sequence[str]: ...
+
+    def key(self, event: Event, /) -> str: ...
+
+
+class Plan(Protocol):
+    """What to do with events of a type (`rules.compile.plan`)."""
+
+    @property
+    def routes(self) -> Sequence[Route]: ...
+
+    def run(self, ev: Evaluation, events: list[Event], offsets: Sequence[int], i: int, n: int, /) -> int: ...
+
+    def one(self, routes: tuple[str, ...], /) -> Callable[..., None]: ...
+
+    def misfit(self, event: Event, /) -> bool: ...
+
+
+class DeadlineRule(Protocol):
+    """A rule that waits (`rules.compile.rule`)."""
+
+    @property
+    def rank(self) -> int: ...
+
+    @property
+    def deadline(self) -> Deadline | None: ...
+
+    def expire(self, evaluation: Evaluation, key: str, cell: Cell, /) -> None: ...
 
 
 class RulesProcessor:
@@ -59,7 +92,7 @@ class RulesProcessor:
         self,
         ruleset: RuleSet,
         plans: Mapping[str, Plan],
-        deadlines: dict[str, CompiledRule],
+        deadlines: Mapping[str, DeadlineRule],
         projection_ids: dict[str, str],
         node_ids: dict[str, str],
     ) -> None:
@@ -225,9 +258,9 @@ class Evaluation:
         if self.queue:
             self.drain(key, cell)
 
-    def _next(self, cell: Cell) -> CompiledRule | None:
+    def _next(self, cell: Cell) -> DeadlineRule | None:
         first: tuple[int, int, int] | None = None
-        found: CompiledRule | None = None
+        found: DeadlineRule | None = None
         for id, state in cell.nodes.items():
             rule = self._deadlines.get(id)
             if rule is None or state[0][DUE] > cell.due:
@@ -242,7 +275,7 @@ class Evaluation:
         deadlines = self._deadlines
         cell.due = min((state[0][DUE] for id, state in cell.nodes.items() if id in deadlines), default=NEVER)
 
-    def opened(self, rule: CompiledRule, key: str, entry: Entry) -> None:
+    def opened(self, rule: DeadlineRule, key: str, entry: Entry) -> None:
         """Told of each deadline that opens. Here a cell's own order is enough; `simulation` orders over all keys."""
 
     def ticked(self, event: Event, offset: int, step: Step) -> None:
