@@ -38,7 +38,7 @@ _moves = msgspec.msgpack.Decoder(list[Move])
 
 @functools.lru_cache(maxsize=64)
 def upsert_statement(size: int) -> str:
-    places = ",".join(f"(?1,?{3 * n + 2},?{3 * n + 3},?{3 * n + 4})" for n in range(size))
+    places = ",".join(["(?,?,?,?)"] * size)
     return (
         f"INSERT INTO rows (slot, name, value, due) VALUES {places} "  # noqa: S608
         "ON CONFLICT (slot, name) DO UPDATE SET value = excluded.value, due = excluded.due"
@@ -111,9 +111,9 @@ class Flush:
                 db.executemany("DELETE FROM rows WHERE slot = ? AND name = ?", gone)
                 part = [change for change in part if change.value is not None]
             if part:
-                values: list[object] = [self.slot]
+                values: list[object] = []
                 for change in part:
-                    values += (change.name, change.value, change.due)
+                    values += (self.slot, change.name, change.value, change.due)
                 db.execute(upsert_statement(len(part)), values)
         if moves:
             db.execute("INSERT INTO moves (slot, body) VALUES (?, ?)", (self.slot, _encoder.encode(moves)))
@@ -146,10 +146,10 @@ def write_dues(db: sqlite3.Connection, slot: int, writes: Sequence[tuple[int, st
     new = [(due, name) for due, name, added in writes if added]
     for start in range(0, len(new), STATEMENT_ROWS):
         part = new[start : start + STATEMENT_ROWS]
-        places = ",".join(f"(?1,?{2 * n + 2},?{2 * n + 3})" for n in range(len(part)))
-        values: list[object] = [slot]
+        places = ",".join(["(?,?,?)"] * len(part))
+        values: list[object] = []
         for entry in part:
-            values += entry
+            values += (slot, *entry)
         db.execute(f"INSERT OR IGNORE INTO dues (slot, due, name) VALUES {places}", values)  # noqa: S608
 
 

@@ -84,7 +84,7 @@ def test_the_help_of_a_command_explains_every_parameter(name: str) -> None:
 
 
 def test_the_table_of_exit_codes_is_that_of_the_code() -> None:
-    there = {str(code) for name, code in vars(exits).items() if name.isupper()}
+    there = {str(status) for name, status in vars(exits).items() if name.isupper()}
     assert {code(row[0]) for row in table(OPERATING, "## Exit codes")} == there | {"130"}
 
 
