@@ -43,8 +43,8 @@ bench: .venv/.dev ## measure, against hand-written loops in the same run
 
 # Existing pins stay; `make lock UPGRADE=--upgrade` moves them. One list serves every Python that we support.
 lock: .venv/.dev ## write requirements/*.txt anew from pyproject.toml
-	$(COMPILE) --group build --output-file requirements/run.txt pyproject.toml
-	$(COMPILE) --group dev --constraint requirements/run.txt --output-file requirements/dev.txt pyproject.toml
+	$(COMPILE) --extra redis --group build --output-file requirements/run.txt pyproject.toml
+	$(COMPILE) --extra redis --group dev --constraint requirements/run.txt --output-file requirements/dev.txt pyproject.toml
 
 clean: ## remove .venv and what tools leave behind; data in .orchestrator stays
 	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
