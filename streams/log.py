@@ -1,11 +1,12 @@
 """The contract of a log, kept by every backend and tested by one conformance suite (`tests/conformance`).
 
 A log has partitions. Each holds *events* (offsets from 1, strictly increasing) and *outputs* (numbers from 1, gapless),
-and for each *processor* (rules, delivery, …) a position, an epoch-fenced right to commit, and state rows.
+and for each *processor* (rules, delivery, …) a position and state rows. The right to commit is a lease of a partition in
+a *role*: whoever evaluates it (`agent`) and whoever delivers from it (`delivery`) may be different processes.
 
 Promised: an event that `append` answered for is in the log, once for its producer's sequence; its offset is drawn
 inside the append, so no reader sees a later event before an earlier one; a commit happens whole or not at all, and only
-under the newest epoch. Not promised: order across partitions; gapless offsets (Kafka's have gaps); that what is
+under the newest epoch of its role. Not promised: order across partitions; gapless offsets (Kafka's have gaps); that what is
 appended is on disk (ask `durable`); that two calls of different threads come in any order.
 
 Calls block, and may come from any thread. They raise `LogFull` (append only), `LogUnavailable` when the backend cannot
@@ -19,7 +20,7 @@ import enum
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from streams.event import Event
 from streams.outputs import Output
@@ -62,7 +63,30 @@ class LogInfo(NamedTuple):
     id: str
     """Drawn when the log was made."""
     generation: int
+    """Begins at 1; one more with each fork."""
     partitions: int
+
+
+class Fork(NamedTuple):
+    """The log lost events that it had answered for: those beyond `offset`, whose offsets were given anew. A position of
+    an older generation in this partition is good up to `offset` only."""
+
+    generation: int
+    """The one that began with it."""
+    partition: int
+    offset: int
+    at: int
+    """Microseconds, by the log's clock."""
+
+
+Role = Literal["agent", "delivery"]
+AGENT: Final = "agent"
+DELIVERY: Final = "delivery"
+
+
+def role_of(processor: str) -> Role:
+    """Whose lease a commit of this processor needs."""
+    return DELIVERY if processor == DELIVERY else AGENT
 
 
 class Append(NamedTuple):
@@ -95,11 +119,23 @@ class Batch(NamedTuple):
 
 
 class Lease(NamedTuple):
-    """The right to commit to a partition. The epoch only grows and survives release: a stale owner never matches."""
+    """The right to commit to a partition in a role. The epoch only grows and survives release: a stale owner never
+    matches."""
 
     partition: int
     owner: str
     epoch: int
+    role: Role = AGENT
+
+
+class Beat(NamedTuple):
+    """Who lives, and how far they are."""
+
+    members: Sequence[str]
+    """Of the role that was asked for, sorted."""
+    caught_up: Mapping[int, int]
+    """Partition → the newest moment anybody said: microseconds of the log's clock, everything published before is
+    handled, forwards included. Absent where nobody said one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +158,8 @@ class Commit:
 
 
 class Feed(NamedTuple):
-    """The rows that one commit changed; `end` is the position it led to."""
+    """The rows that one commit changed, each as of that commit or a later one; `end` is the position it led to. Commits
+    that changed nothing may be left out, but for the last."""
 
     end: int
     changes: list[Change]
@@ -137,12 +174,25 @@ class PartitionStatus(NamedTuple):
     """Number of the last output."""
     positions: Mapping[str, int]
     committed_at: int
-    """Microseconds, by the backend's clock, of the last commit of any processor; 0 for none."""
+    """Microseconds, by the log's clock, of the last commit of any processor; 0 for none."""
+    deliverer: str | None = None
+    """Who holds the partition to deliver from it; `owner` and `epoch` are the agent's."""
 
 
 class Log(Protocol):
     @property
-    def info(self) -> LogInfo: ...
+    def info(self) -> LogInfo:
+        """The generation may grow while the log is open."""
+        ...
+
+    @property
+    def forks(self) -> Sequence[Fork]:
+        """All there were, as far as this process knows, oldest first."""
+        ...
+
+    def now(self) -> int:
+        """The log's clock, which all its processes share: microseconds since 1970."""
+        ...
 
     # -- events
     def append(self, appends: Sequence[Append]) -> list[Appended]:
@@ -169,9 +219,22 @@ class Log(Protocol):
         """Waits until one of these partitions has an event beyond the offset given, or the time is over."""
         ...
 
+    def sequence(self, partition: int, producer: str) -> int:
+        """The last one that is stored of this producer; -1 for none."""
+        ...
+
     # -- ownership
-    def acquire(self, partition: int, owner: str, ttl: float) -> Lease | None:
-        """A new epoch, unless a living owner holds the partition. An owner that asks again gets a new epoch."""
+    def beat(self, member: str, role: Role, caught_up: Mapping[int, int], ttl: float) -> Beat:
+        """Says that this member lives, for `ttl` seconds, and how far its partitions are. Moments only grow."""
+        ...
+
+    def leave(self, member: str, role: Role) -> None:
+        """It counts no more."""
+        ...
+
+    def acquire(self, partition: int, owner: str, ttl: float, role: Role = AGENT) -> Lease | None:
+        """A new epoch, unless a living owner holds the partition in that role. An owner that asks again gets a new
+        epoch."""
         ...
 
     def renew(self, lease: Lease, ttl: float) -> bool: ...
@@ -181,12 +244,18 @@ class Log(Protocol):
         ...
 
     # -- commits and what they wrote
-    def commit(self, commit: Commit) -> Code: ...
+    def commit(self, commit: Commit) -> Code:
+        """ValueError if the lease's role is not the processor's (`role_of`)."""
+        ...
 
     def position(self, partition: int, processor: str) -> int: ...
 
     def outputs(self, partition: int, after: int, limit: int) -> tuple[int, list[Output]]:
         """(number of the first, about `limit` outputs) after that number, whole batches; (0, []) for none."""
+        ...
+
+    def follow_outputs(self, numbers: Mapping[int, int], timeout: float) -> set[int]:
+        """Waits until one of these partitions has an output beyond the number given, or the time is over."""
         ...
 
     def rows(self, partition: int, processor: str, names: Sequence[str]) -> dict[str, bytes]:
