@@ -35,7 +35,7 @@ from orchestrator.wiring import Engine
 from projections.table import CommandRow
 from rules.ruleset import RuleSet
 from streams.intake import Intake
-from streams.log import Lease
+from streams.log import DELIVERY, Lease
 from streams.worker import RULES
 
 SHUTDOWN: Final = 10.0
@@ -174,7 +174,9 @@ class Server:
         await self.delivery.redrive(ids)
 
     def _owned(self, lease: Lease) -> None:
-        self.delivery.start(lease)
+        right = self.engine.log.acquire(lease.partition, lease.owner, self._settings.lease, DELIVERY)
+        if right is not None:
+            self.delivery.start(right)
 
     def _lost(self, partition: int) -> None:
         """In the agent's thread. Somebody else may own it already: every commit of ours is fenced."""

@@ -33,6 +33,8 @@ ACTIVATED: Final = "orchestrator.rules.activated"
 FORWARDED: Final = "orchestrator.forwarded"
 UNPARKED: Final = "orchestrator.key.unparked"
 SKIPPED: Final = "orchestrator.key.skipped"
+FORKED: Final = "orchestrator.log.forked"
+"""Events were lost here, and offsets given anew from this place on (`streams.log.Fork`)."""
 UNDECODABLE: Final = "orchestrator.undecodable"
 """Stands in for a stored line that cannot be read; never written, only returned by `decode`."""
 

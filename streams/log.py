@@ -1,13 +1,13 @@
 """The contract of a log, kept by every backend and tested by one conformance suite (`tests/conformance`).
 
-A log has partitions. Each holds *events* (offsets from 1, strictly increasing) and *outputs* (numbers from 1, gapless),
-and for each *processor* (rules, delivery, …) a position and state rows. The right to commit is a lease of a partition in
-a *role*: whoever evaluates it (`agent`) and whoever delivers from it (`delivery`) may be different processes.
+A log has partitions. Each holds *events* (offsets from 1, strictly increasing) and *outputs* (numbers from 1,
+gapless), and for each *processor* (rules, delivery, …) a position and state rows. The right to commit is a lease of a
+partition in a *role*: who evaluates it (`agent`) and who delivers from it (`delivery`) may be different processes.
 
 Promised: an event that `append` answered for is in the log, once for its producer's sequence; its offset is drawn
-inside the append, so no reader sees a later event before an earlier one; a commit happens whole or not at all, and only
-under the newest epoch of its role. Not promised: order across partitions; gapless offsets (Kafka's have gaps); that what is
-appended is on disk (ask `durable`); that two calls of different threads come in any order.
+inside the append, so no reader sees a later event before an earlier one; a commit happens whole or not at all, and
+only under the newest epoch of its role. Not promised: order across partitions; gapless offsets (Kafka's have gaps);
+that what is appended is on disk (ask `durable`); that two calls of different threads come in any order.
 
 Calls block, and may come from any thread. They raise `LogFull` (append only), `LogUnavailable` when the backend cannot
 be reached within its time limit (the call may or may not have happened: repeat it), `LogDamaged` when stored bytes are
@@ -212,7 +212,8 @@ class Log(Protocol):
         ...
 
     def durable(self, partition: int) -> int:
-        """The offset up to which events survive what the backend promises to survive (power loss, failover)."""
+        """The offset up to which events survive what the backend promises to survive (power loss, failover). Where that
+        takes longer than a sync of the disk, it is what is known now: ask again."""
         ...
 
     def follow(self, tails: Mapping[int, int], timeout: float) -> set[int]:
@@ -293,6 +294,10 @@ class Log(Protocol):
 
     def check(self) -> Iterator[str]:
         """What is wrong with the storage, in words; nothing if all is well."""
+        ...
+
+    def warnings(self) -> list[str]:
+        """Which settings of the backend endanger what is stored, in words with the remedy. Quick: what is known."""
         ...
 
     def close(self) -> None: ...

@@ -10,85 +10,36 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_right
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 
 from streams.backends.limits import LogLimits
+from streams.backends.members import LocalMembers
+from streams.backends.memory_partition import Partition, Processor, Right
 from streams.backends.requests import check_commit, check_sequences
 from streams.event import Event
 from streams.log import (
+    AGENT,
+    DELIVERY,
     Append,
     Appended,
     Batch,
+    Beat,
     Code,
     Commit,
     Feed,
+    Fork,
     Lease,
     Log,
     LogError,
     LogFull,
     LogInfo,
     PartitionStatus,
+    Role,
 )
 from streams.outputs import Output
 from streams.state import NEVER, Change
-
-
-class _Processor:
-    """A processor's position, rows and feed in one partition."""
-
-    def __init__(self) -> None:
-        self.position = 0
-        self.rows: dict[str, Change] = {}
-        self.feed: deque[Feed] = deque()
-        self.feed_bytes = 0
-        self.forgotten = 0
-
-    def apply(self, end: int, changes: Sequence[Change], feed_bytes: int) -> None:
-        self.position = end
-        for change in changes:
-            if change.value is None:
-                self.rows.pop(change.name, None)
-            else:
-                self.rows[change.name] = change
-        self.feed.append(Feed(end, list(changes)))
-        self.feed_bytes += _size(changes)
-        while self.feed_bytes > feed_bytes:
-            self.drop()
-
-    def drop(self) -> None:
-        end, changes = self.feed.popleft()
-        self.feed_bytes -= _size(changes)
-        self.forgotten = end
-
-    def frozen(self) -> _Processor:
-        twin = copy(self)
-        twin.rows = dict(self.rows)
-        twin.feed = deque(self.feed)
-        return twin
-
-
-class _Partition:
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.outputs: list[Output] = []
-        self.sequences: dict[str, int] = {}
-        self.processors: dict[str, _Processor] = {}
-        self.owner: str | None = None
-        self.epoch = 0
-        self.ttl = 0
-        self.expires = 0
-        self.committed_at = 0
-
-    def frozen(self) -> _Partition:
-        twin = copy(self)
-        twin.events = list(self.events)
-        twin.outputs = list(self.outputs)
-        twin.sequences = dict(self.sequences)
-        twin.processors = {name: processor.frozen() for name, processor in self.processors.items()}
-        return twin
 
 
 class MemoryLog:
@@ -99,13 +50,21 @@ class MemoryLog:
         self._now = now
         self._limits = limits
         self._changed = threading.Condition(threading.RLock())
-        self._partitions = [_Partition() for _ in range(partitions)]
+        self._partitions = [Partition() for _ in range(partitions)]
         self._documents: dict[str, bytes] = {}
+        self._members = LocalMembers(now)
         self._frozen = False
 
     @property
     def info(self) -> LogInfo:
         return self._info
+
+    @property
+    def forks(self) -> Sequence[Fork]:
+        return ()
+
+    def now(self) -> int:
+        return self._now()
 
     # -- events
 
@@ -163,48 +122,70 @@ class MemoryLog:
         return self.tail(partition)
 
     def follow(self, tails: Mapping[int, int], timeout: float) -> set[int]:
+        return self._follow(lambda partition: len(partition.events), tails, timeout)
+
+    def follow_outputs(self, numbers: Mapping[int, int], timeout: float) -> set[int]:
+        return self._follow(lambda partition: len(partition.outputs), numbers, timeout)
+
+    def _follow(self, count: Callable[[Partition], int], seen: Mapping[int, int], timeout: float) -> set[int]:
         deadline = time.monotonic() + timeout
         with self._changed:
             while True:
-                ready = {partition for partition, tail in tails.items() if self.tail(partition) > tail}
+                ready = {number for number, upto in seen.items() if count(self._partition(number)) > upto}
                 left = deadline - time.monotonic()
                 if ready or left <= 0 or self._frozen:
                     return ready
                 self._changed.wait(left)
 
+    def sequence(self, partition: int, producer: str) -> int:
+        with self._changed:
+            return self._partition(partition).sequences.get(producer, -1)
+
     # -- ownership
 
-    def acquire(self, partition: int, owner: str, ttl: float) -> Lease | None:
+    def beat(self, member: str, role: Role, caught_up: Mapping[int, int], ttl: float) -> Beat:
         with self._changed:
             self._writable()
-            held = self._partition(partition)
-            if held.owner not in (None, owner) and held.expires > self._now():
+            return self._members.beat(member, role, caught_up, ttl)
+
+    def leave(self, member: str, role: Role) -> None:
+        with self._changed:
+            self._writable()
+            self._members.leave(member, role)
+
+    def acquire(self, partition: int, owner: str, ttl: float, role: Role = AGENT) -> Lease | None:
+        with self._changed:
+            self._writable()
+            right = self._partition(partition).rights[role]
+            if right.owner not in (None, owner) and right.expires > self._now():
                 return None
-            held.owner = owner
-            held.epoch += 1
-            held.ttl = int(ttl * 1e6)
-            held.expires = self._now() + held.ttl
-            return Lease(partition, owner, held.epoch)
+            right.owner = owner
+            right.epoch += 1
+            right.ttl = int(ttl * 1e6)
+            right.extend(self._now())
+            return Lease(partition, owner, right.epoch, role)
 
     def renew(self, lease: Lease, ttl: float) -> bool:
         with self._changed:
             self._writable()
-            if not self._holds(lease):
+            right = self._held(lease)
+            if right is None:
                 return False
-            held = self._partition(lease.partition)
-            held.ttl = int(ttl * 1e6)
-            held.expires = self._now() + held.ttl
+            right.ttl = int(ttl * 1e6)
+            right.extend(self._now())
             return True
 
     def release(self, lease: Lease) -> None:
         with self._changed:
             self._writable()
-            if self._holds(lease):
-                self._partition(lease.partition).owner = None
+            right = self._held(lease)
+            if right is not None:
+                right.owner = None
 
-    def _holds(self, lease: Lease) -> bool:
-        held = self._partition(lease.partition)
-        return held.epoch == lease.epoch and held.owner == lease.owner
+    def _held(self, lease: Lease) -> Right | None:
+        """None if it is somebody else's now."""
+        right = self._partition(lease.partition).rights[lease.role]
+        return right if right.epoch == lease.epoch and right.owner == lease.owner else None
 
     # -- commits and what they wrote
 
@@ -213,7 +194,8 @@ class MemoryLog:
         with self._changed:
             self._writable()
             partition = self._partition(commit.lease.partition)
-            if not self._holds(commit.lease):
+            right = self._held(commit.lease)
+            if right is None:
                 return Code.FENCED
             processor = self._processor(commit.lease.partition, commit.processor)
             if processor.position == commit.end:
@@ -225,7 +207,7 @@ class MemoryLog:
             partition.outputs += commit.outputs
             partition.events += commit.events
             partition.committed_at = self._now()
-            partition.expires = partition.committed_at + partition.ttl
+            right.extend(partition.committed_at)
             self._changed.notify_all()
             return Code.COMMITTED
 
@@ -297,12 +279,13 @@ class MemoryLog:
             return [
                 PartitionStatus(
                     number,
-                    partition.owner if partition.expires > now else None,
-                    partition.epoch,
+                    _owner(partition.rights[AGENT], now),
+                    partition.rights[AGENT].epoch,
                     len(partition.events),
                     len(partition.outputs),
                     {name: processor.position for name, processor in partition.processors.items()},
                     partition.committed_at,
+                    _owner(partition.rights[DELIVERY], now),
                 )
                 for number, partition in enumerate(self._partitions)
             ]
@@ -323,6 +306,9 @@ class MemoryLog:
                 if position > len(partition.events):
                     yield f"partition {number}: position {position} is beyond the tail {len(partition.events)}"
 
+    def warnings(self) -> list[str]:
+        return []
+
     def close(self) -> None:
         """Nothing to release: a closed log in memory is one that nobody refers to."""
 
@@ -330,19 +316,19 @@ class MemoryLog:
         if self._frozen:
             raise LogError("this is a snapshot of the log: it can only be read")
 
-    def _partition(self, number: int) -> _Partition:
+    def _partition(self, number: int) -> Partition:
         if not 0 <= number < len(self._partitions):
             raise LogError(f"there is no partition {number}: this log has {len(self._partitions)}, counted from 0")
         return self._partitions[number]
 
-    def _processor(self, partition: int, processor: str) -> _Processor:
-        return self._partition(partition).processors.get(processor) or _Processor()
+    def _processor(self, partition: int, processor: str) -> Processor:
+        return self._partition(partition).processors.get(processor) or Processor()
+
+
+def _owner(right: Right, now: int) -> str | None:
+    return right.owner if right.expires > now else None
 
 
 def _value(row: Change) -> bytes:
     assert row.value is not None
     return row.value
-
-
-def _size(changes: Sequence[Change]) -> int:
-    return sum(len(change.name) + len(change.value or b"") for change in changes)

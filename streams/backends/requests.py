@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from operator import ge
 
-from streams.log import Append, Commit
+from streams.log import Append, Commit, role_of
 
 
 def check_sequences(request: Append) -> None:
@@ -26,6 +26,10 @@ def check_sequences(request: Append) -> None:
 
 
 def check_commit(commit: Commit) -> None:
-    """Raises ValueError for a commit that does not move its position."""
+    """Raises ValueError for a commit that does not move its position, or is made in another role."""
+    if commit.lease.role != role_of(commit.processor):
+        raise ValueError(
+            f"`{commit.processor}` commits as {role_of(commit.processor)}, and this lease is for {commit.lease.role}"
+        )
     if commit.start < 0 or commit.end <= commit.start:
         raise ValueError(f"a commit moves a position forwards, not from {commit.start} to {commit.end}")

@@ -1,42 +1,21 @@
 """Writing events: one row per run of events that one transaction appends to a partition.
 
-A row is bounded (ENTRY_EVENTS, ENTRY_BYTES), so that one read, and one batch of an agent, stay bounded too; small
-appends to the same partition are joined, so that a reader does not pay for each of them.
+Small appends to the same partition are joined, as far as an entry's bounds allow, so that a reader does not pay for
+each of them.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from bisect import bisect_right
 from collections.abc import Sequence
-from typing import Final, NamedTuple
 
-from streams import event as events
+from streams.backends import sqlite_reads as reads
+from streams.backends.entries import ENTRY_BYTES, ENTRY_EVENTS, Piece, pieces
+from streams.backends.limits import LogLimits
+from streams.backends.sqlite_room import room_to_lag
 from streams.backends.sqlite_schema import base
-from streams.event import Event
-
-ENTRY_EVENTS: Final = 1_000
-ENTRY_BYTES: Final = 4 << 20
-
-
-class Piece(NamedTuple):
-    events: int
-    body: bytes
-    """JSON lines."""
-
-
-def pieces(run: Sequence[Event]) -> list[Piece]:
-    """Raises what msgspec raises for events that cannot be written as JSON."""
-    made: list[Piece] = []
-    for start in range(0, len(run), ENTRY_EVENTS):
-        part = run[start : start + ENTRY_EVENTS]
-        body = events.encode(part)
-        if len(body) > ENTRY_BYTES and len(part) > 1:
-            half = len(part) // 2
-            made += pieces(part[:half])
-            made += pieces(part[half:])
-        else:
-            made.append(Piece(len(part), body))
-    return made
+from streams.log import Append, Appended
 
 
 def store(db: sqlite3.Connection, partition: int, tail: int, found: Sequence[Piece]) -> int:
@@ -58,3 +37,41 @@ def store(db: sqlite3.Connection, partition: int, tail: int, found: Sequence[Pie
         db.execute("INSERT INTO entries (id, count, body) VALUES (?, ?, ?)", (base(partition) + tail, count, body))
         start = end
     return tail
+
+
+def append(
+    db: sqlite3.Connection, appends: Sequence[Append], encoded: Sequence[list[Piece]], limits: LogLimits
+) -> list[Appended]:
+    """Within the transaction that is open; `encoded` are the pieces of each. Raises LogFull."""
+    tails: dict[int, int] = {}
+    new: dict[int, list[Piece]] = {}
+    answers = []
+    for request, body in zip(appends, encoded, strict=True):
+        partition = request.partition
+        if partition not in tails:
+            tails[partition] = reads.tail(db, partition)
+            new[partition] = []
+        known = _count_known(db, request)
+        stored = len(request.events) - known
+        new[partition] += pieces(request.events[known:]) if known else body
+        tails[partition] += stored
+        answers.append(Appended(tails[partition] if stored else 0, stored, known))
+    for partition, found in new.items():
+        count = sum(piece.events for piece in found)
+        if not all(each.follows for each in appends if each.partition == partition):
+            room_to_lag(db, partition, tails[partition], limits)
+        store(db, partition, tails[partition] - count, found)
+    return answers
+
+
+def _count_known(db: sqlite3.Connection, request: Append) -> int:
+    """How many of its first events are there already; remembers the last sequence."""
+    if not request.producer or not request.events:
+        return 0
+    known = bisect_right(request.sequences, reads.sequence(db, request.partition, request.producer))
+    if known < len(request.sequences):
+        db.execute(
+            "INSERT OR REPLACE INTO producers VALUES (?, ?, ?)",
+            (request.partition, request.producer, request.sequences[-1]),
+        )
+    return known

@@ -7,7 +7,7 @@
 3. The slot's `flushed` becomes the position the layer was frozen at, and `moves` is emptied, in one transaction.
 
 A crash loses nothing: until step 3 the deltas win over the tables, for every name of the layer. What is left in `moves`
-is applied when the slot is loaded again (`finish_moves`). Each piece is fenced by the partition's epoch, so that a
+is applied when the slot is loaded again (`finish_moves`). Each piece is fenced by the epoch of its place, so that a
 stale owner never overwrites what its successor flushed. Only the writer's connection is used, under the log's lock.
 """
 
@@ -21,6 +21,7 @@ from typing import Final
 import msgspec
 
 from streams.backends.layer import Layer
+from streams.log import Role
 from streams.state import NEVER, Change
 
 STATEMENT_ROWS: Final = 500
@@ -53,9 +54,9 @@ def old_dues_statement(size: int) -> str:
 class Flush:
     """The flush of one layer of one slot, up to the position it was frozen at."""
 
-    def __init__(self, slot: int, partition: int, layer: Layer, upto: int) -> None:
+    def __init__(self, slot: int, place: tuple[int, Role], layer: Layer, upto: int) -> None:
         self.slot = slot
-        self.partition = partition
+        self.place = place
         self.upto = upto
         self._rows = layer.rows
         self._names = list(layer.rows)

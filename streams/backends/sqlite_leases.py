@@ -1,6 +1,6 @@
 """Leases of the SQLite log, and how a dead owner is told from a living one.
 
-A lease is fields of its partition's row. The epoch only grows and survives release, so a stale owner never matches it.
+A lease is a row for its partition and role. The epoch only grows and survives release: a stale owner never matches it.
 Beside that, each process that holds leases locks a file of its own, `<database>.<number>.lock`, and its leases carry
 that number. The kernel drops the lock when the process ends, however it ends: a restarted server need not wait for a
 dead owner's lease to run out, while a living owner's unexpired lease is respected. Numbers are never used twice.
@@ -16,12 +16,13 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from streams.log import Lease
+from streams.log import Lease, Role
 
 
 def acquire(
     db: sqlite3.Connection,
     partition: int,
+    role: Role,
     owner: str,
     ttl: int,
     now: int,
@@ -29,36 +30,49 @@ def acquire(
     alive: Callable[[int], bool],
 ) -> Lease | None:
     current, epoch, expires, held_by = db.execute(
-        "SELECT owner, epoch, expires, holder FROM partitions WHERE partition = ?", (partition,)
-    ).fetchone()
+        "SELECT owner, epoch, expires, holder FROM leases WHERE partition = ? AND role = ?", (partition, role)
+    ).fetchone() or (None, 0, 0, 0)
     if current not in (None, owner) and expires > now and alive(held_by):
         return None
     db.execute(
-        "UPDATE partitions SET owner = ?, epoch = ?, ttl = ?, expires = ?, holder = ? WHERE partition = ?",
-        (owner, epoch + 1, ttl, now + ttl, holder, partition),
+        "INSERT OR REPLACE INTO leases (partition, role, owner, epoch, ttl, expires, holder) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (partition, role, owner, epoch + 1, ttl, now + ttl, holder),
     )
-    return Lease(partition, owner, epoch + 1)
+    return Lease(partition, owner, epoch + 1, role)
+
+
+def extend(db: sqlite3.Connection, lease: Lease, now: int) -> bool:
+    """By its own duration; False: somebody else holds the place now."""
+    done = db.execute(
+        "UPDATE leases SET expires = ? + ttl WHERE partition = ? AND role = ? AND epoch = ? AND owner = ?",
+        (now, lease.partition, lease.role, lease.epoch, lease.owner),
+    )
+    return done.rowcount == 1
 
 
 def renew(db: sqlite3.Connection, lease: Lease, ttl: int, now: int) -> bool:
     done = db.execute(
-        "UPDATE partitions SET ttl = ?, expires = ? WHERE partition = ? AND epoch = ? AND owner = ?",
-        (ttl, now + ttl, lease.partition, lease.epoch, lease.owner),
+        "UPDATE leases SET ttl = ?, expires = ? WHERE partition = ? AND role = ? AND epoch = ? AND owner = ?",
+        (ttl, now + ttl, lease.partition, lease.role, lease.epoch, lease.owner),
     )
     return done.rowcount == 1
 
 
 def release(db: sqlite3.Connection, lease: Lease) -> bool:
     done = db.execute(
-        "UPDATE partitions SET owner = NULL WHERE partition = ? AND epoch = ? AND owner = ?",
-        (lease.partition, lease.epoch, lease.owner),
+        "UPDATE leases SET owner = NULL WHERE partition = ? AND role = ? AND epoch = ? AND owner = ?",
+        (lease.partition, lease.role, lease.epoch, lease.owner),
     )
     return done.rowcount == 1
 
 
-def epoch(db: sqlite3.Connection, partition: int) -> int:
-    row: tuple[int] = db.execute("SELECT epoch FROM partitions WHERE partition = ?", (partition,)).fetchone()
-    return row[0]
+def epoch(db: sqlite3.Connection, partition: int, role: Role) -> int:
+    """0 before the first."""
+    row: tuple[int] | None = db.execute(
+        "SELECT epoch FROM leases WHERE partition = ? AND role = ?", (partition, role)
+    ).fetchone()
+    return row[0] if row else 0
 
 
 class Holder:

@@ -17,7 +17,6 @@ import os
 import sqlite3
 import threading
 import time
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -26,15 +25,33 @@ from typing import Final
 from streams import outputs as outs
 from streams.backends import sqlite_leases as leases
 from streams.backends import sqlite_reads as reads
+from streams.backends.entries import Piece, pieces
 from streams.backends.limits import LogLimits
+from streams.backends.members import LocalMembers
 from streams.backends.requests import check_commit, check_sequences
-from streams.backends.sqlite_entries import Piece, pieces, store
+from streams.backends.sqlite_entries import append, store
 from streams.backends.sqlite_readers import Readers
 from streams.backends.sqlite_reading import SqliteReading, View
+from streams.backends.sqlite_room import room_on_disk
 from streams.backends.sqlite_schema import PAGE_BYTES, base, connect, translated
 from streams.backends.sqlite_snapshot import SqliteSnapshot
 from streams.backends.sqlite_state import OwnedState, Slot, load
-from streams.log import Append, Appended, Code, Commit, Lease, Log, LogError, LogFull, LogInfo, LogUnavailable
+from streams.log import (
+    AGENT,
+    Append,
+    Appended,
+    Beat,
+    Code,
+    Commit,
+    Lease,
+    Log,
+    LogError,
+    LogFull,
+    LogInfo,
+    LogUnavailable,
+    Role,
+    role_of,
+)
 from streams.state import encode_changes
 
 POLL: Final = 0.05
@@ -58,8 +75,9 @@ class SqliteLog(SqliteReading):
         self._readers = Readers(lambda: self._connect(READER_CACHE))
         self._holder = leases.Holder(path)
         self._state = OwnedState(limits)
+        self._members = LocalMembers(now)
         self._changed = threading.Condition()
-        self._appends = 0
+        self._writes = 0
         self._synced: dict[int, int] = {}
         self._closed = False
 
@@ -120,12 +138,13 @@ class SqliteLog(SqliteReading):
 
     def _owned(self, partition: int, processor: str) -> Slot | None:
         slot = self._state.held(partition, processor)
-        if slot is None and self._state.owns(partition):
+        place = (partition, role_of(processor))
+        if slot is None and self._state.owns(place):
             try:
                 with self._writing() as db:
                     slot = self._state.slot(db, partition, processor)
             except BaseException:
-                self._state.discard(partition)
+                self._state.discard(place)
                 raise
         return slot
 
@@ -139,8 +158,8 @@ class SqliteLog(SqliteReading):
         encoded = [pieces(request.events) for request in appends]
         try:
             with self._writing(waits=False) as db:
-                self._room_on_disk(db)
-                answers = self._append(db, appends, encoded)
+                room_on_disk(db, self.path, self._limits)
+                answers = append(db, appends, encoded, self._limits)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
                 raise LogFull(f"{self.path}: {error}; free disk space or raise the log's limit", 10.0) from error
@@ -152,69 +171,9 @@ class SqliteLog(SqliteReading):
                 self._synced[request.partition] = max(answer.offset, self._synced.get(request.partition, 0))
         return answers
 
-    def _append(
-        self, db: sqlite3.Connection, appends: Sequence[Append], encoded: Sequence[list[Piece]]
-    ) -> list[Appended]:
-        tails: dict[int, int] = {}
-        new: dict[int, list[Piece]] = {}
-        answers = []
-        for request, body in zip(appends, encoded, strict=True):
-            partition = request.partition
-            if partition not in tails:
-                tails[partition] = reads.tail(db, partition)
-                new[partition] = []
-            known = self._count_known(db, request)
-            stored = len(request.events) - known
-            new[partition] += pieces(request.events[known:]) if known else body
-            tails[partition] += stored
-            answers.append(Appended(tails[partition] if stored else 0, stored, known))
-        for partition, found in new.items():
-            count = sum(piece.events for piece in found)
-            if not all(each.follows for each in appends if each.partition == partition):
-                self._room_to_lag(db, partition, tails[partition])
-            store(db, partition, tails[partition] - count, found)
-        return answers
-
-    @staticmethod
-    def _count_known(db: sqlite3.Connection, request: Append) -> int:
-        """How many of its first events are there already; remembers the last sequence."""
-        if not request.producer or not request.events:
-            return 0
-        who = (request.partition, request.producer)
-        row = db.execute("SELECT sequence FROM producers WHERE partition = ? AND producer = ?", who).fetchone()
-        last = row[0] if row else -1
-        known = bisect_right(request.sequences, last)
-        if known < len(request.sequences):
-            db.execute("INSERT OR REPLACE INTO producers VALUES (?, ?, ?)", (*who, request.sequences[-1]))
-        return known
-
-    def _room_to_lag(self, db: sqlite3.Connection, partition: int, tail: int) -> None:
-        if (lag := tail - reads.position(db, partition, self._limits.lag_of)) > self._limits.max_lag_events:
-            raise LogFull(
-                f"partition {partition} would be {lag} events ahead of its {self._limits.lag_of}, the most allowed is "
-                f"{self._limits.max_lag_events}: repeat when they caught up"
-            )
-
-    def _room_on_disk(self, db: sqlite3.Connection) -> None:
-        disk = os.statvfs(self.path)
-        if disk.f_bavail * disk.f_frsize < self._limits.min_free_bytes:
-            raise LogFull(
-                f"the disk of {self.path} has less than {self._limits.min_free_bytes >> 20} MB left, kept for "
-                "commits: free some space",
-                retry_after=10.0,
-            )
-        if self._limits.max_bytes:
-            (pages,) = db.execute("PRAGMA page_count").fetchone()
-            (free,) = db.execute("PRAGMA freelist_count").fetchone()
-            if (pages - free) * PAGE_BYTES > self._limits.max_bytes * 9 // 10:
-                raise LogFull(
-                    f"{self.path} is nearly as large as its limit of {self._limits.max_bytes} bytes: raise the limit",
-                    retry_after=10.0,
-                )
-
     def _notify(self) -> None:
         with self._changed:
-            self._appends += 1
+            self._writes += 1
             self._changed.notify_all()
 
     @translated
@@ -227,33 +186,53 @@ class SqliteLog(SqliteReading):
 
     @translated
     def follow(self, tails: Mapping[int, int], timeout: float) -> set[int]:
+        return self._follow(reads.tail, tails, timeout)
+
+    @translated
+    def follow_outputs(self, numbers: Mapping[int, int], timeout: float) -> set[int]:
+        return self._follow(reads.last_output, numbers, timeout)
+
+    def _follow(
+        self, last: Callable[[sqlite3.Connection, int], int], seen: Mapping[int, int], timeout: float
+    ) -> set[int]:
         deadline = time.monotonic() + timeout
         with self._reading() as db:
             while True:
-                # Both before the tails, so that what is written after them is noticed.
-                appends, version = self._appends, _version(db)
-                ready = {partition for partition, tail in tails.items() if reads.tail(db, partition) > tail}
+                # Both before the look, so that what is written after it is noticed.
+                writes, version = self._writes, _version(db)
+                ready = {partition for partition, upto in seen.items() if last(db, partition) > upto}
                 if ready:
                     return ready
-                while appends == self._appends and version == _version(db):
+                while writes == self._writes and version == _version(db):
                     left = deadline - time.monotonic()
                     if left <= 0 or self._closed:
                         return set()
                     with self._changed:
-                        if appends == self._appends:
+                        if writes == self._writes:
                             self._changed.wait(min(left, POLL))
 
     # -- ownership
 
+    def beat(self, member: str, role: Role, caught_up: Mapping[int, int], ttl: float) -> Beat:
+        """Of this process: another one that opens the same file is not seen."""
+        with self._lock:
+            return self._members.beat(member, role, caught_up, ttl)
+
+    def leave(self, member: str, role: Role) -> None:
+        with self._lock:
+            self._members.leave(member, role)
+
     @translated
-    def acquire(self, partition: int, owner: str, ttl: float) -> Lease | None:
+    def acquire(self, partition: int, owner: str, ttl: float, role: Role = AGENT) -> Lease | None:
         self._known(partition)
         with self._lock:
             with self._writing() as db:
                 holder = self._holder.number(db)
-                lease = leases.acquire(db, partition, owner, int(ttl * 1e6), self._now(), holder, self._holder.alive)
+                lease = leases.acquire(
+                    db, partition, role, owner, int(ttl * 1e6), self._now(), holder, self._holder.alive
+                )
             if lease is not None:
-                self._state.acquired(partition, lease.epoch)
+                self._state.acquired((partition, role), lease.epoch)
         return lease
 
     @translated
@@ -267,14 +246,14 @@ class SqliteLog(SqliteReading):
             with self._writing() as db:
                 released = leases.release(db, lease)
             if released:
-                self._state.lose(lease.partition)
+                self._state.lose((lease.partition, lease.role))
 
     # -- commits
 
     @translated
     def commit(self, commit: Commit) -> Code:
         check_commit(commit)
-        partition = self._known(commit.lease.partition)
+        place = (self._known(commit.lease.partition), commit.lease.role)
         changes = list(commit.changes)
         delta = encode_changes(changes)
         outputs = outs.encode(commit.outputs) if commit.outputs else b""
@@ -290,16 +269,16 @@ class SqliteLog(SqliteReading):
                         db.execute("ROLLBACK")
             except BaseException:
                 if begun:
-                    self._state.discard(partition)
+                    self._state.discard(place)
                 raise
             if code is not Code.COMMITTED:
                 # A slot that was loaded in a transaction that is undone cannot be kept.
-                self._state.discard(partition)
+                self._state.discard(place)
             elif slot is not None:
                 slot.apply(commit.end, changes, len(delta))
                 self._state.add(slot)
                 self._between_commits(slot, len(changes))
-        if results and code is Code.COMMITTED:
+        if (results or outputs) and code is Code.COMMITTED:
             self._notify()
         if waits and self._waits and code in (Code.COMMITTED, Code.DONE):
             self._sync()
@@ -308,17 +287,11 @@ class SqliteLog(SqliteReading):
     def _commit(
         self, db: sqlite3.Connection, commit: Commit, delta: bytes, outputs: bytes, results: Sequence[Piece]
     ) -> tuple[Code, Slot | None]:
-        partition, owner, epoch = commit.lease
-        now = self._now()
-        fence = db.execute(
-            "UPDATE partitions SET expires = ? + ttl, committed_at = ?, outputs = outputs + ? "
-            "WHERE partition = ? AND epoch = ? AND owner = ? RETURNING outputs",
-            (now, now, len(commit.outputs), partition, epoch, owner),
-        ).fetchone()
-        if fence is None:
-            self._state.verify(db, partition)
+        partition, now = commit.lease.partition, self._now()
+        if not leases.extend(db, commit.lease, now):
+            self._state.verify(db, (partition, commit.lease.role))
             return Code.FENCED, None
-        if not self._state.owns(partition):
+        if not self._state.owns((partition, commit.lease.role)):
             raise LogError(f"this process commits to partition {partition} without having acquired it: acquire first")
         slot = self._state.slot(db, partition, commit.processor)
         if slot is None:
@@ -333,8 +306,12 @@ class SqliteLog(SqliteReading):
         if moved.rowcount != 1:
             return (Code.DONE if slot.position == commit.end else Code.MISMATCH), slot
         db.execute("INSERT INTO deltas (id, body) VALUES (?, ?)", (base(slot.slot) + commit.end, delta))
+        (number,) = db.execute(
+            "UPDATE partitions SET committed_at = ?, outputs = outputs + ? WHERE partition = ? RETURNING outputs",
+            (now, len(commit.outputs), partition),
+        ).fetchone()
         if outputs:
-            key = base(partition) + fence[0]
+            key = base(partition) + number
             db.execute("INSERT INTO outputs (id, count, body) VALUES (?, ?, ?)", (key, len(commit.outputs), outputs))
         if results:
             store(db, partition, reads.tail(db, partition), results)
@@ -354,7 +331,7 @@ class SqliteLog(SqliteReading):
             self._state.worked()
         except BaseException as error:
             if begun:
-                self._state.discard(slot.partition)
+                self._state.discard(slot.place)
                 if flushing is not None:
                     self._state.discard(flushing)
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF

@@ -18,7 +18,7 @@ from streams.backends.limits import LogLimits
 from streams.backends.sqlite_check import check
 from streams.backends.sqlite_schema import translated
 from streams.event import Event
-from streams.log import Batch, Feed, LogError, LogInfo, PartitionStatus
+from streams.log import Batch, Feed, Fork, LogError, LogInfo, PartitionStatus
 from streams.outputs import Output
 
 
@@ -40,6 +40,16 @@ class SqliteReading(ABC):
     @property
     def info(self) -> LogInfo:
         return self._info
+
+    @property
+    def forks(self) -> Sequence[Fork]:
+        return ()
+
+    def now(self) -> int:
+        return self._now()
+
+    def warnings(self) -> list[str]:
+        return []
 
     @abstractmethod
     def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
@@ -72,6 +82,11 @@ class SqliteReading(ABC):
     def tail(self, partition: int) -> int:
         with self._reading() as db:
             return reads.tail(db, self._known(partition))
+
+    @translated
+    def sequence(self, partition: int, producer: str) -> int:
+        with self._reading() as db:
+            return reads.sequence(db, self._known(partition), producer)
 
     @translated
     def position(self, partition: int, processor: str) -> int:

@@ -15,7 +15,7 @@ from streams import event as events
 from streams import outputs as outs
 from streams.backends.sqlite_schema import SPAN, base
 from streams.event import Event
-from streams.log import Batch, Feed, LogDamaged, LogError, PartitionStatus
+from streams.log import AGENT, DELIVERY, Batch, Feed, LogDamaged, LogError, PartitionStatus
 from streams.outputs import Output
 from streams.state import decode_changes
 
@@ -151,17 +151,35 @@ def status(db: sqlite3.Connection, now: int) -> list[PartitionStatus]:
     positions: dict[int, dict[str, int]] = {}
     for partition, processor, at in db.execute("SELECT partition, processor, position FROM slots"):
         positions.setdefault(partition, {})[processor] = at
+    owners: dict[tuple[int, str], tuple[str | None, int]] = {}
+    for partition, role, owner, epoch, expires in db.execute(
+        "SELECT partition, role, owner, epoch, expires FROM leases"
+    ):
+        owners[partition, role] = (owner if expires > now else None, epoch)
+    nobody = (None, 0)
     return [
         PartitionStatus(
             partition,
-            owner if expires > now else None,
-            epoch,
+            *owners.get((partition, AGENT), nobody),
             tail(db, partition),
             numbers,
             positions.get(partition, {}),
             committed_at,
+            owners.get((partition, DELIVERY), nobody)[0],
         )
-        for partition, owner, epoch, expires, numbers, committed_at in db.execute(
-            "SELECT partition, owner, epoch, expires, outputs, committed_at FROM partitions ORDER BY partition"
+        for partition, numbers, committed_at in db.execute(
+            "SELECT partition, outputs, committed_at FROM partitions ORDER BY partition"
         ).fetchall()
     ]
+
+
+def sequence(db: sqlite3.Connection, partition: int, producer: str) -> int:
+    row: tuple[int] | None = db.execute(
+        "SELECT sequence FROM producers WHERE partition = ? AND producer = ?", (partition, producer)
+    ).fetchone()
+    return row[0] if row else -1
+
+
+def last_output(db: sqlite3.Connection, partition: int) -> int:
+    row: tuple[int] = db.execute("SELECT outputs FROM partitions WHERE partition = ?", (partition,)).fetchone()
+    return row[0]

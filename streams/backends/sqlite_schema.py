@@ -19,7 +19,7 @@ from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 from streams.log import LogDamaged, LogError, LogUnavailable
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 SHIFT: Final = 44
 SPAN: Final = 1 << SHIFT
 PAGE_BYTES: Final = 8192
@@ -31,13 +31,18 @@ CREATE TABLE outputs (id INTEGER PRIMARY KEY, count INTEGER NOT NULL, body BLOB 
 CREATE TABLE producers (
     partition INTEGER NOT NULL, producer TEXT NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (partition, producer)
 ) WITHOUT ROWID;
+CREATE TABLE leases (
+    partition INTEGER NOT NULL,
+    role TEXT NOT NULL,
+    owner TEXT,
+    epoch INTEGER NOT NULL,
+    ttl INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    holder INTEGER NOT NULL,
+    PRIMARY KEY (partition, role)
+) WITHOUT ROWID;
 CREATE TABLE partitions (
     partition INTEGER PRIMARY KEY,
-    owner TEXT,
-    epoch INTEGER NOT NULL DEFAULT 0,
-    ttl INTEGER NOT NULL DEFAULT 0,
-    expires INTEGER NOT NULL DEFAULT 0,
-    holder INTEGER NOT NULL DEFAULT 0,
     outputs INTEGER NOT NULL DEFAULT 0,
     committed_at INTEGER NOT NULL DEFAULT 0
 );

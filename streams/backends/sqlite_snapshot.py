@@ -17,7 +17,7 @@ from streams.backends.sqlite_reading import SqliteReading, View
 from streams.backends.sqlite_rows import Layers
 from streams.backends.sqlite_schema import translated
 from streams.backends.sqlite_state import load
-from streams.log import Append, Commit, Lease, Log, LogError
+from streams.log import AGENT, Append, Commit, Lease, Log, LogError, Role
 
 
 class SqliteSnapshot(SqliteReading):
@@ -53,6 +53,11 @@ class SqliteSnapshot(SqliteReading):
         with self._reading() as db:
             return {partition for partition, tail in tails.items() if reads.tail(db, partition) > tail}
 
+    @translated
+    def follow_outputs(self, numbers: Mapping[int, int], timeout: float) -> set[int]:
+        with self._reading() as db:
+            return {partition for partition, number in numbers.items() if reads.last_output(db, partition) > number}
+
     def snapshot(self) -> AbstractContextManager[Log]:
         raise LogError("this is a snapshot of the log already")
 
@@ -62,7 +67,13 @@ class SqliteSnapshot(SqliteReading):
     def append(self, appends: Sequence[Append]) -> NoReturn:
         self._refuse()
 
-    def acquire(self, partition: int, owner: str, ttl: float) -> NoReturn:
+    def beat(self, member: str, role: Role, caught_up: Mapping[int, int], ttl: float) -> NoReturn:
+        self._refuse()
+
+    def leave(self, member: str, role: Role) -> NoReturn:
+        self._refuse()
+
+    def acquire(self, partition: int, owner: str, ttl: float, role: Role = AGENT) -> NoReturn:
         self._refuse()
 
     def renew(self, lease: Lease, ttl: float) -> NoReturn:

@@ -1,8 +1,8 @@
 """The state that one process holds of the partitions it owns: newest rows, their flush, what feeds may forget.
 
-Only the partition's owner has these; they are made from the deltas when first needed after `acquire`, thrown away when
-the epoch turns out to be somebody else's or a transaction's end is unknown, and made again. Everything here but the
-reading of `Slot.layers` happens under the log's lock, on the writer's connection.
+Only who holds the partition in the processor's role has these; they are made from the deltas when first needed after
+`acquire`, thrown away when the epoch turns out to be somebody else's or a transaction's end is unknown, and made again.
+Everything here but the reading of `Slot.layers` happens under the log's lock, on the writer's connection.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from streams.backends.sqlite_flush import Flush, finish_moves
 from streams.backends.sqlite_leases import epoch as epoch_of
 from streams.backends.sqlite_rows import Layers
 from streams.backends.sqlite_schema import SPAN, base
+from streams.log import Role, role_of
 from streams.state import Change
 
 TRIM_COMMITS: Final = 64
 """Deltas that nobody needs are deleted once in so many commits, at most TRIM_ROWS and TRIM_BYTES at a time."""
+Place = tuple[int, Role]
+"""What a lease is for: a partition, in a role."""
 DELTA_BYTES: Final = 256
 """What a delta counts beside its body, so that many small ones are bounded, too."""
 TRIM_ROWS: Final = 256
@@ -34,6 +37,7 @@ class Slot:
         self.slot = slot
         self.partition = partition
         self.processor = processor
+        self.place: Place = (partition, role_of(processor))
         self.layers: Layers = (Layer(),)
         """Newest first; the second, if any, is being flushed. Replaced, never changed."""
         self.position = 0
@@ -76,40 +80,40 @@ def load(db: sqlite3.Connection, partition: int, processor: str) -> Slot | None:
 
 
 class OwnedState:
-    """Slots of the partitions this process owns, by the epoch it got for each."""
+    """Slots of the places this process owns, by the epoch it got for each."""
 
     def __init__(self, limits: LogLimits) -> None:
         self._limits = limits
-        self._epochs: dict[int, int] = {}
+        self._epochs: dict[Place, int] = {}
         self._slots: dict[tuple[int, str], Slot] = {}
         self._flush: Flush | None = None
         self._flushed: Slot | None = None
 
-    def acquired(self, partition: int, epoch: int) -> None:
+    def acquired(self, place: Place, epoch: int) -> None:
         """Nobody else committed if ours was the epoch before: then what is held stays right."""
-        if self._epochs.get(partition) != epoch - 1:
-            self.lose(partition)
-        self._epochs[partition] = epoch
+        if self._epochs.get(place) != epoch - 1:
+            self.lose(place)
+        self._epochs[place] = epoch
 
-    def lose(self, partition: int) -> None:
-        """The partition is somebody else's now."""
-        self.discard(partition)
-        self._epochs.pop(partition, None)
+    def lose(self, place: Place) -> None:
+        """It is somebody else's now."""
+        self.discard(place)
+        self._epochs.pop(place, None)
 
-    def discard(self, partition: int) -> None:
+    def discard(self, place: Place) -> None:
         """What is held may not be what is stored: it is loaded again when needed."""
-        if self._flush is not None and self._flush.partition == partition:
+        if self._flush is not None and self._flush.place == place:
             self._flush = self._flushed = None
-        for key in [key for key in self._slots if key[0] == partition]:
+        for key in [key for key, slot in self._slots.items() if slot.place == place]:
             del self._slots[key]
 
-    def verify(self, db: sqlite3.Connection, partition: int) -> None:
-        """After a refusal: the partition is lost if its epoch is not the one we got."""
-        if self._epochs.get(partition) != epoch_of(db, partition):
-            self.lose(partition)
+    def verify(self, db: sqlite3.Connection, place: Place) -> None:
+        """After a refusal: the place is lost if its epoch is not the one we got."""
+        if self._epochs.get(place) != epoch_of(db, *place):
+            self.lose(place)
 
-    def owns(self, partition: int) -> bool:
-        return partition in self._epochs
+    def owns(self, place: Place) -> bool:
+        return place in self._epochs
 
     def held(self, partition: int, processor: str) -> Slot | None:
         """The slot if it is loaded. May be called without the lock."""
@@ -117,11 +121,12 @@ class OwnedState:
 
     def slot(self, db: sqlite3.Connection, partition: int, processor: str) -> Slot | None:
         """The slot, loaded if need be, within the transaction that is open. None if there is nothing of it yet, or the
-        partition is no longer ours."""
+        place is no longer ours."""
         slot = self._slots.get((partition, processor))
         if slot is None:
-            self.verify(db, partition)
-            slot = load(db, partition, processor) if self.owns(partition) else None
+            place: Place = (partition, role_of(processor))
+            self.verify(db, place)
+            slot = load(db, partition, processor) if self.owns(place) else None
             if slot is not None:
                 finish_moves(db, slot.slot)
                 self._slots[partition, processor] = slot
@@ -143,17 +148,17 @@ class OwnedState:
         return self._flush is not None or slot.commits >= TRIM_COMMITS
 
     def _freeze(self, slot: Slot) -> None:
-        self._flush = Flush(slot.slot, slot.partition, slot.layers[0], slot.position)
+        self._flush = Flush(slot.slot, slot.place, slot.layers[0], slot.position)
         slot.layers = (Layer(), slot.layers[0])
         slot.unflushed_bytes = 0
 
     def work(self, db: sqlite3.Connection, slot: Slot, changed: int) -> None:
         """One piece of flushing and trimming, after a commit of so many rows, within a transaction of its own. When it
-        is committed call `worked`, else `discard` for `flushing` and the slot's partition."""
+        is committed call `worked`, else `discard` for `flushing` and the slot's place."""
         flush = self._flush
         if flush is not None:
-            self.verify(db, flush.partition)
-            if self.owns(flush.partition) and flush.step(db, max(self._limits.flush_rows, 2 * changed)):
+            self.verify(db, flush.place)
+            if self.owns(flush.place) and flush.step(db, max(self._limits.flush_rows, 2 * changed)):
                 self._flushed = next(one for one in self._slots.values() if one.slot == flush.slot)
         if slot.commits >= TRIM_COMMITS and self.held(slot.partition, slot.processor) is slot:
             self._trim(db, slot)
@@ -167,9 +172,9 @@ class OwnedState:
         self._flushed = None
 
     @property
-    def flushing(self) -> int | None:
-        """The partition whose layer is being flushed."""
-        return self._flush.partition if self._flush is not None else None
+    def flushing(self) -> Place | None:
+        """Of the layer that is being flushed."""
+        return self._flush.place if self._flush is not None else None
 
     def _trim(self, db: sqlite3.Connection, slot: Slot) -> None:
         excess = slot.kept_bytes - self._limits.feed_bytes // len(self._slots)

@@ -16,7 +16,7 @@ from adapters.work import Outcome, Verdict, Work
 from streams.event import RESULT
 from streams.log import Code, Lease, Log
 from streams.outputs import Command
-from tests.conformance.backends import Clock, Writer
+from tests.conformance.backends import Clock, Writer, owned
 
 FAST = EngineOptions(pace=Pace(least=0.001, first_retry=0.01, last_retry=0.05))
 DONE = Outcome(Verdict.DONE)
@@ -54,10 +54,9 @@ class Adapter:
 
 
 def decide(log: Log, *names: str, partition: int = 0, to: str = "police") -> Lease:
-    """The rules commit these commands under a new lease, which is answered: delivery shares it."""
-    writer = Writer(log, partition)
-    commit(writer, *names, to=to)
-    return writer.lease
+    """The rules commit these commands; the answer is a new lease to deliver from the partition."""
+    commit(Writer(log, partition), *names, to=to)
+    return owned(log, partition, role=DELIVERY)
 
 
 def commit(writer: Writer, *names: str, to: str = "police") -> None:

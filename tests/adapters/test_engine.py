@@ -9,6 +9,7 @@ import pytest
 
 from adapters import workers
 from adapters.errors import DeliveryError, UnknownCommandError, WrongStateError
+from adapters.ledger import DELIVERY
 from adapters.retry import RetryPolicy
 from adapters.work import Outcome, Verdict, Work
 from streams.log import Log
@@ -34,7 +35,7 @@ async def test_commands_of_all_partitions_are_delivered_and_told_once(log: Log, 
 async def test_what_is_committed_later_is_delivered_when_somebody_says_so(log: Log, clock: Clock) -> None:
     police = Adapter()
     rules = Writer(log)
-    async with engine(log, police.target(), clock=clock, leases=[rules.lease]) as delivery:
+    async with engine(log, police.target(), clock=clock, leases=[owned(log, role=DELIVERY)]) as delivery:
         for number in range(5):
             commit(rules, f"c{number}")
             delivery.notify(0)
@@ -213,7 +214,7 @@ async def test_a_redrive_in_a_partition_that_nobody_has_at_the_moment_is_to_be_r
             await delivery.redrive(["a0", "a1"])
         assert states(log, 0) == {"a0": "parked"}
         police.act = None
-        delivery.start(owned(log, 1))
+        delivery.start(owned(log, 1, role=DELIVERY))
         await until(lambda: delivery.partitions == [0, 1])
         await delivery.redrive(["a0", "a1"])
         await until(lambda: states(log, 0) | states(log, 1) == {"a0": "done", "a1": "done"})

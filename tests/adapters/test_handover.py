@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapters import workers
+from adapters.ledger import DELIVERY
 from adapters.retry import RetryPolicy
 from adapters.work import Outcome, Verdict, Work
 from streams.backends.open import open_log
@@ -34,7 +35,7 @@ async def test_another_engine_takes_over_what_is_in_flight_and_it_is_told_once(l
     lease = decide(log, *names("c", 30))
     async with engine(log, old.target(concurrency=2), clock=clock, leases=[lease]) as first:
         await until(lambda: old.at_once == 2)
-        lease = owned(log)  # a newer epoch, and the first does not know of it yet
+        lease = owned(log, role=DELIVERY)  # a newer epoch, and the first does not know of it yet
         async with engine(log, new.target(), clock=clock, leases=[lease]):
             await until(lambda: len(told(log)) == 30)
             gate.open.set()
@@ -73,7 +74,7 @@ async def test_what_does_not_end_in_time_is_broken_off_and_comes_again(log: Log,
         assert entries(log)["c1"].last_error == "the server stopped while it was being sent"
         police.act = None
         clock.advance(5)
-        delivery.start(owned(log))
+        delivery.start(owned(log, role=DELIVERY))
         await until(lambda: states(log) == {"c1": "done"})
 
 
@@ -120,7 +121,7 @@ async def test_a_partition_that_comes_back_while_it_is_being_stopped_is_delivere
 
 async def test_giving_up_and_getting_back_at_one_moment_leaves_it_delivered_from(log: Log, clock: Clock) -> None:
     police = Adapter()
-    async with engine(log, police.target(), clock=clock, leases=[owned(log)]) as delivery:
+    async with engine(log, police.target(), clock=clock, leases=[owned(log, role=DELIVERY)]) as delivery:
         await until(lambda: delivery.partitions == [0])
         stopping = delivery.stop(0)  # called first, though it is awaited after the start
         delivery.start(decide(log, "c1"))
@@ -170,7 +171,7 @@ async def test_a_retry_happens_at_its_time_though_everything_was_closed_in_betwe
 
     async def reopened(attempts: int) -> None:
         log = open_log(url, partitions=1, now=clock, limits=SMALL)
-        async with engine(log, police.target(), clock=clock, leases=[owned(log)]):
+        async with engine(log, police.target(), clock=clock, leases=[owned(log, role=DELIVERY)]):
             await until(lambda: entries(log)["c1"].attempts == attempts and states(log) == {"c1": "retrying"})
             await asyncio.sleep(0.02)  # another attempt would come at once
         assert [work.attempt for work in police.works] == list(range(1, attempts + 1))
@@ -188,7 +189,7 @@ async def test_a_crash_between_sending_and_noting_sends_again_and_tells_once(tmp
     first, second = Adapter(), Adapter()
 
     async def fenced_meanwhile(work: Work) -> Outcome:
-        owned(log)  # from now on nothing is stored under the epoch of the first
+        owned(log, role=DELIVERY)  # from now on nothing is stored under the epoch of the first
         return DONE
 
     first.act = fenced_meanwhile
@@ -197,7 +198,7 @@ async def test_a_crash_between_sending_and_noting_sends_again_and_tells_once(tmp
     assert told(log) == []
     log.close()
     log = open_log(url, partitions=1, now=clock, limits=SMALL)
-    async with engine(log, second.target(retry=RetryPolicy()), clock=clock, leases=[owned(log)]):
+    async with engine(log, second.target(retry=RetryPolicy()), clock=clock, leases=[owned(log, role=DELIVERY)]):
         await until(lambda: len(told(log)) == 5)
     assert set(second.ids) == set(names("c", 5))
     assert Counter(told(log)) == Counter({("succeeded", name): 1 for name in names("c", 5)})

@@ -70,7 +70,7 @@ def test_a_commit_that_does_not_fit_is_computed_anew(world: World) -> None:
     world.decide("c1", "c2")
     first, second = world.lease()
     position = world.log.position(0, DELIVERY)
-    assert world.log.commit(Commit(world.rules.lease, DELIVERY, position, position + 2)) is Code.COMMITTED
+    assert world.log.commit(Commit(world.held, DELIVERY, position, position + 2)) is Code.COMMITTED
     turn = world.turn((first, DONE), (second, RETRY))
     assert (turn.answers, turn.more) == ([], True)
     assert [changed for _, changed in world.turn().answers] == [True, True]
@@ -176,7 +176,7 @@ def test_a_row_that_cannot_be_read_is_named(world: World) -> None:
     world.decide("c1")
     world.turn()
     position = world.log.position(0, DELIVERY)
-    broken = Commit(world.rules.lease, DELIVERY, position, position + 1, [Change("c1", b"{", world.clock())])
+    broken = Commit(world.held, DELIVERY, position, position + 1, [Change("c1", b"{", world.clock())])
     assert world.log.commit(broken) is Code.COMMITTED
     world.restart()
     with pytest.raises(LogError, match="row c1 of delivery's state cannot be read"):

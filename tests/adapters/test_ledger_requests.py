@@ -69,7 +69,7 @@ def test_a_redrive_whose_commit_does_not_fit_says_so_and_can_be_repeated(world: 
     (work,) = world.lease()
     world.turn((work, FINAL))
     position = world.log.position(0, DELIVERY)
-    assert world.log.commit(Commit(world.rules.lease, DELIVERY, position, position + 2)) is Code.COMMITTED
+    assert world.log.commit(Commit(world.held, DELIVERY, position, position + 2)) is Code.COMMITTED
     with pytest.raises(DeliveryError, match="repeat"):
         world.delivery.redrive(["c1"], world.clock())
     world.delivery.redrive(["c1"], world.clock())

@@ -67,13 +67,14 @@ class World:
         self.chance = chance
         self.decided: dict[str, Command] = {}
         self.rules = Writer(log)
+        self.held = owned(log, role=DELIVERY)
         self.restart()
 
     def restart(self) -> None:
         """Another owner takes over; what the one before had in memory is gone."""
-        self.log._log.release(self.rules.lease)
-        self.rules.lease = owned(self.log._log)
-        self.delivery = Delivery(self.log, self.rules.lease, self.targets, self.chance, self.bounds)  # type: ignore[arg-type]
+        self.log._log.release(self.held)
+        self.held = owned(self.log._log, role=DELIVERY)
+        self.delivery = Delivery(self.log, self.held, self.targets, self.chance, self.bounds)  # type: ignore[arg-type]
 
     def decide(self, *names: str, to: str = "police", shadow: bool = False, hops: int = 0) -> None:
         """The rules commit these commands, all of one commit."""

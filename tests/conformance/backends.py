@@ -15,7 +15,7 @@ from streams.backends.limits import LogLimits
 from streams.backends.open import open_log
 from streams.event import Event
 from streams.event import fingerprint as fingerprint_of
-from streams.log import Code, Commit, Lease, Log
+from streams.log import AGENT, Code, Commit, Lease, Log, Role, role_of
 from streams.outputs import Command, Output
 from streams.state import NEVER, Change
 
@@ -87,7 +87,7 @@ class Writer:
         self.log = log
         self.partition = partition
         self.processor = processor
-        self.lease = owned(log, partition, owner)
+        self.lease = owned(log, partition, owner, role=role_of(processor))
         self.position = log.position(partition, processor)
 
     def commit(self, *changes: Change, outputs: Sequence[Output] = (), events: Sequence[Event] = ()) -> Code:
@@ -101,7 +101,7 @@ class Writer:
         return Commit(self.lease, self.processor, start, start + 1, list(changes), list(outputs), list(events))
 
 
-def owned(log: Log, partition: int = 0, owner: str = "owner", ttl: float = 10.0) -> Lease:
-    lease = log.acquire(partition, owner, ttl)
+def owned(log: Log, partition: int = 0, owner: str = "owner", ttl: float = 10.0, role: Role = AGENT) -> Lease:
+    lease = log.acquire(partition, owner, ttl, role)
     assert lease is not None
     return lease

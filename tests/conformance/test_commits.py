@@ -79,7 +79,6 @@ def test_a_commit_that_does_not_go_forwards_is_refused(log: Log, start: int, end
 def test_processors_of_a_partition_have_positions_and_rows_of_their_own(log: Log) -> None:
     rules = Writer(log, processor="rules")
     delivery = Writer(log, processor="delivery", owner="owner")
-    rules.lease = delivery.lease
     rules.commit(put("k", b"rules", 5))
     delivery.commit(put("k", b"delivery", 6), outputs=[command(1)])
     delivery.commit(put("k", b"delivery 2", 7))

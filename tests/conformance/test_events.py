@@ -11,7 +11,7 @@ import pytest
 
 from streams import event as event_module
 from streams.log import Append, Appended, Log, LogError, LogFull
-from tests.conformance.backends import SMALL, Writer, event, events, ids
+from tests.conformance.backends import SMALL, Writer, command, event, events, ids
 
 
 def test_offsets_begin_at_one_and_have_no_gaps(log: Log) -> None:
@@ -266,3 +266,20 @@ def test_follow_notices_what_another_process_appends(persistent, opened) -> None
 
     assert ours.follow({0: 0, 1: 0}, 30) == {1}
     timer.join()
+
+
+def test_outputs_are_followed_as_events_are(log: Log) -> None:
+    writer = Writer(log)
+    assert log.follow_outputs({0: 0, 1: 0}, 0.0) == set()
+    timer = threading.Timer(0.1, lambda: writer.commit(outputs=[command(1), command(2)]))
+    timer.start()
+    assert log.follow_outputs({0: 0, 1: 0}, 30) == {0}
+    timer.join()
+    assert log.follow_outputs({0: 1, 1: 0}, 0.0) == {0}
+    assert log.follow_outputs({0: 2, 1: 0}, 0.01) == set()
+
+
+def test_the_last_sequence_of_a_producer_is_told(log: Log) -> None:
+    assert log.sequence(0, "p") == -1
+    log.append([Append(0, events(1, 3), "p", [0, 4, 9]), Append(1, events(1, 1), "p", [2])])
+    assert (log.sequence(0, "p"), log.sequence(1, "p"), log.sequence(0, "q")) == (9, 2, -1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from streams.log import Code, Commit, Lease, Log
+import pytest
+
+from streams.log import AGENT, DELIVERY, Code, Commit, Lease, Log, Role
 from tests.conformance.backends import Clock, Writer, owned, put
 
 
@@ -88,6 +90,51 @@ def test_releasing_what_is_no_longer_held_does_nothing(log: Log, clock: Clock) -
     log.release(stale)
 
     assert log.status()[0].owner == "b"
+
+
+def test_evaluating_and_delivering_are_two_rights(log: Log) -> None:
+    agent, delivery = owned(log, 0, "a"), owned(log, 0, "b", role=DELIVERY)
+
+    assert delivery == Lease(0, "b", 1, DELIVERY)
+    assert (log.status()[0].owner, log.status()[0].epoch, log.status()[0].deliverer) == ("a", 1, "b")
+    assert log.acquire(0, "c", 10, DELIVERY) is None
+    assert log.commit(Commit(delivery, "delivery", 0, 1)) is Code.COMMITTED
+    owned(log, 0, "a")
+    assert log.commit(Commit(agent, "rules", 0, 1)) is Code.FENCED
+    assert log.commit(Commit(delivery, "delivery", 1, 2)) is Code.COMMITTED
+    log.release(delivery)
+    assert (log.status()[0].owner, log.status()[0].deliverer) == ("a", None)
+
+
+@pytest.mark.parametrize(("processor", "role"), [("rules", DELIVERY), ("forward", DELIVERY), ("delivery", AGENT)])
+def test_a_commit_in_another_role_is_refused(log: Log, processor: str, role: Role) -> None:
+    with pytest.raises(ValueError, match="commits as"):
+        log.commit(Commit(owned(log, role=role), processor, 0, 1))
+
+
+def test_members_are_seen_until_they_leave_or_are_silent_for_too_long(log: Log, clock: Clock) -> None:
+    assert log.beat("b", AGENT, {}, ttl=10).members == ["b"]
+    assert log.beat("a", AGENT, {}, ttl=5).members == ["a", "b"]
+    assert log.beat("c", DELIVERY, {}, ttl=10).members == ["c"]
+    clock.advance(6)
+    assert log.beat("c", AGENT, {}, ttl=10).members == ["b", "c"]
+    log.leave("b", AGENT)
+    log.leave("c", DELIVERY)
+    assert log.beat("c", AGENT, {}, ttl=10).members == ["c"]
+    assert log.beat("d", DELIVERY, {}, ttl=10).members == ["d"]
+
+
+def test_members_tell_each_other_how_far_their_partitions_are_and_that_only_grows(log: Log) -> None:
+    assert log.beat("a", AGENT, {0: 100, 2: 50}, ttl=10).caught_up == {0: 100, 2: 50}
+    assert log.beat("b", AGENT, {1: 70, 2: 40}, ttl=10).caught_up == {0: 100, 1: 70, 2: 50}
+    log.leave("a", AGENT)
+    assert log.beat("b", AGENT, {2: 60}, ttl=10).caught_up == {0: 100, 1: 70, 2: 60}
+
+
+def test_the_clock_of_the_log_is_handed_on(log: Log, clock: Clock) -> None:
+    before = log.now()
+    clock.advance(3)
+    assert log.now() == before + 3_000_000
 
 
 def test_two_processes_do_not_own_one_partition(persistent, opened) -> None:

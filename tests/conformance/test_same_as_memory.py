@@ -20,13 +20,14 @@ from hypothesis.stateful import (
 
 from streams.backends.limits import LogLimits
 from streams.backends.memory import MemoryLog
-from streams.log import Append, Code, Commit, Lease, Log
+from streams.log import AGENT, DELIVERY, Append, Code, Commit, Lease, Log, Role
 from streams.state import NEVER, Change
 from tests.conformance.backends import Backend, Clock, command, event
 
 PARTITIONS = 2
 partitions = st.integers(0, PARTITIONS - 1)
-processors = st.sampled_from(["rules", "delivery"])
+PROCESSORS = ("rules", "forward", "delivery")
+processors = st.sampled_from(PROCESSORS)
 names = st.sampled_from(["", "k", "ka", "kb", "kß", "b1", "b2", "p", "k\x00", "k\U0001f600", "k\uffff", "kz"])
 dues = st.one_of(st.just(NEVER), st.integers(-5, 20))
 changes = st.lists(
@@ -73,10 +74,15 @@ class SameAsMemory(RuleBasedStateMachine):
         appends = [Append(partition, [event(1_000 + n) for n in sorted(sequences)], producer, sorted(sequences))]
         assert self.log.append(appends) == self.memory.append(appends)
 
-    @rule(partition=partitions, owner=owners, ttl=st.sampled_from([1.0, 5.0]))
-    def acquire(self, partition: int, owner: str, ttl: float) -> None:
-        lease = self.log.acquire(partition, owner, ttl)
-        assert lease == self.memory.acquire(partition, owner, ttl)
+    @rule(
+        partition=partitions,
+        owner=owners,
+        ttl=st.sampled_from([1.0, 5.0]),
+        role=st.sampled_from([AGENT, AGENT, DELIVERY]),
+    )
+    def acquire(self, partition: int, owner: str, ttl: float, role: Role) -> None:
+        lease = self.log.acquire(partition, owner, ttl, role)
+        assert lease == self.memory.acquire(partition, owner, ttl, role)
         if lease is not None:
             self.leases.append(lease)
 
@@ -97,16 +103,14 @@ class SameAsMemory(RuleBasedStateMachine):
     @precondition(lambda self: self.leases)
     @rule(
         data=st.data(),
-        processor=processors,
         changes=changes,
         outputs=st.integers(0, 2),
         events=st.integers(0, 2),
         moved=st.sampled_from([0, 0, 0, 0, 0, 0, -1, 1]),
     )
-    def commit(
-        self, data: st.DataObject, processor: str, changes: list[Change], outputs: int, events: int, moved: int
-    ) -> None:
+    def commit(self, data: st.DataObject, changes: list[Change], outputs: int, events: int, moved: int) -> None:
         lease = data.draw(st.sampled_from(self.leases[-3:]))
+        processor = "delivery" if lease.role == DELIVERY else data.draw(st.sampled_from(["rules", "forward"]))
         start = max(self.memory.position(lease.partition, processor) + moved, 0)
         commit = Commit(
             lease,
@@ -173,7 +177,7 @@ class SameAsMemory(RuleBasedStateMachine):
         for partition in range(PARTITIONS):
             assert log.read(partition, 0, 10_000).events == memory.read(partition, 0, 10_000).events
             assert log.outputs(partition, 0, 10_000) == memory.outputs(partition, 0, 10_000)
-            for processor in ("rules", "delivery"):
+            for processor in PROCESSORS:
                 assert log.scan(partition, processor, "", "", 100) == memory.scan(partition, processor, "", "", 100)
                 every = (-NEVER, "")
                 assert log.due(partition, processor, every, 100) == memory.due(partition, processor, every, 100)

@@ -12,7 +12,7 @@ import pytest
 
 from streams.backends import sqlite_log
 from streams.backends.open import open_log
-from streams.log import Append, Code, Commit, Lease, LogUnavailable
+from streams.log import DELIVERY, Append, Code, Commit, Lease, LogUnavailable
 from tests.agent.running import Running, event
 from tests.conformance.backends import command, events, put
 from tests.rules.compile import building as build
@@ -34,8 +34,9 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_all_calls_wait_for_the_disk_but_commits_that_follow_from_the_events(tmp_path: Path, synced: list[str]) -> None:
     log = open_log(f"sqlite:///{tmp_path / 'log.db'}", partitions=1, now=lambda: 0)
-    lease = log.acquire(0, "owner", 60.0)
+    lease, deliverer = log.acquire(0, "owner", 60.0), log.acquire(0, "owner", 60.0, DELIVERY)
     assert lease is not None
+    assert deliverer is not None
 
     def commit(lease: Lease, processor: str, start: int, **more: Any) -> None:
         given = Commit(lease, processor, start, start + 1, [put("k1", b"1")], **more)
@@ -52,7 +53,7 @@ def test_all_calls_wait_for_the_disk_but_commits_that_follow_from_the_events(tmp
 
     assert waits(append)
     assert not waits(lambda: commit(lease, "rules", 0, outputs=[command(1)]))
-    assert waits(lambda: commit(lease, "delivery", 0))
+    assert waits(lambda: commit(deliverer, "delivery", 0))
     assert not waits(lambda: commit(lease, "rules", 1))
     assert waits(append)
     assert waits(lambda: commit(lease, "rules", 2, events=events(6, 6)))
@@ -65,7 +66,7 @@ def test_all_calls_wait_for_the_disk_but_commits_that_follow_from_the_events(tmp
 def test_a_commit_that_arrives_again_is_on_the_disk_when_it_is_done(tmp_path: Path, synced: list[str]) -> None:
     """The first answer may have been lost because the disk did not take it."""
     log = open_log(f"sqlite:///{tmp_path / 'log.db'}", partitions=1, now=lambda: 0)
-    lease = log.acquire(0, "owner", 60.0)
+    lease = log.acquire(0, "owner", 60.0, DELIVERY)
     assert lease is not None
     given = Commit(lease, "delivery", 0, 1, [put("k1", b"1")])
     assert log.commit(given) is Code.COMMITTED

@@ -16,7 +16,7 @@ from projections.table import CommandRow, QueryTable
 from streams.backends.limits import LogLimits
 from streams.backends.open import open_log
 from streams.keys import partition_of
-from streams.log import Code, Commit, Log
+from streams.log import AGENT, DELIVERY, Code, Commit, Lease, Log, role_of
 from streams.state import Cell, Change, encode_cell
 
 FINES = QueryTable("fines", "aaa1")
@@ -46,11 +46,12 @@ class World:
         self.notices: list[str] = []
         self.failures: list[Exception] = []
         self._ends: dict[tuple[int, str], int] = {}
-        self._leases = {}
+        self._leases: dict[tuple[int, str], Lease] = {}
         for partition in range(partitions):
-            lease = self.log.acquire(partition, "me", 3600)
-            assert lease is not None
-            self._leases[partition] = lease
+            for role in (AGENT, DELIVERY):
+                lease = self.log.acquire(partition, "me", 3600, role)
+                assert lease is not None
+                self._leases[partition, role] = lease
         self.stores: list[QueryStore] = []
         self.store = self.open()
         self.feeder = self.make_feeder()
@@ -76,7 +77,7 @@ class World:
     def commit(self, partition: int, processor: str, changes: list[Change], step: int = 1) -> int:
         start = self._ends.get((partition, processor), 0)
         end = self._ends[partition, processor] = start + step
-        code = self.log.commit(Commit(self._leases[partition], processor, start, end, changes))
+        code = self.log.commit(Commit(self._leases[partition, role_of(processor)], processor, start, end, changes))
         assert code is Code.COMMITTED
         return end
 

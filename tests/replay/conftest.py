@@ -17,7 +17,7 @@ from streams.backends.open import open_log
 from streams.event import Event
 from streams.intake import Intake
 from streams.keys import partition_of
-from streams.log import Append, Commit, Log
+from streams.log import DELIVERY, Append, Commit, Log
 from streams.outputs import Command
 from streams.state import Change
 from tests.agent.running import Running
@@ -105,7 +105,7 @@ class History:
         ]
 
     def deliver(self, partition: int, ids: list[str], end: int = 1) -> None:
-        lease = self.log.acquire(partition, "delivery", 10)
+        lease = self.log.acquire(partition, "delivery", 10, DELIVERY)
         assert lease is not None
         changes = [Change("#outputs", b"1"), *(Change(id, b'["done"]') for id in ids)]
         self.log.commit(Commit(lease, "delivery", end - 1, end, changes))
