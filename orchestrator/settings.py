@@ -19,6 +19,8 @@ from streams import duration
 from streams.keys import SLICES
 
 LogLevel = Literal["debug", "info", "warning", "error"]
+Role = Literal["api", "agent", "delivery"]
+ROLES: Final[tuple[Role, ...]] = ("api", "agent", "delivery")
 
 
 class SettingsError(Exception):
@@ -39,6 +41,13 @@ def _paths(value: Any) -> Any:
     """One text holds paths as PATH does."""
     if isinstance(value, str):
         return [part for part in value.split(os.pathsep) if part]
+    return value
+
+
+def _words(value: Any) -> Any:
+    """One text holds words, separated by commas."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
     return value
 
 
@@ -87,6 +96,11 @@ class Settings(BaseSettings):
         description="How long a partition stays owned without a sign of life.",
     )
     workers: int = Field(1, ge=1, validation_alias="WORKERS", description="Agent processes; 1 on the embedded log.")
+    roles: Annotated[tuple[Role, ...], NoDecode, BeforeValidator(_words), Field(min_length=1)] = Field(
+        ROLES,
+        validation_alias="ORCHESTRATOR_ROLES",
+        description="What this server does: api, agent and delivery, separated by commas. All on the embedded log.",
+    )
     batch: int = Field(
         100,
         ge=1,
@@ -142,6 +156,15 @@ class Settings(BaseSettings):
     def _one_worker(self) -> Settings:
         if self.workers > 1 and self.log.startswith(("memory:", "sqlite:")):
             raise ValueError(f"WORKERS={self.workers}: the embedded log has one agent process; leave it at 1")
+        return self
+
+    @model_validator(mode="after")
+    def _whole(self) -> Settings:
+        if set(self.roles) < set(ROLES) and self.log.startswith(("memory:", "sqlite:")):
+            raise ValueError(
+                f"ORCHESTRATOR_ROLES={','.join(self.roles)}: the embedded log belongs to one process, which does "
+                "everything; leave it out"
+            )
         return self
 
 

@@ -200,7 +200,8 @@ class Log(Protocol):
         ...
 
     def read(self, partition: int, after: int, limit: int) -> Batch:
-        """About `limit` events whose offset is greater than `after`, whole entries, at least one if there is one."""
+        """About `limit` events whose offset is greater than `after`, whole entries. Fewer than `limit` only where there
+        were no more at the moment of the call."""
         ...
 
     def fetch(self, partition: int, offsets: Sequence[int]) -> list[Event]:
@@ -226,7 +227,8 @@ class Log(Protocol):
 
     # -- ownership
     def beat(self, member: str, role: Role, caught_up: Mapping[int, int], ttl: float) -> Beat:
-        """Says that this member lives, for `ttl` seconds, and how far its partitions are. Moments only grow."""
+        """Says that this member lives, for `ttl` seconds, and how far its partitions are. Moments only grow. A member
+        without a name only looks."""
         ...
 
     def leave(self, member: str, role: Role) -> None:
@@ -255,8 +257,9 @@ class Log(Protocol):
         """(number of the first, about `limit` outputs) after that number, whole batches; (0, []) for none."""
         ...
 
-    def follow_outputs(self, numbers: Mapping[int, int], timeout: float) -> set[int]:
-        """Waits until one of these partitions has an output beyond the number given, or the time is over."""
+    def follow_outputs(self, numbers: Mapping[int, int], timeout: float) -> dict[int, int]:
+        """Waits until one of these partitions has an output beyond the number given, or the time is over: the number
+        of the last output of each that has."""
         ...
 
     def rows(self, partition: int, processor: str, names: Sequence[str]) -> dict[str, bytes]:

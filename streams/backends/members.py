@@ -17,7 +17,8 @@ class LocalMembers:
 
     def beat(self, member: str, role: Role, caught_up: Mapping[int, int], ttl: float) -> Beat:
         now = self._now()
-        self._expires[role, member] = now + int(ttl * 1e6)
+        if member:
+            self._expires[role, member] = now + int(ttl * 1e6)
         for partition, moment in caught_up.items():
             self._caught_up[partition] = max(moment, self._caught_up.get(partition, moment))
         living = sorted(name for (of, name), expires in self._expires.items() if of == role and expires > now)

@@ -122,16 +122,18 @@ class MemoryLog:
         return self.tail(partition)
 
     def follow(self, tails: Mapping[int, int], timeout: float) -> set[int]:
-        return self._follow(lambda partition: len(partition.events), tails, timeout)
+        return set(self._follow(lambda partition: len(partition.events), tails, timeout))
 
-    def follow_outputs(self, numbers: Mapping[int, int], timeout: float) -> set[int]:
+    def follow_outputs(self, numbers: Mapping[int, int], timeout: float) -> dict[int, int]:
         return self._follow(lambda partition: len(partition.outputs), numbers, timeout)
 
-    def _follow(self, count: Callable[[Partition], int], seen: Mapping[int, int], timeout: float) -> set[int]:
+    def _follow(self, count: Callable[[Partition], int], seen: Mapping[int, int], timeout: float) -> dict[int, int]:
         deadline = time.monotonic() + timeout
         with self._changed:
             while True:
-                ready = {number for number, upto in seen.items() if count(self._partition(number)) > upto}
+                ready = {
+                    number: last for number, upto in seen.items() if (last := count(self._partition(number))) > upto
+                }
                 left = deadline - time.monotonic()
                 if ready or left <= 0 or self._frozen:
                     return ready

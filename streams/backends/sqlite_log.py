@@ -186,27 +186,27 @@ class SqliteLog(SqliteReading):
 
     @translated
     def follow(self, tails: Mapping[int, int], timeout: float) -> set[int]:
-        return self._follow(reads.tail, tails, timeout)
+        return set(self._follow(reads.tail, tails, timeout))
 
     @translated
-    def follow_outputs(self, numbers: Mapping[int, int], timeout: float) -> set[int]:
+    def follow_outputs(self, numbers: Mapping[int, int], timeout: float) -> dict[int, int]:
         return self._follow(reads.last_output, numbers, timeout)
 
     def _follow(
         self, last: Callable[[sqlite3.Connection, int], int], seen: Mapping[int, int], timeout: float
-    ) -> set[int]:
+    ) -> dict[int, int]:
         deadline = time.monotonic() + timeout
         with self._reading() as db:
             while True:
                 # Both before the look, so that what is written after it is noticed.
                 writes, version = self._writes, _version(db)
-                ready = {partition for partition, upto in seen.items() if last(db, partition) > upto}
+                ready = {partition: end for partition, upto in seen.items() if (end := last(db, partition)) > upto}
                 if ready:
                     return ready
                 while writes == self._writes and version == _version(db):
                     left = deadline - time.monotonic()
                     if left <= 0 or self._closed:
-                        return set()
+                        return {}
                     with self._changed:
                         if writes == self._writes:
                             self._changed.wait(min(left, POLL))

@@ -54,9 +54,10 @@ class SqliteSnapshot(SqliteReading):
             return {partition for partition, tail in tails.items() if reads.tail(db, partition) > tail}
 
     @translated
-    def follow_outputs(self, numbers: Mapping[int, int], timeout: float) -> set[int]:
+    def follow_outputs(self, numbers: Mapping[int, int], timeout: float) -> dict[int, int]:
         with self._reading() as db:
-            return {partition for partition, number in numbers.items() if reads.last_output(db, partition) > number}
+            last = {partition: reads.last_output(db, partition) for partition in numbers}
+        return {partition: end for partition, end in last.items() if end > numbers[partition]}
 
     def snapshot(self) -> AbstractContextManager[Log]:
         raise LogError("this is a snapshot of the log already")

@@ -270,13 +270,13 @@ def test_follow_notices_what_another_process_appends(persistent, opened) -> None
 
 def test_outputs_are_followed_as_events_are(log: Log) -> None:
     writer = Writer(log)
-    assert log.follow_outputs({0: 0, 1: 0}, 0.0) == set()
+    assert log.follow_outputs({0: 0, 1: 0}, 0.0) == {}
     timer = threading.Timer(0.1, lambda: writer.commit(outputs=[command(1), command(2)]))
     timer.start()
-    assert log.follow_outputs({0: 0, 1: 0}, 30) == {0}
+    assert log.follow_outputs({0: 0, 1: 0}, 30) == {0: 2}
     timer.join()
-    assert log.follow_outputs({0: 1, 1: 0}, 0.0) == {0}
-    assert log.follow_outputs({0: 2, 1: 0}, 0.01) == set()
+    assert log.follow_outputs({0: 1, 1: 0}, 0.0) == {0: 2}
+    assert log.follow_outputs({0: 2, 1: 0}, 0.01) == {}
 
 
 def test_the_last_sequence_of_a_producer_is_told(log: Log) -> None:

@@ -122,6 +122,7 @@ def test_members_are_seen_until_they_leave_or_are_silent_for_too_long(log: Log, 
     log.leave("c", DELIVERY)
     assert log.beat("c", AGENT, {}, ttl=10).members == ["c"]
     assert log.beat("d", DELIVERY, {}, ttl=10).members == ["d"]
+    assert log.beat("", DELIVERY, {}, ttl=10).members == ["d"]
 
 
 def test_members_tell_each_other_how_far_their_partitions_are_and_that_only_grows(log: Log) -> None:

@@ -37,13 +37,17 @@ def function(target: str) -> Callable[..., Any]:
     return found
 
 
+def _written(default: Any) -> str:
+    return ",".join(default) if isinstance(default, tuple) else str(default)
+
+
 def test_the_table_of_settings_is_that_of_the_code() -> None:
     flags = inspect.signature(server).parameters
     expected = [
         [
             f"`{info.validation_alias}`",
             f"`--{name.replace('_', '-')}`" if name in flags else "-",
-            "none" if info.default in (None, ()) else f"`{info.default}`",
+            "none" if info.default in (None, ()) else f"`{_written(info.default)}`",
             info.description,
         ]
         for name, info in Settings.model_fields.items()
