@@ -45,7 +45,8 @@ class EngineOptions:
 
 class Engine:
     """`now`: the wall clock in microseconds. `chance`: draws from [0, 1). `failed`: told where and what, in the event
-    loop. `observed`: told (target, verdict, seconds) of each attempt."""
+    loop. `observed`: told (target, verdict, seconds) of each attempt. `fenced`: told the lease under which a partition
+    was refused, because somebody else has it."""
 
     def __init__(
         self,
@@ -56,6 +57,7 @@ class Engine:
         chance: Callable[[], float],
         failed: Callable[[str, Exception], None],
         observed: Callable[[str, str, float], None] = lambda target, verdict, seconds: None,
+        fenced: Callable[[Lease], None] = lambda lease: None,
         options: EngineOptions | None = None,
     ) -> None:
         self._log = log
@@ -64,6 +66,7 @@ class Engine:
         self._chance = chance
         self._report = failed
         self._observed = observed
+        self._fenced = fenced
         self._options = options or EngineOptions()
         self.counts: Counter[str] = Counter()
         """`WHAT|TARGET` as in `Turn.counts`, since the start."""
@@ -234,6 +237,8 @@ class Engine:
         if ours:
             del self._desk.loops[partition]
             self._problems.pop(_partition(partition), None)
+        if loop.fenced:
+            self._fenced(lease)
         if not task.cancelled() and (error := task.exception()) is not None:
             assert isinstance(error, Exception), error
             self._fail(_partition(partition), error)

@@ -58,6 +58,8 @@ class PartitionLoop:
         self.partition = partition
         self.ready: frozenset[str] = frozenset()
         """Targets that had more to do at the end of the last turn."""
+        self.fenced = False
+        """Whether it ended because somebody else owns the partition."""
         self.open = True
         """Whether more is leased, and what is leased may still be sent."""
         self._delivery = delivery
@@ -121,6 +123,7 @@ class PartitionLoop:
                 try:
                     turn = await self._turn(wants)
                 except FencedError:
+                    self.fenced = True
                     return
                 except Exception as error:
                     self._watcher.failed(self.partition, error)

@@ -98,6 +98,7 @@ class Delivery:
         held = {want.target for want in wants if self._grant(want, now)}
         self._end()
         told, self._finished = self._finished, Turn()
+        told.works = [work for work in told.works if work.deadline > now]  # a lease may have run out before it was told
         told.ready = self._queues.ready(now) - held
         told.next_at = min(self._queues.next_due(now), self._next_deadline(), now + DURABLE_WAIT if held else NEVER)
         told.more = more or self._stale or self._queues.dry(now)

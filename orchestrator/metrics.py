@@ -19,8 +19,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from streams.agent import PartitionView
 from streams.log import Append, Appended, Code, Commit, Log, LogError, LogFull
+from streams.owned import PartitionView
 from streams.state import DAWN
 from streams.worker import RULES
 

@@ -12,9 +12,9 @@ from typing import Any, Final
 from adapters.ledger import CURSOR, DELIVERY, read_cursor
 from projections.query import Queries
 from streams import rfc3339
-from streams.agent import PartitionView
 from streams.log import Log, PartitionStatus
 from streams.outputs import Command
+from streams.owned import PartitionView
 from streams.state import DAWN, NEVER
 from streams.worker import RULES
 

@@ -1,8 +1,9 @@
 """A server in one process: the engine's threads, delivery and the HTTP API on the event loop, and an orderly end.
 
-`Server.serve` starts everything, says where it listens, waits for SIGTERM or SIGINT, and stops in order: no new
-requests; delivery finishes what is being sent; the agent finishes its batch and releases; the query tables catch up.
-A second signal ends the process at once, as a crash would: nothing that was answered for is lost by that.
+`Server.serve` starts what its roles ask for, says where it listens, waits for SIGTERM or SIGINT, and stops in order: no
+new requests; delivery finishes what is being sent and gives its partitions back, while the agent finishes its batch and
+gives back its own; the query tables catch up. A second signal ends the process at once, as a crash would: nothing that
+was answered for is lost by that.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any, Final
 
 import msgspec
@@ -30,12 +32,14 @@ from orchestrator.health import Health
 from orchestrator.imports import Imports
 from orchestrator.metrics import Metrics
 from orchestrator.settings import Settings
+from orchestrator.threads import Part
 from orchestrator.watchdog import Watchdog
-from orchestrator.wiring import Engine
+from orchestrator.wiring import STOP_TIMEOUT, Engine
 from projections.table import CommandRow
 from rules.ruleset import RuleSet
 from streams.intake import Intake
-from streams.log import DELIVERY, Lease
+from streams.keeper import Keeper
+from streams.log import DELIVERY, LogError
 from streams.worker import RULES
 
 SHUTDOWN: Final = 10.0
@@ -57,9 +61,7 @@ class Server:
             settings,
             ruleset,
             command_row,
-            owned=self._owned,
-            lost=self._lost,
-            committed=lambda partition: self.delivery.notify(partition),
+            committed=self._committed,
             failed=self.health.noted,
             wrap=lambda log: self.metrics.timed(log, lambda error: self.health.repeated("log", error)),
         )
@@ -70,7 +72,21 @@ class Server:
             chance=random.random,
             failed=self.health.failed,
             observed=self.metrics.attempted,
+            fenced=lambda lease: self.keeper.lost(lease),
         )
+        self.keeper = Keeper(
+            self.engine.log,
+            self.engine.member,
+            DELIVERY,
+            lease=settings.lease,
+            monotonic=time.monotonic,
+            start=self.delivery.start,
+            stop=self._stop_delivery,
+            news=self.delivery.notify,
+            told=lambda partition: partition in self.engine.agent.partitions,
+            failed=lambda error: self.engine.report("delivery", error),
+        )
+        self._keeper = Part("delivery", self.keeper.run, failed=self.engine.report)
         self.health.add_check(self.engine.problems)
         self.health.add_check(self.delivery.problems)
         self._appends = Appends(self.engine.log, settings.queue)
@@ -97,7 +113,6 @@ class Server:
             lambda: self.delivery.counts,
             self.watchdog.stalled,
         )
-        self._later: set[asyncio.Task[None]] = set()
 
     async def serve(self, ready: Callable[[dict[str, str]], None]) -> None:
         """Until it is told to stop; then everything is closed. `ready` is given the addresses. Raises OSError if a
@@ -110,12 +125,15 @@ class Server:
         watching: asyncio.Task[None] | None = None
         try:
             stop = self._told_to_stop()
-            await self.delivery.open()
+            if self._delivers:
+                await self.delivery.open()
             host = self._settings.host
             addresses = {"http": await _listen(api, host, self._settings.port, "--port")}
             address = await _listen(metrics, host, self._settings.metrics_port, "--metrics-port")
             addresses["metrics"] = f"{address}/metrics"
             self.engine.start()
+            if self._delivers:
+                self._keeper.start()
             watching = asyncio.create_task(self.watchdog.run())
             ready(addresses)
             await stop.wait()
@@ -126,15 +144,33 @@ class Server:
                 await runner.cleanup()
             await self._imports.close()
             await self._appends.close()
-            await self.delivery.close(SHUTDOWN)
-            await asyncio.to_thread(self.engine.stop_agent)
+            await asyncio.gather(self._end_delivery(), asyncio.to_thread(self.engine.stop_agent))
             await asyncio.to_thread(self.engine.close)
+
+    async def _end_delivery(self) -> None:
+        self._keeper.ask_to_stop()
+        await self.delivery.close(SHUTDOWN)
+        if self._keeper.started:
+            await asyncio.to_thread(self._release)
+
+    def _release(self) -> None:
+        """In a thread: what delivery holds may be had by others."""
+        try:
+            if self._keeper.join(STOP_TIMEOUT):
+                self.keeper.leave()
+        except LogError as error:
+            self.engine.report("delivery", error)
 
     def _runners(self) -> tuple[web.AppRunner, web.AppRunner]:
         """Of the API and of the metrics."""
         common: dict[str, Any] = {"access_log": None, "keepalive_timeout": KEEP_ALIVE}
         return (
-            web.AppRunner(make_app(self._context()), shutdown_timeout=SHUTDOWN, auto_decompress=False, **common),
+            web.AppRunner(
+                make_app(self._context(), "api" in self._settings.roles),
+                shutdown_timeout=SHUTDOWN,
+                auto_decompress=False,
+                **common,
+            ),
             web.AppRunner(self.metrics.app(), shutdown_timeout=1.0, **common),
         )
 
@@ -173,24 +209,31 @@ class Server:
     async def _redrive(self, ids: Sequence[str]) -> None:
         await self.delivery.redrive(ids)
 
-    def _owned(self, lease: Lease) -> None:
-        right = self.engine.log.acquire(lease.partition, lease.owner, self._settings.lease, DELIVERY)
-        if right is not None:
-            self.delivery.start(right)
+    @property
+    def _delivers(self) -> bool:
+        return "delivery" in self._settings.roles
 
-    def _lost(self, partition: int) -> None:
-        """In the agent's thread. Somebody else may own it already: every commit of ours is fenced."""
-        self._loop.call_soon_threadsafe(self._stop_delivery, partition)
+    def _committed(self, partition: int) -> None:
+        """In the agent's thread."""
+        if self._delivers:
+            self.delivery.notify(partition)
 
-    def _stop_delivery(self, partition: int) -> None:
-        task = self._loop.create_task(self.delivery.stop(partition))
-        self._later.add(task)
-        task.add_done_callback(self._done)
+    def _stop_delivery(self, partition: int) -> Future[None]:
+        """In the keeper's thread. What is answered ends when nobody delivers from the partition any more."""
+        stopped: Future[None] = Future()
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._later.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.health.failed("delivery", error)
+        def begin() -> None:
+            # The call itself, before what is started after it: awaiting it does the rest.
+            task = self._loop.create_task(self.delivery.stop(partition))
+            task.add_done_callback(end)
+
+        def end(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self.health.failed("delivery", error)
+            stopped.set_result(None)
+
+        self._loop.call_soon_threadsafe(begin)
+        return stopped
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int, setting: str) -> str:

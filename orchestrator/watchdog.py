@@ -15,8 +15,8 @@ from typing import Final
 
 import structlog
 
-from streams.agent import PartitionView
 from streams.log import Log, PartitionStatus
+from streams.owned import PartitionView
 from streams.worker import RULES
 
 EVERY: Final = 2.0

@@ -1,14 +1,15 @@
 """The parts of a server and who tells whom: log, agent, feeder, and what the API asks of them.
 
-`Engine` is made from settings, starts everything that works without HTTP, and stops it in order: first the agent, which
-finishes its batch, commits and releases; then the feeder, which shows what was committed; then the files close.
-Agent and feeder each live in a thread. Nothing that fails in one of them is lost: it is counted, logged, and part of
-`problems` until it is mended.
+`Engine` is made from settings, starts what the server's roles need and works without HTTP, and stops it in order: first
+the agent, which finishes its batch, commits and releases; then the feeder, which shows what was committed; then the
+files close. Agent and feeder each live in a thread, where the server has the role `agent`. Nothing that fails in one of
+them is lost: it is counted, logged, and part of `problems` until it is mended.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import tempfile
 import time
@@ -27,9 +28,10 @@ from projections.stores.sqlite import QueryStore
 from projections.table import CommandDecoder, QueryTable
 from rules.ruleset import RuleSet
 from rules.step import RulesProcessor
-from streams.agent import Agent, AgentOptions, PartitionView
+from streams.agent import ELSEWHERE, Agent, AgentOptions
 from streams.backends.open import open_log
-from streams.log import Lease, Log
+from streams.log import Log
+from streams.owned import PartitionView
 
 MOST_PAGES = 50
 """Of one read, and so of one commit, under backlog."""
@@ -46,8 +48,8 @@ def wall_clock() -> int:
 
 
 class Engine:
-    """`commands` decodes what delivery keeps. `owned` and `lost` hand partitions over to delivery, in the agent's
-    thread; `committed` is told of each commit of the rules."""
+    """`commands` decodes what delivery keeps; `committed` is told of each commit of the rules, in the agent's
+    thread."""
 
     def __init__(
         self,
@@ -55,8 +57,6 @@ class Engine:
         ruleset: RuleSet,
         commands: CommandDecoder,
         *,
-        owned: Callable[[Lease], None] = lambda lease: None,
-        lost: Callable[[int], None] = lambda partition: None,
         committed: Callable[[int], None] = lambda partition: None,
         failed: Callable[[str, BaseException], None] = lambda part, error: None,
         wrap: Callable[[Log], Log] = lambda log: log,
@@ -65,10 +65,13 @@ class Engine:
 
         Raises LogError, RuleErrors and QueryStoreError: nothing is started then."""
         self.settings = settings
-        self.now = wall_clock
         self._failed = failed
         self._tell = committed
-        self.log: Log = wrap(open_log(settings.log, partitions=settings.partitions, now=self.now))
+        self.embedded = settings.log.startswith(("memory:", "sqlite:"))
+        """Whether the log is this process's own."""
+        self.log: Log = wrap(open_log(settings.log, partitions=settings.partitions, now=wall_clock))
+        self.now = self.log.now
+        self.member = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
         try:
             self.processors = Processors(self.log)
             self.ruleset = ruleset
@@ -87,9 +90,8 @@ class Engine:
         self.feeder = Feeder(self.log, self.store, commands, failed=lambda error: self.report("feeder", error))
         self.agent = Agent(
             self.log,
-            f"{socket.gethostname()}:{os.getpid()}",
+            self.member,
             self.processors,
-            now=self.now,
             monotonic=time.monotonic,
             options=AgentOptions(
                 lease=settings.lease,
@@ -97,10 +99,8 @@ class Engine:
                 cache=settings.cache_bytes,
                 tick_delay=int(settings.tick_delay * 1e6),
             ),
-            owned=owned,
-            lost=lost,
             committed=self._committed,
-            failed=lambda partition, error: self.report(f"partition {partition}", error),
+            failed=self.report,
         )
         self._agent = Part("agent", self.agent.run, failed=self.report)
         self._feeder = Part("feeder", self.feeder.run, failed=self.report)
@@ -122,8 +122,9 @@ class Engine:
         return partitions
 
     def start(self) -> None:
-        self._feeder.start()
-        self._agent.start()
+        if "agent" in self.settings.roles:
+            self._feeder.start()
+            self._agent.start()
 
     def stop_agent(self) -> None:
         """Blocks until the agent has released its partitions, at most STOP_TIMEOUT seconds."""
@@ -136,7 +137,7 @@ class Engine:
         self._feeder.ask_to_stop()
         self.feeder.notify()
         if not self._feeder.started or self._feeder.join(STOP_TIMEOUT):
-            if not self.feeder.status.failure:
+            if self._feeder.started and not self.feeder.status.failure:
                 self.feeder.catch_up()
             self.store.close()
             self.log.close()
@@ -146,7 +147,8 @@ class Engine:
     # ------------------------------------------------------------ looking
 
     def views(self) -> list[PartitionView]:
-        return self.agent.views()
+        """Of all partitions, as this server's agent sees them; none without an agent."""
+        return self.agent.views() if "agent" in self.settings.roles else []
 
     def at_rest(self) -> bool:
         """Whether no partition of ours is being worked on, or waits to be tried again."""
@@ -159,7 +161,7 @@ class Engine:
             found.append(f"query tables fall behind: {self.feeder.status.failure}")
         views = self.views()
         elsewhere = [view.partition for view in views if view.state == "waiting"]
-        if elsewhere and len(elsewhere) < len(views) and self.agent.settled:
+        if self.embedded and elsewhere and len(elsewhere) < len(views) and self.agent.settled:
             found.append(
                 f"partitions {', '.join(map(str, elsewhere))} belong to another process: deadlines wait for events "
                 "until one process has them all; run one server a log"
@@ -176,7 +178,7 @@ class Engine:
 
     def ready(self) -> bool:
         """Whether every partition is evaluated, here or elsewhere."""
-        return all(view.state == "running" or "another process" in view.reason for view in self.views())
+        return all(view.state == "running" or view.reason == ELSEWHERE for view in self.views())
 
     def _committed(self, partition: int) -> None:
         self.feeder.notify()

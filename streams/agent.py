@@ -1,12 +1,12 @@
-"""The agent: owns partitions, and lets a worker evaluate each, until it is told to stop.
+"""The agent: holds its share of the partitions, and lets a worker evaluate each, until it is told to stop.
 
 One thread drives all partitions of a process in turn. A turn of a partition is one read (a few commits), then its
-forwards leave. Where something is due that the wall clock has passed, the agent appends a tick, no further than the
-moment up to which every partition has handled what was published: traffic does not hold ticks back, a backlog does.
-Stopping finishes the batch at hand, commits and releases. What fails is kept as the partition's state with its reason,
-shown in `views`, and tried again after a pause that doubles.
+forwards leave. Where something is due that the clock has passed, the agent appends a tick, no further than the moment
+up to which every partition, whoever holds it, has handled what was published: traffic does not hold ticks back, a
+backlog does. Stopping finishes the batch at hand, commits and releases. What fails is kept as the partition's state
+with its reason, shown in `views`, and tried again after a pause that doubles.
 
-Clock: `now` is the wall clock in microseconds; `monotonic` seconds for pauses and leases. Both are handed in.
+Clock: the log's, in microseconds; `monotonic` seconds, handed in, for pauses and leases.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
 from streams.event import TICK, UNPARKED, control
-from streams.log import Append, Lease, Log, LogError, LogFull
+from streams.log import AGENT, Append, Log, LogError, LogFull
 from streams.outputs import Output
+from streams.owned import Held, Owned, PartitionState, PartitionView
+from streams.ownership import Ownership
 from streams.processor import Processor
 from streams.routes import Router
 from streams.state import NEVER
@@ -29,7 +31,9 @@ GATHER: Final = 0.000_25
 """Seconds of pause after a round for each event that it handled."""
 TICK_PAUSE: Final = 1.0
 """Seconds without ticks after the log could not be asked for what is due, or took none."""
-PartitionState = Literal["waiting", "running", "failed", "stalled"]
+RETRY: Final = 0.1
+"""Seconds until a partition that its holder has not given back yet is asked for again."""
+ELSEWHERE: Final = "another process owns it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,47 +58,6 @@ class AgentOptions:
     longest_pause: float = 30.0
 
 
-class PartitionView(NamedTuple):
-    """What `orchestrator partitions list` shows. Times in microseconds, 0 for never."""
-
-    partition: int
-    state: PartitionState
-    reason: str
-    position: int
-    tick: int
-    blocked: int
-    counts: dict[str, int]
-    reasons: dict[str, str]
-
-
-class _Held(NamedTuple):
-    """What there is of a partition while this process owns it."""
-
-    lease: Lease
-    worker: Worker
-    router: Router
-
-
-class _Partition:
-    """One partition, as this process sees it."""
-
-    def __init__(self, partition: int, clock: float) -> None:
-        self.partition = partition
-        self.state: PartitionState = "waiting"
-        self.reason = "not owned yet"
-        self.held: _Held | None = None
-        self.renewed = clock
-        self.progressed = clock
-        self.pause = 0.0
-        self.again_at = clock
-        self.caught_up_at: int | None = None
-        """Microseconds of the wall clock: everything published before is handled. None while that is not known."""
-        self.ticked_at = 0
-        """The offset of our last tick: until it is evaluated no other is appended."""
-        self.freeing_at = 0
-        """The same of our last unpark, where more waited behind a key than is evaluated at once."""
-
-
 class Agent:
     def __init__(
         self,
@@ -102,27 +65,27 @@ class Agent:
         owner: str,
         processors: Callable[[str], Processor],
         *,
-        now: Callable[[], int],
         monotonic: Callable[[], float],
         options: AgentOptions | None = None,
-        owned: Callable[[Lease], None] | None = None,
-        lost: Callable[[int], None] | None = None,
         committed: Callable[[int], None] | None = None,
-        failed: Callable[[int, BaseException], None] | None = None,
+        failed: Callable[[str, BaseException], None] | None = None,
     ) -> None:
-        """`owned`, `lost`, `committed` and `failed` are told of partitions, in the agent's thread.
-        They must not block."""
+        """`owner` is the name of this member, which no other has. `committed` is told the partition of a commit, and
+        `failed` where and what, in the agent's thread. They must not block."""
         self._log = log
         self._owner = owner
         self._processors = processors
-        self._now = now
+        self._now = log.now
         self._monotonic = monotonic
         self._options = options or AgentOptions()
-        self._on_owned = owned
-        self._on_lost = lost
         self._on_committed = committed
         self._on_failed = failed
-        self._partitions = [_Partition(number, monotonic()) for number in range(log.info.partitions)]
+        self._partitions = [Owned(number, monotonic()) for number in range(log.info.partitions)]
+        self._ownership = Ownership(log, owner, AGENT, lease=self._options.lease, monotonic=monotonic)
+        self._forks = len(log.forks)
+        self._news = False
+        """Whether something was handled since the last beat."""
+        self._beat_again_at = 0.0
         self._tick_again_at = 0.0
         self._handled = 0
         """Events, in the round at hand."""
@@ -152,18 +115,57 @@ class Agent:
     def round(self, stop: threading.Event | None = None) -> bool:
         """A turn of each partition that has something to do, and ticks where something is due; whether anything was
         done. For those who drive it themselves."""
+        self._beat()
         begun, clock = self._now(), self._monotonic()
         ahead = self._ahead()
-        busy = False
+        busy = self._hand_over()
         for owned in self._partitions:
             if owned.held is not None and ahead is not None and owned.partition not in ahead:
                 owned.caught_up_at, owned.progressed = begun, clock
                 if not self._due_for_renewal(owned, clock):
                     continue
-            busy = self._turn(owned) or busy
+            busy = self._turn(owned, begun) or busy
             if stop is not None and stop.is_set():
                 return True
+        self._news |= busy
         return self._ticks() or busy
+
+    def _beat(self) -> None:
+        """Says and hears who lives, if it is time to."""
+        clock = self._monotonic()
+        if clock < self._beat_again_at:
+            return
+        moments = {owned.partition: owned.caught_up_at for owned in self._partitions if owned.caught_up_at is not None}
+        try:
+            if not self._ownership.beat(moments, self._news):
+                return
+        except LogError as error:
+            self._beat_again_at = clock + TICK_PAUSE
+            self._tell("members", error)
+            return
+        self._news = False
+        for owned in self._partitions:
+            if owned.held is None and owned.partition not in self._ownership.share:
+                owned.state, owned.reason = "waiting", ELSEWHERE
+        if len(self._log.forks) > self._forks:
+            self._forks = len(self._log.forks)
+            for owned in self._partitions:
+                if owned.held is not None:
+                    self._drop(owned, "waiting", "the log lost events: what is stored is read again")
+
+    def _hand_over(self) -> bool:
+        """Gives one partition that became another member's share to it; whether there was one."""
+        for owned in self._partitions:
+            held = owned.held
+            if held is not None and self._ownership.members and owned.partition not in self._ownership.share:
+                self._drop(owned, "waiting", ELSEWHERE)
+                try:
+                    held.router.save()
+                    self._log.release(held.lease)
+                except LogError as error:
+                    self._tell(f"partition {owned.partition}", error)
+                return True
+        return False
 
     def _ahead(self) -> set[int] | None:
         """Partitions of ours with events that are not handled yet; None where the log does not say."""
@@ -173,40 +175,44 @@ class Agent:
         except LogError:
             return None  # each partition will find out for itself, and say so
 
-    def _due_for_renewal(self, owned: _Partition, clock: float) -> bool:
+    def _due_for_renewal(self, owned: Owned, clock: float) -> bool:
         return clock - owned.renewed > self._options.lease / 3
+
+    @property
+    def partitions(self) -> list[int]:
+        """Those it holds. May be called from any thread."""
+        return [owned.partition for owned in self._partitions if owned.held is not None]
 
     def views(self) -> list[PartitionView]:
         """May be called from any thread."""
-        return [self._view(owned) for owned in self._partitions]
+        return [owned.view(self._monotonic(), self._options.stall) for owned in self._partitions]
 
     # ------------------------------------------------------------ turns
 
-    def _turn(self, owned: _Partition) -> bool:
-        """Whether something was done."""
+    def _turn(self, owned: Owned, begun: int) -> bool:
+        """Whether something was done. `begun`: a moment before the log was asked what there is."""
         clock = self._monotonic()
-        if clock < owned.again_at:
+        if clock < owned.again_at or (owned.held is None and owned.partition not in self._ownership.share):
             return False
         try:
             held = owned.held or self._take(owned)
             if held is None:
-                owned.again_at = clock + min(1.0, self._options.lease / 3)
+                owned.again_at = clock + min(RETRY, self._options.lease / 3)
                 return False
-            return self._work(owned, held, clock)
+            return self._work(owned, held, clock, begun)
         except Fenced as error:
             self._drop(owned, "waiting", str(error))
         except Exception as error:  # kept as the partition's state, reported, and tried again
             self._drop(owned, "failed", f"{type(error).__name__}: {error}")
             owned.pause = min(self._options.longest_pause, owned.pause * 2 or 0.1)
             owned.again_at = self._monotonic() + owned.pause
-            if self._on_failed is not None:
-                self._on_failed(owned.partition, error)
+            self._tell(f"partition {owned.partition}", error)
         return False
 
-    def _take(self, owned: _Partition) -> _Held | None:
+    def _take(self, owned: Owned) -> Held | None:
         lease = self._log.acquire(owned.partition, self._owner, self._options.lease)
         if lease is None:
-            owned.state, owned.reason = "waiting", "another process owns it"
+            owned.state, owned.reason = "waiting", ELSEWHERE
             return None
         router = Router(self._log, lease)
         router.start()
@@ -223,18 +229,14 @@ class Agent:
             budget=self._options.cache // len(self._partitions),
             committed=committed,
         )
-        held = owned.held = _Held(lease, worker, router)
+        held = owned.held = Held(lease, worker, router)
         owned.state, owned.reason = "running", ""
         owned.renewed = owned.progressed = self._monotonic()
-        if self._on_owned is not None:
-            self._on_owned(lease)
         return held
 
-    def _work(self, owned: _Partition, held: _Held, clock: float) -> bool:
-        begun = self._now()
-        tail = self._log.tail(owned.partition)
+    def _work(self, owned: Owned, held: Held, clock: float, begun: int) -> bool:
         done = held.worker.work(self._options.page)
-        if held.worker.position >= tail:
+        if done < self._options.page:
             owned.caught_up_at = begun
         self._free(owned, held.worker)
         self._handled += done
@@ -250,7 +252,7 @@ class Agent:
             owned.renewed = clock
         return False
 
-    def _free(self, owned: _Partition, worker: Worker) -> None:
+    def _free(self, owned: Owned, worker: Worker) -> None:
         """What waits behind a key is evaluated in bounded commits: the next one follows."""
         if worker.freed is not None and worker.position >= owned.freeing_at:
             event = control(UNPARKED, {}, time=self._now(), key=worker.freed)
@@ -264,14 +266,16 @@ class Agent:
 
     def _ticks(self) -> bool:
         """Appends a tick wherever something is due; whether it did. A partition ticks no further than the moment up to
-        which every partition that may forward to it has handled what was published: here, all of this process."""
+        which every partition that may forward to it has handled what was published: all of them."""
         if self._monotonic() < self._tick_again_at:
             return False
-        caught_up = [owned.caught_up_at for owned in self._partitions]
-        moments = [moment for moment in caught_up if moment is not None]
+        moments = dict(self._ownership.caught_up)
+        for owned in self._partitions:
+            if owned.caught_up_at is not None:
+                moments[owned.partition] = max(owned.caught_up_at, moments.get(owned.partition, 0))
         if len(moments) < len(self._partitions):
             return False
-        safe = min(moments)
+        safe = min(moments.values())
         at = 0
         try:
             ticks = []
@@ -286,15 +290,14 @@ class Agent:
             return False
         except LogError as error:
             self._tick_again_at = self._monotonic() + TICK_PAUSE
-            if self._on_failed is not None:
-                self._on_failed(at, error)
+            self._tell(f"partition {at}", error)
             return False
         for append, answer in zip(ticks, answers, strict=True):
             self._partitions[append.partition].ticked_at = answer.offset
         return True
 
-    def _tick(self, owned: _Partition, safe: int) -> Append | None:
-        worker = _ticking(owned)
+    def _tick(self, owned: Owned, safe: int) -> Append | None:
+        worker = owned.ticking
         if worker is None or worker.processor is None or worker.position < owned.ticked_at:
             return None
         time = safe - worker.processor.lateness - self._options.tick_delay
@@ -307,11 +310,13 @@ class Agent:
         return Append(owned.partition, [control(TICK, {"limit": self._options.tick_limit}, time=time)])
 
     def _rest(self, stop: threading.Event) -> None:
-        """Waits for an event, but no longer than the next deadline, a third of a lease, or a second."""
-        longest = min(1.0, self._options.lease / 3)
+        """Waits for an event, but no longer than until the next beat or the next deadline."""
+        longest = max(self._ownership.wait, 0.01)
+        if any(owned.held is None and owned.partition in self._ownership.share for owned in self._partitions):
+            longest = min(longest, RETRY)
         now = self._now()
         for owned in self._partitions:
-            worker = _ticking(owned)
+            worker = owned.ticking
             if worker is None or worker.processor is None:
                 continue
             due = worker.due.nearest()
@@ -321,23 +326,27 @@ class Agent:
                 longest = min(longest, max(wait, 0.01))
         tails = {owned.partition: owned.held.worker.position for owned in self._partitions if owned.held is not None}
         if tails:
-            self._log.follow(tails, longest)
+            try:
+                self._log.follow(tails, longest)
+            except LogError:
+                stop.wait(longest)  # each partition will find out for itself, and say so
         else:
-            stop.wait(min(longest, 0.2))
+            stop.wait(longest)
 
     # ------------------------------------------------------------ ends
 
-    def _drop(self, owned: _Partition, state: PartitionState, reason: str) -> None:
-        had = owned.held is not None
+    def _drop(self, owned: Owned, state: PartitionState, reason: str) -> None:
         owned.held = None
         owned.caught_up_at = None
         owned.ticked_at = owned.freeing_at = 0
         owned.state, owned.reason = state, reason
-        if had and self._on_lost is not None:
-            self._on_lost(owned.partition)
 
     def leave(self) -> None:
         """Releases what is owned."""
+        try:
+            self._ownership.leave()
+        except LogError as error:
+            self._tell("members", error)
         for owned in self._partitions:
             held = owned.held
             if held is None:
@@ -347,32 +356,8 @@ class Agent:
                 held.router.save()
                 self._log.release(held.lease)
             except LogError as error:
-                if self._on_failed is not None:
-                    self._on_failed(owned.partition, error)
+                self._tell(f"partition {owned.partition}", error)
 
-    def _view(self, owned: _Partition) -> PartitionView:
-        held = owned.held
-        state, reason = owned.state, owned.reason
-        silent = self._monotonic() - owned.progressed
-        if state == "running" and silent > self._options.stall:
-            state, reason = "stalled", f"no progress for {silent:.0f} s"
-        if held is None:
-            return PartitionView(owned.partition, state, reason, 0, 0, 0, {}, {})
-        worker = held.worker
-        return PartitionView(
-            owned.partition,
-            state,
-            reason,
-            worker.position,
-            worker.state.tick,
-            worker.blocked,
-            dict(worker.counts),
-            dict(worker.reasons),
-        )
-
-
-def _ticking(owned: _Partition) -> Worker | None:
-    """The worker, unless the partition is not ours or is importing history, where no wall clock ticks."""
-    if owned.held is None or owned.held.worker.state.importing:
-        return None
-    return owned.held.worker
+    def _tell(self, where: str, error: BaseException) -> None:
+        if self._on_failed is not None:
+            self._on_failed(where, error)

@@ -18,7 +18,7 @@ import msgspec
 
 from streams.cells import Cells
 from streams.due import DueIndex
-from streams.event import ACTIVATED, MODE, SKIPPED, TICK, UNDECODABLE, UNPARKED, Event
+from streams.event import ACTIVATED, FORKED, MODE, SKIPPED, TICK, UNDECODABLE, UNPARKED, Event
 from streams.fingerprints import Fingerprints
 from streams.log import Batch, Code, Commit, Lease, Log, LogError
 from streams.outputs import Decision, Output
@@ -29,7 +29,7 @@ from streams.state import FINGERPRINTS, PARTITION, Change
 RULES: Final = "rules"
 """The name under which evaluation commits."""
 
-_SINGLE: Final = frozenset((TICK, MODE, ACTIVATED, UNPARKED, SKIPPED))
+_SINGLE: Final = frozenset((TICK, MODE, ACTIVATED, UNPARKED, SKIPPED, FORKED))
 _partitions: Final = msgspec.msgpack.Decoder(Partition)
 _encode: Final = msgspec.msgpack.Encoder().encode
 
@@ -210,6 +210,8 @@ class Worker:
         elif event.type == ACTIVATED:
             self._processor = self._processors(data["digest"])
             self.state.rules = data["digest"]
+        elif event.type == FORKED:
+            pass  # it tells readers of positions; what is evaluated follows from the log as it is now
         else:
             self._unpark(event, offset)
             return

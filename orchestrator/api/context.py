@@ -11,9 +11,9 @@ from aiohttp import web
 from orchestrator.appends import Appends
 from orchestrator.imports import Imports
 from projections.query import Queries
-from streams.agent import PartitionView
 from streams.intake import Intake
 from streams.log import Log
+from streams.owned import PartitionView
 
 
 @dataclass(frozen=True, slots=True)

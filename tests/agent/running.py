@@ -58,13 +58,12 @@ class Running:
             self.log.append([Append(partition, [control(TICK, {"limit": limit}, time=time)])])
         return self
 
-    def agent(self) -> Agent:
+    def agent(self, name: str = "test") -> Agent:
         """One more, that a test drives round by round; it has to `leave`."""
         return Agent(
             self.log,
-            "test",
+            name,
             lambda digest: self.processor,
-            now=self.clock,
             monotonic=lambda: self.clock() / SECOND,
             options=self.options,
             failed=lambda partition, error: self.failures.append(error),

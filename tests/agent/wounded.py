@@ -89,7 +89,6 @@ class Agents:
             self._wounded,
             f"agent {self._made}",
             self._processors.__getitem__,
-            now=self.clock,
             monotonic=lambda: self.clock.now / SECOND,
             options=self._options,
         )
