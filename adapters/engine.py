@@ -10,18 +10,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from adapters.adapter import Adapter
 from adapters.desk import Desk
-from adapters.errors import DeliveryError, UnknownCommandError
-from adapters.ledger import Entry, find
 from adapters.partition_loop import Pace, PartitionLoop
 from adapters.processor import Delivery
-from adapters.requests import Check, can_cancel, can_redrive
 from adapters.target import Target
 from adapters.turn import Bounds, Turn
 from adapters.work import Outcome, Verdict, Work
@@ -145,7 +142,7 @@ class Engine:
         await self._close_adapters(timeout)
         self._threads.shutdown(wait=False)
 
-    # -- looking and acting
+    # -- looking, and work for others
 
     def problems(self) -> list[str]:
         """What is wrong now, in words."""
@@ -162,44 +159,6 @@ class Engine:
 
     def acknowledge(self, work: Work, outcome: Outcome) -> asyncio.Future[bool]:
         return self._desk.acknowledge(work, outcome)
-
-    async def redrive(self, ids: Iterable[str]) -> None:
-        """Parked commands become pending; all are checked before any is changed. Raises UnknownCommandError,
-        WrongStateError, LogUnavailable, DeliveryError. Each partition has a commit of its own: if something comes
-        between them, those of one may be pending and those of another not."""
-        check = can_redrive(self._targets)
-        await self._act(list(ids), check, lambda delivery, mine: delivery.redrive(mine, self._now()))
-
-    async def cancel(self, ids: Iterable[str], reason: str) -> None:
-        """What waits or is parked is never sent. Raises as `redrive` does."""
-        await self._act(list(ids), can_cancel, lambda delivery, mine: delivery.cancel(mine, reason, self._now()))
-
-    async def _act(self, ids: Sequence[str], check: Check, act: Callable[[Delivery, Sequence[str]], None]) -> None:
-        places = await self._find(ids)
-        for partition, entries in places.items():
-            if partition not in self._desk.loops:
-                raise DeliveryError(f"partition {partition} has no owner here at the moment: repeat the request")
-            for entry in entries.values():
-                check(entry)
-        for partition, entries in places.items():
-            loop = self._desk.loops.get(partition)
-            if loop is None:
-                raise DeliveryError(f"partition {partition} was just given up: repeat the request")
-            await loop.exclusively(lambda delivery, mine=list(entries): act(delivery, mine))  # type: ignore[misc]
-
-    async def _find(self, ids: Sequence[str]) -> dict[int, dict[str, Entry]]:
-        found: dict[int, dict[str, Entry]] = {}
-        missing = set(ids)
-        running = asyncio.get_running_loop()
-        for partition in range(self._log.info.partitions):
-            if missing:
-                entries = await running.run_in_executor(self._threads, find, self._log, partition, sorted(missing))
-                if entries:
-                    found[partition] = entries
-                    missing -= entries.keys()
-        if missing:
-            raise UnknownCommandError(min(missing))
-        return found
 
     # -- inside
 

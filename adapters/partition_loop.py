@@ -73,7 +73,6 @@ class PartitionLoop:
         self._waiting: dict[Ack, asyncio.Future[bool]] = {}
         self._closing = False
         self._over = False
-        self._lock = asyncio.Lock()
 
     def notify(self) -> None:
         """There are new outputs."""
@@ -100,14 +99,6 @@ class PartitionLoop:
         self.open = False
         self._closing = True
         self._wake.set()
-
-    async def exclusively(self, act: Callable[[Delivery], None]) -> None:
-        """Runs something else on the partition's ledger between two turns."""
-        try:
-            async with self._lock:
-                await asyncio.get_running_loop().run_in_executor(self._threads, act, self._delivery)
-        finally:
-            self.notify()
 
     # -- the loop
 
@@ -158,10 +149,9 @@ class PartitionLoop:
         self._news = False
         works: list[Work] = []
         try:
-            async with self._lock:
-                acks, self._acks = self._acks, []
-                loop = asyncio.get_running_loop()
-                turn = await loop.run_in_executor(self._threads, self._delivery.turn, self._now(), acks, wants)
+            acks, self._acks = self._acks, []
+            loop = asyncio.get_running_loop()
+            turn = await loop.run_in_executor(self._threads, self._delivery.turn, self._now(), acks, wants)
             works = turn.works
             self.ready = turn.ready
             for ack, changed in turn.answers:

@@ -1,8 +1,9 @@
 """Delivery of one partition: from outputs to ledger, leases and outcomes, all in commits of its own.
 
-A *turn* reads new outputs, notes what became of leased commands, gives leases, and makes one commit of it. What it
-hands out is handed out after the commit: nothing is sent that the ledger does not know of. The caller (`desk.py`) runs
-one turn at a time, in any thread. Clock and chance are handed in; the log is the only thing that blocks.
+A *turn* notes what became of leased commands, reads new outputs (commands, and what people ask for them), gives leases,
+and makes one commit of it. What it hands out is handed out after the commit: nothing is sent that the ledger does not
+know of. The caller (`desk.py`) runs one turn at a time, in any thread. Clock and chance are handed in; the log is the
+only thing that blocks.
 
 An exception out of a turn leaves nothing half done: call again with a later time. Acknowledgements given to a turn that
 failed are kept. A commit whose answer was lost is repeated as it was (`done` is success); one that does not fit what is
@@ -20,15 +21,15 @@ import msgspec
 
 from adapters import ledger, results
 from adapters.due_queue import DueQueues, Key
-from adapters.errors import DeliveryError, FencedError, UnknownCommandError
+from adapters.errors import FencedError
 from adapters.ledger import OPEN, Entry, State
-from adapters.requests import Check, can_cancel, can_redrive, no_target
+from adapters.requests import may_cancel, may_redrive, no_target
 from adapters.retry import RetryPolicy
 from adapters.turn import Ack, Bounds, Turn, Want
 from adapters.work import Verdict, Work
 from streams.event import Event
 from streams.log import Code, Commit, Lease, Log, LogError
-from streams.outputs import Command
+from streams.outputs import Asked, Command
 from streams.state import NEVER
 
 DURABLE_WAIT: Final = 50_000
@@ -107,45 +108,6 @@ class Delivery:
     def find(self, ids: Sequence[str]) -> dict[str, Entry]:
         """Those of these commands that this partition decided, as they are stored."""
         return ledger.find(self._log, self._partition, ids)
-
-    def redrive(self, ids: Sequence[str], now: int) -> None:
-        """Parked commands become pending, all or none; their attempts count on. Raises UnknownCommandError and
-        WrongStateError."""
-        entries = self._stored(ids, can_redrive(self._targets))
-        self._stale = True
-        for entry in entries:
-            entry.attempts_before, entry.round_began = entry.attempts, 0
-            entry.state, entry.due = State.PENDING, now
-            self._staged[entry.command.id] = entry
-            self._queues.add(entry)
-            self._count("redriven", entry)
-        self._end_at_once()
-
-    def cancel(self, ids: Sequence[str], reason: str, now: int) -> None:
-        """Commands that wait or are parked are never sent, all or none. Raises UnknownCommandError and
-        WrongStateError."""
-        entries = self._stored(ids, can_cancel)
-        self._stale = True
-        for entry in entries:
-            self._queues.remove(entry)
-            entry.state = State.CANCELLED
-            entry.fail(reason)
-            self._staged[entry.command.id] = entry
-            self._events.append(results.cancelled(entry, now))
-            self._count("cancelled", entry)
-        self._end_at_once()
-
-    def _stored(self, ids: Sequence[str], check: Check) -> list[Entry]:
-        """These entries, all of which passed the check."""
-        self._begin()
-        self._stale = False  # nothing is changed before all is checked
-        entries = self.find(list(dict.fromkeys(ids)))
-        for id in ids:
-            if id not in entries:
-                raise UnknownCommandError(id)
-        for entry in entries.values():
-            check(entry)
-        return list(entries.values())
 
     # -- one turn, step by step
 
@@ -268,24 +230,57 @@ class Delivery:
         first, outputs = self._log.outputs(self._partition, self._read, self._bounds.page)
         if not outputs:
             return False
-        commands = [(number, output) for number, output in enumerate(outputs, first) if isinstance(output, Command)]
-        ids = [command.id for _, command in commands]
+        ids = [output.id for output in outputs if isinstance(output, Command)]
         known = self._log.rows(self._partition, ledger.DELIVERY, ids) if ids else {}
-        due = now - len(commands)  # one microsecond apart, so that they are sent in the order of decision
-        for number, command in commands:
-            due += 1
-            if command.id in known or command.id in self._staged:
-                continue
-            entry = self._staged[command.id] = Entry(command, number, due=due)
-            if command.shadow:
-                entry.state = State.SHADOW
-            elif command.to in self._targets:
-                self._queues.add(entry)
-            else:
-                self._park(entry, no_target(command.to), now)
-            self._count("taken_in", entry)
+        due = now - len(ids)  # one microsecond apart, so that they are sent in the order of decision
+        for number, output in enumerate(outputs, first):
+            if isinstance(output, Command):
+                due += 1
+                if output.id not in known and output.id not in self._staged:
+                    self._note(Entry(output, number, due=due), now)
+            elif isinstance(output, Asked):
+                self._do(output, now)
         self._read = first + len(outputs) - 1
         return len(outputs) >= self._bounds.page
+
+    def _note(self, entry: Entry, now: int) -> None:
+        command = entry.command
+        self._staged[command.id] = entry
+        if command.shadow:
+            entry.state = State.SHADOW
+        elif command.to in self._targets:
+            self._queues.add(entry)
+        else:
+            self._park(entry, no_target(command.to), now)
+        self._count("taken_in", entry)
+
+    def _do(self, asked: Asked, now: int) -> None:
+        """For those whose state allows it by now; asked twice, or read again, the second time changes nothing."""
+        stored = self.find([id for id in asked.ids if id not in self._staged])
+        for id in asked.ids:
+            entry = self._staged.get(id) or stored.get(id)
+            if entry is None:
+                continue
+            if asked.action == "redrive" and may_redrive(entry, self._targets):
+                self._redrive(entry, now)
+            elif asked.action == "cancel" and may_cancel(entry):
+                self._cancel(entry, asked.reason, now)
+
+    def _redrive(self, entry: Entry, now: int) -> None:
+        """Attempts count on; the retry policy begins anew."""
+        entry.attempts_before, entry.round_began = entry.attempts, 0
+        entry.state, entry.due = State.PENDING, now
+        self._staged[entry.command.id] = entry
+        self._queues.add(entry)
+        self._count("redriven", entry)
+
+    def _cancel(self, entry: Entry, reason: str, now: int) -> None:
+        self._queues.remove(entry)
+        entry.state = State.CANCELLED
+        entry.fail(results.clean(reason))
+        self._staged[entry.command.id] = entry
+        self._events.append(results.cancelled(entry, now))
+        self._count("cancelled", entry)
 
     def _grant(self, want: Want, now: int) -> bool:
         """Whether something was held back because what caused it is not durable yet."""
@@ -336,11 +331,6 @@ class Delivery:
         self._turn.counts[name] = self._turn.counts.get(name, 0) + 1
 
     # -- the commit
-
-    def _end_at_once(self) -> None:
-        self._end()
-        if self._stale:
-            raise DeliveryError("the partition's ledger was changed at the same time: repeat the request")
 
     def _end(self) -> None:
         changes = [entry.change() for entry in self._staged.values()]

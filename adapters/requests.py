@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Container
 from typing import Final
 
 from adapters.errors import WrongStateError
@@ -10,23 +10,21 @@ from adapters.ledger import Entry, State
 
 CANCELLABLE: Final = frozenset((State.PENDING, State.RETRYING, State.PARKED))
 
-Check = Callable[[Entry], None]
-"""Raises WrongStateError."""
+
+def check_redrive(entry: Entry, targets: Container[str]) -> None:
+    """Raises WrongStateError."""
+    if entry.state is not State.PARKED:
+        raise WrongStateError(entry.command.id, entry.state, "only parked commands are redriven")
+    if entry.command.to not in targets:
+        raise WrongStateError(entry.command.id, entry.state, no_target(entry.command.to))
 
 
-def can_redrive(targets: Container[str]) -> Check:
-    def check(entry: Entry) -> None:
-        if entry.state is not State.PARKED:
-            raise WrongStateError(entry.command.id, entry.state, "only parked commands are redriven")
-        if entry.command.to not in targets:
-            raise WrongStateError(entry.command.id, entry.state, no_target(entry.command.to))
-
-    return check
+def may_redrive(entry: Entry, targets: Container[str]) -> bool:
+    return entry.state is State.PARKED and entry.command.to in targets
 
 
-def can_cancel(entry: Entry) -> None:
-    if entry.state not in CANCELLABLE:
-        raise WrongStateError(entry.command.id, entry.state, "only what waits or is parked can be cancelled")
+def may_cancel(entry: Entry) -> bool:
+    return entry.state in CANCELLABLE
 
 
 def no_target(target: str) -> str:

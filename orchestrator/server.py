@@ -13,7 +13,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ from orchestrator.escapes import reported
 from orchestrator.health import Health
 from orchestrator.imports import Imports
 from orchestrator.metrics import Metrics
+from orchestrator.redrive import Redrive
 from orchestrator.settings import Settings
 from orchestrator.threads import Part
 from orchestrator.watchdog import Watchdog
@@ -54,6 +55,7 @@ class Server:
 
     def __init__(self, settings: Settings, ruleset: RuleSet, targets: Mapping[str, Target]) -> None:
         self._settings = settings
+        self._targets = frozenset(targets)
         self._loop = asyncio.get_running_loop()
         self.metrics = Metrics()
         self.health = Health(time.monotonic, self.metrics.failed)
@@ -200,14 +202,11 @@ class Server:
             body_bytes=self._settings.body_bytes,
             now=engine.now,
             views=engine.views,
-            redrive=self._redrive,
+            redrive=Redrive(engine.log, self._targets),
             problems=self.health.problems,
             stalled=self.watchdog.problems,
             failed=self.health.failed,
         )
-
-    async def _redrive(self, ids: Sequence[str]) -> None:
-        await self.delivery.redrive(ids)
 
     @property
     def _delivers(self) -> bool:

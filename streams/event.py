@@ -22,7 +22,7 @@ DERIVED: Final = 1
 RESULT: Final = 2
 """What became of a command: `orchestrator.command.…`."""
 CONTROL: Final = 3
-"""Speaks to the engine, never to rules: ticks, modes, activations, forwarded events, unparks."""
+"""Speaks to the engine, never to rules: ticks, modes, activations, forwarded events, unparks, redrives."""
 
 RESERVED: Final = "orchestrator."
 """Types that begin so are refused from outside."""
@@ -33,6 +33,8 @@ ACTIVATED: Final = "orchestrator.rules.activated"
 FORWARDED: Final = "orchestrator.forwarded"
 UNPARKED: Final = "orchestrator.key.unparked"
 SKIPPED: Final = "orchestrator.key.skipped"
+REDRIVEN: Final = "orchestrator.command.redriven"
+"""People ask that parked commands be sent again; `ids` in its data."""
 FORKED: Final = "orchestrator.log.forked"
 """Events were lost here, and offsets given anew from this place on (`streams.log.Fork`)."""
 UNDECODABLE: Final = "orchestrator.undecodable"

@@ -1,13 +1,13 @@
-"""What a step puts out, beside changes of state: commands, derived events, forwarded events and decisions.
+"""What a step puts out, beside changes of state: commands, derived events, forwards, decisions, and what people ask.
 
 Outputs of one commit are one batch in the partition's outputs log, numbered without gaps from 1. Delivery reads the
-commands, the router (`streams/routes.py`) the forwards, people and verification all of them.
+commands and what is asked of them, the router (`streams/routes.py`) the forwards, people and verification all of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -83,9 +83,19 @@ class Decision(msgspec.Struct, array_like=True, tag="decision", frozen=True):
     reason: str
 
 
-Output = Command | Derived | Forward | Decision
+class Asked(msgspec.Struct, array_like=True, tag="asked", frozen=True):
+    """What people ask for commands that this partition decided: `action` is redrive or cancel. Delivery does it for
+    those whose state allows it when it comes to this output, and leaves the others."""
 
-_decoder = msgspec.json.Decoder(Command | Derived | Forward | Decision)
+    action: Literal["redrive", "cancel"]
+    ids: tuple[str, ...]
+    reason: str = ""
+    offset: int = 0
+
+
+Output = Command | Derived | Forward | Decision | Asked
+
+_decoder = msgspec.json.Decoder(Command | Derived | Forward | Decision | Asked)
 _encoder = msgspec.json.Encoder()
 
 

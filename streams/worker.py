@@ -5,8 +5,8 @@ whatever the batches were, so running one over a copy of the events in memory mu
 appends nothing and asks no clock. One thread.
 
 A read is evaluated in pieces, each of which ends in one commit: runs of events, and single control events (ticks,
-modes, activations, unparks) between them. Within a run duplicates are dropped, events of blocked keys wait, and the
-processor sees the rest.
+modes, activations, unparks, redrives) between them. Within a run duplicates are dropped, events of blocked keys wait,
+and the processor sees the rest.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import msgspec
 
 from streams.cells import Cells
 from streams.due import DueIndex
-from streams.event import ACTIVATED, FORKED, MODE, SKIPPED, TICK, UNDECODABLE, UNPARKED, Event
+from streams.event import ACTIVATED, FORKED, MODE, REDRIVEN, SKIPPED, TICK, UNDECODABLE, UNPARKED, Event
 from streams.fingerprints import Fingerprints
 from streams.log import Batch, Code, Commit, Lease, Log, LogError
-from streams.outputs import Decision, Output
+from streams.outputs import Asked, Decision, Output
 from streams.park import Park
 from streams.processor import Partition, Poisoned, Processor, Step
 from streams.state import FINGERPRINTS, PARTITION, Change
@@ -29,7 +29,7 @@ from streams.state import FINGERPRINTS, PARTITION, Change
 RULES: Final = "rules"
 """The name under which evaluation commits."""
 
-_SINGLE: Final = frozenset((TICK, MODE, ACTIVATED, UNPARKED, SKIPPED, FORKED))
+_SINGLE: Final = frozenset((TICK, MODE, ACTIVATED, UNPARKED, SKIPPED, REDRIVEN, FORKED))
 _partitions: Final = msgspec.msgpack.Decoder(Partition)
 _encode: Final = msgspec.msgpack.Encoder().encode
 
@@ -212,6 +212,8 @@ class Worker:
             self.state.rules = data["digest"]
         elif event.type == FORKED:
             pass  # it tells readers of positions; what is evaluated follows from the log as it is now
+        elif event.type == REDRIVEN:
+            step.outputs.append(Asked("redrive", tuple(data["ids"]), offset=offset))
         else:
             self._unpark(event, offset)
             return

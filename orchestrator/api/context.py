@@ -28,7 +28,7 @@ class Context:
     """Microseconds since 1970."""
     views: Callable[[], list[PartitionView]]
     redrive: Callable[[Sequence[str]], Awaitable[None]]
-    """Raises adapters.errors.DeliveryError."""
+    """Raises DeliveryErrors, as `orchestrator.redrive` says."""
     problems: Callable[[], list[str]]
     """What is wrong, in words."""
     stalled: Callable[[], list[str]]

@@ -8,11 +8,12 @@ from collections import Counter
 import pytest
 
 from adapters import workers
-from adapters.errors import DeliveryError, UnknownCommandError, WrongStateError
+from adapters.errors import DeliveryError
 from adapters.ledger import DELIVERY
 from adapters.retry import RetryPolicy
 from adapters.work import Outcome, Verdict, Work
-from streams.log import Log
+from streams.log import Code, Log
+from streams.outputs import Asked
 from tests.adapters.delivering import DONE, Adapter, commit, decide, engine, entries, names, states, told, until
 from tests.adapters.world import FaultyLog
 from tests.conformance.backends import Clock, Writer, owned
@@ -180,60 +181,23 @@ async def test_somebody_outside_takes_work_and_answers_by_the_same_interface(log
         await until(lambda: len(told(log)) == 2)
 
 
-async def test_redrive_takes_commands_of_all_partitions_or_none(log: Log, clock: Clock) -> None:
+async def test_what_is_asked_for_commands_is_done(log: Log, clock: Clock) -> None:
     async def refuse(work: Work) -> Outcome:
-        return Outcome(Verdict.FINAL, "HTTP 400") if work.id != "good" else DONE
+        return Outcome(Verdict.FINAL, "HTTP 400") if work.id == "c1" else Outcome(Verdict.RETRY, "busy")
 
     police = Adapter(refuse)
-    leases = [decide(log, "a0", partition=0), decide(log, "a1", "good", partition=1), decide(log, "a2", partition=2)]
-    async with engine(log, police.target(), clock=clock, leases=leases) as delivery:
-        await until(lambda: sum(len(told(log, p)) for p in range(3)) == 4)
-        for wrong, error in (
-            (["a0", "a1", "a2", "good"], WrongStateError),
-            (["a0", "a2", "none"], UnknownCommandError),
-        ):
-            with pytest.raises(error):
-                await delivery.redrive(wrong)
-        assert [states(log, p)[f"a{p}"] for p in range(3)] == ["parked"] * 3
-        police.act = None
-        await delivery.redrive(["a0", "a1", "a2"])
-        await until(lambda: [states(log, p)[f"a{p}"] for p in range(3)] == ["done"] * 3)
-        assert told(log, 2) == [("parked", "a2"), ("succeeded", "a2")]
-
-
-async def test_a_redrive_in_a_partition_that_nobody_has_at_the_moment_is_to_be_repeated(log: Log, clock: Clock) -> None:
-    async def refuse(work: Work) -> Outcome:
-        return Outcome(Verdict.FINAL, "HTTP 400")
-
-    police = Adapter(refuse)
-    leases = [decide(log, f"a{partition}", partition=partition) for partition in range(2)]
-    async with engine(log, police.target(), clock=clock, leases=leases) as delivery:
-        await until(lambda: len(told(log, 0)) == len(told(log, 1)) == 1)
-        await delivery.stop(1)
-        with pytest.raises(DeliveryError, match="partition 1 has no owner here at the moment: repeat"):
-            await delivery.redrive(["a0", "a1"])
-        assert states(log, 0) == {"a0": "parked"}
-        police.act = None
-        delivery.start(owned(log, 1, role=DELIVERY))
-        await until(lambda: delivery.partitions == [0, 1])
-        await delivery.redrive(["a0", "a1"])
-        await until(lambda: states(log, 0) | states(log, 1) == {"a0": "done", "a1": "done"})
-
-
-async def test_what_is_cancelled_is_never_sent_again(log: Log, clock: Clock) -> None:
-    async def busy(work: Work) -> Outcome:
-        return Outcome(Verdict.RETRY, "busy")
-
-    police = Adapter(busy)
     target = police.target(retry=RetryPolicy(initial=100.0))
-    async with engine(log, target, clock=clock, leases=[decide(log, "c1", "c2")]) as delivery:
-        await until(lambda: set(states(log).values()) == {"retrying"})
-        await delivery.cancel(["c1"], "a mistake")
+    rules = Writer(log)
+    commit(rules, "c1", "c2")
+    async with engine(log, target, clock=clock, leases=[owned(log, role=DELIVERY)]) as delivery:
+        await until(lambda: states(log) == {"c1": "parked", "c2": "retrying"})
         police.act = None
-        clock.advance(1_000)
+        asked = [Asked("cancel", ("c2",), "a mistake"), Asked("redrive", ("c1",))]
+        assert rules.commit(outputs=asked) is Code.COMMITTED
         delivery.notify(0)
-        await until(lambda: states(log) == {"c1": "cancelled", "c2": "done"})
-    assert police.ids.count("c1") == 1
+        await until(lambda: states(log) == {"c1": "done", "c2": "cancelled"})
+        assert told(log) == [("parked", "c1"), ("cancelled", "c2"), ("succeeded", "c1")]
+    assert police.ids.count("c2") == 1
 
 
 async def test_targets_that_were_opened_are_closed_when_another_cannot_be(log: Log, clock: Clock) -> None:

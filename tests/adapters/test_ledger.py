@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-
-from adapters.errors import WrongStateError
 from adapters.ledger import State
 from adapters.retry import RetryPolicy
 from adapters.turn import Bounds
@@ -115,11 +112,12 @@ def test_a_command_for_a_target_that_is_gone_is_parked_with_the_remedy(make_worl
     for name, target in (("c1", "nobody"), ("c2", "bank")):
         assert world.state(name) is State.PARKED
         assert f"no target `{target}`: declare it in the targets file" in world.entry(name).last_error
-    with pytest.raises(WrongStateError, match="no target `bank`"):
-        world.delivery.redrive(["c2"], world.clock())
+    world.ask("redrive", "c2")
+    world.turn()
+    assert world.state("c2") is State.PARKED
     world.targets = {"bank": POLICY}
     world.restart()
-    world.delivery.redrive(["c2"], world.clock())
+    world.ask("redrive", "c2")
     assert ids(world.lease(to="bank")) == ["c2"]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from adapters.ledger import CURSOR, DELIVERY, Entry, State, read
 from adapters.processor import Delivery
@@ -12,7 +12,7 @@ from adapters.turn import Ack, Bounds, Turn, Want
 from adapters.work import Outcome, Verdict, Work
 from streams.event import RESULT, Event
 from streams.log import Code, Commit, Log, LogUnavailable
-from streams.outputs import Command, Output
+from streams.outputs import Asked, Command, Output
 from tests.conformance.backends import Clock, Writer, owned
 
 POLICY = RetryPolicy(initial=1.0, factor=2.0, max=60.0, attempts=4, elapsed=3_600.0)
@@ -83,6 +83,10 @@ class World:
             command = Command(name, "do", to, "rule", "A", 5_000_000, "e1", {"n": name}, "digest", shadow, hops)
             outputs.append(self.decided.setdefault(name, command))
         assert self.rules.commit(outputs=outputs) is Code.COMMITTED
+
+    def ask(self, action: Literal["redrive", "cancel"], *names: str, reason: str = "") -> None:
+        """As evaluation does when it comes to the event that asks."""
+        assert self.rules.commit(outputs=[Asked(action, names, reason)]) is Code.COMMITTED
 
     def turn(self, *acks: tuple[Work, Outcome], to: str = "police", limit: int = 0, ttl: float = 60.0) -> Turn:
         wants = [Want(to, limit, ttl)] if limit else []

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Container, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from orchestrator.api.app import make_app
 from orchestrator.api.context import Context
 from orchestrator.appends import Appends
 from orchestrator.imports import Imports
+from orchestrator.redrive import Redrive
 from projections.query import Queries
 from projections.stores.sqlite import QueryStore
 from streams.backends.open import open_log
@@ -23,10 +24,6 @@ def now() -> int:
     return time.time_ns() // 1000
 
 
-async def no_redrive(ids: object) -> None:
-    raise AssertionError("there is no delivery here")
-
-
 @asynccontextmanager
 async def api(
     log: Log | None = None,
@@ -35,8 +32,12 @@ async def api(
     most_waiting: int = 1000,
     problems: Sequence[str] = (),
     stalled: Sequence[str] = (),
+    targets: Container[str] = (),
 ) -> AsyncIterator[tuple[TestClient, Log]]:
-    log = log or open_log("memory://", partitions=3, now=now)
+    """A log that is given is the caller's to close."""
+    ours = None if log is not None else open_log("memory://", partitions=3, now=now)
+    log = log or ours
+    assert log is not None
     failed = failures if failures is not None else []
     appends = Appends(log, most_waiting)
     with tempfile.TemporaryDirectory() as folder:
@@ -57,7 +58,7 @@ async def api(
             body_bytes=1 << 20,
             now=now,
             views=list,
-            redrive=no_redrive,
+            redrive=Redrive(log, targets, patience=0.2),
             problems=lambda: [*problems, *stalled],
             stalled=lambda: list(stalled),
             failed=lambda where, error: failed.append((where, error)),
@@ -69,4 +70,5 @@ async def api(
         await context.imports.close()
         await appends.close()
         store.close()
-        log.close()
+        if ours is not None:
+            ours.close()

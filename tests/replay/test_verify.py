@@ -15,11 +15,11 @@ from replay.verify import Verification, verify
 from streams import outputs as outs
 from streams.backends.limits import LogLimits
 from streams.backends.open import open_log
-from streams.event import OUTSIDE, UNPARKED, control
+from streams.event import OUTSIDE, REDRIVEN, UNPARKED, control
 from streams.intake import Intake
 from streams.keys import partition_of
 from streams.log import Append, LogError
-from streams.outputs import Command, Decision, Derived, Forward
+from streams.outputs import Asked, Command, Decision, Derived, Forward
 from streams.processor import Poisoned
 from streams.state import Change, decode_cell, decode_changes, encode_cell, encode_changes
 from tests.agent.running import Running
@@ -113,6 +113,15 @@ def test_a_duplicate_a_parked_and_an_unparked_event_are_verified(
     made.log.append([Append(partition, [control(UNPARKED, {}, time=0, key=bad.key)])])
     made.running.settle()
     assert check(made).clean
+
+
+def test_what_people_ask_for_commands_is_verified(decided: History) -> None:
+    partition, command = decided.commands()[0]
+    decided.log.append([Append(partition, [control(REDRIVEN, {"ids": [command.id]}, time=0, key=command.key)])])
+    decided.running.settle()
+    asked = decided.log.outputs(partition, 0, 10**6)[1][-1]
+    assert asked == Asked("redrive", (command.id,), offset=decided.log.tail(partition))
+    assert check(decided).clean
 
 
 # ------------------------------------------------------------ what is tampered with

@@ -7,11 +7,12 @@ from typing import Final
 
 from aiohttp import web
 
-from adapters.errors import DeliveryError, UnknownCommandError, WrongStateError
+from adapters.errors import UnknownCommandError, WrongStateError
 from adapters.ledger import State
 from orchestrator.api.body import read_object
 from orchestrator.api.context import CONTEXT
 from orchestrator.api.problem import Problem, answer
+from orchestrator.redrive import NotYetError
 from projections.query import CommandFilter
 
 FILTERS: Final = ("state", "to", "rule", "key")
@@ -66,6 +67,6 @@ async def redrive(request: web.Request) -> web.Response:
         raise Problem(404, str(error), id=error.id) from error
     except WrongStateError as error:
         raise Problem(409, str(error), id=error.id) from error
-    except DeliveryError as error:  # the partition is changing hands
-        raise Problem(503, str(error), headers={"Retry-After": "1"}) from error
+    except NotYetError as error:
+        raise Problem(504, str(error), headers={"Retry-After": "60"}) from error
     return answer(202, {"redriven": len(set(ids))})
