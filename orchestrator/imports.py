@@ -5,58 +5,35 @@ producer `import:<digest>` with the line number as sequence, so a line that is s
 import is open every partition is `importing`: no wall-clock ticks. Finishing ticks every partition right after `until`,
 again and again while something due before it is left, then sets the log live and remembers that this file is done.
 
-The lease is in memory: after a restart of the server an importer opens anew and sends from line 1. Its importing mode
-is in the log and stays until somebody finishes an import.
+What is open is in the log (`import_session.py`): any process goes on with it, also after a restart. Modes and ticks are
+appended as producer `import`, numbered by epoch and step, so that a process that was fenced without knowing it neither
+ticks nor ends the import of somebody else.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import orjson
 
 from orchestrator.appends import Appends
+from orchestrator.import_session import LEASE, ImportConflict, Session, Sessions
+from orchestrator.quiet import Quiet, behind
 from streams import rfc3339
 from streams.event import MODE, TICK, Event, control
 from streams.keys import partition_of
-from streams.log import Append, Log
+from streams.log import IMPORT, Append, Log, LogError
 from streams.state import NEVER
 from streams.worker import RULES
 
-LEASE: Final = 10.0
-"""Seconds without a request after which another may take over."""
 TICK_LIMIT: Final = 5_000
 """Deadlines that one tick fires at most."""
-STALLED: Final = 60.0
-"""Seconds without any progress after which finishing gives up, until it is asked for again."""
-POLL: Final = 0.02
-
-
-class ImportConflict(Exception):
-    """Another importer is at work, or this one is not where the server is. `retry_after` seconds, if waiting helps."""
-
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
-@dataclass
-class _Session:
-    digest: str
-    token: str
-    expires: float
-    last_line: int = 0
-    stored: int = 0
-    known: int = 0
-    until: int | None = None
-    finishing: asyncio.Task[None] | None = None
-    failure: str = ""
-    ticks: int = 0
-    sending: asyncio.Lock = field(default_factory=asyncio.Lock)
+STEPS: Final = 1 << 20
+"""Numbers of one epoch: the first is of the mode at the beginning, the last of that at the end, ticks between."""
+PULSE: Final = LEASE / 4
 
 
 class Imports:
@@ -68,101 +45,111 @@ class Imports:
         now: Callable[[], int],
         monotonic: Callable[[], float],
         failed: Callable[[str, BaseException], None],
-        at_rest: Callable[[], bool],
     ) -> None:
-        """`at_rest`: whether no partition is being worked on, so that what was decided has left, too."""
-        self._at_rest = at_rest
         self._log = log
         self._appends = appends
         self._now = now
         self._monotonic = monotonic
         self._failed = failed
-        self._session: _Session | None = None
-        self._opening = asyncio.Lock()
+        self._sessions = Sessions(log)
+        self._finishing: asyncio.Task[None] | None = None
+        self._one = asyncio.Lock()
+        """At a time: what changes the session."""
 
     async def open(self, digest: str) -> dict[str, Any]:
         """Takes the lease and sets the log importing. Raises ImportConflict while another importer holds it."""
-        async with self._opening:
+        async with self._one:
             if (done := await self._finished(digest)) is not None:
                 return done
-            session = self._session
-            if session is not None and (left := self._left(session)) > 0:
-                same = "this file is" if session.digest == digest else "another file is"
-                raise ImportConflict(f"{same} being imported by somebody else: wait until that ends", left)
-            session = _Session(digest, secrets.token_hex(8), self._monotonic() + LEASE)
-            await self._to_all(control(MODE, {"importing": True}, time=self._now()))
-            self._session = session
-            return await self.status(digest) | {"lease": session.token}
+            secret = secrets.token_hex(8)
+            session = await asyncio.to_thread(self._sessions.open, digest, secret)
+            try:
+                await self._mode(session, importing=True)
+                await asyncio.to_thread(self._sessions.save, session)
+            except BaseException:
+                await asyncio.to_thread(self._sessions.release, session)
+                raise
+            return await self.status(digest) | {"lease": secret}
 
     async def events(self, digest: str, lease: str, line: int, events: Sequence[tuple[int, Event]]) -> dict[str, Any]:
         """Appends (line number, event) in order; `line` is the first line of the batch. Raises ImportConflict, and what
         Log.append raises: repeat the batch then."""
-        session = self._held(digest, lease)
-        async with session.sending:
-            if session.finishing is not None:
+        async with self._one:
+            session = await asyncio.to_thread(self._sessions.held, digest, lease)
+            if session.state != "open":
                 raise ImportConflict("this import is being finished: no more events")
             if line > session.last_line + 1:
                 raise ImportConflict(f"line {line} leaves a gap: send line {session.last_line + 1} next")
-            stored = known = 0
-            for answer in await self._appends.sequenced(self._by_partition(digest, events)):
-                stored += answer.stored
-                known += answer.known
+            session = await asyncio.to_thread(self._sessions.adopt, session)
+            answers = await self._appends.sequenced(self._by_partition(digest, events))
+            stored, known = sum(each.stored for each in answers), sum(each.known for each in answers)
             session.stored += stored
-            session.known += known
+            # A batch that comes again was counted, if its answer was lost after that, or was not.
+            session.known += max(0, sum(number > session.last_line for number, _ in events) - stored)
             session.last_line = max(session.last_line, events[-1][0] if events else line - 1)
-            session.expires = self._monotonic() + LEASE
+            await asyncio.to_thread(self._sessions.save, session)
         return {"stored": stored, "known": known, "next_line": session.last_line + 1}
 
     async def finish(self, digest: str, lease: str, until: int | None) -> dict[str, Any]:
-        """Begins to finish; `status` tells how far it is. Asked again after a failure, it tries again."""
+        """Begins to finish; `status` tells how far it is. Asked again it tries again, if it failed or whoever finished
+        it is gone."""
         if (done := await self._finished(digest)) is not None:
             return done
-        session = self._held(digest, lease)
-        async with session.sending:
-            if session.finishing is None or session.finishing.done():
-                session.until, session.failure = until, ""
-                session.finishing = asyncio.create_task(self._finish(session))
+        async with self._one:
+            session = await asyncio.to_thread(self._sessions.held, digest, lease)
+            if session.state != "finishing" or session.member not in await asyncio.to_thread(self._sessions.attended):
+                session = await asyncio.to_thread(self._sessions.adopt, session, anew=True)
+                await self._stop()
+                session.state, session.until, session.reason = "finishing", until, ""
+                await asyncio.to_thread(self._sessions.attend, session)
+                await asyncio.to_thread(self._sessions.save, session)
+                self._finishing = asyncio.create_task(self._finish(session))
         return await self.status(digest)
 
     async def status(self, digest: str, lease: str = "") -> dict[str, Any]:
         """Asking with the lease renews it."""
-        if (done := await self._finished(digest)) is not None:
-            return done
-        session = self._session
+        return await asyncio.to_thread(self._status, digest, lease)
+
+    async def close(self) -> None:
+        """What was being finished here is `open` again: another process, or this one after a restart, is asked to."""
+        async with self._one:
+            await self._stop()
+
+    # ------------------------------------------------------------ looking
+
+    def _status(self, digest: str, lease: str) -> dict[str, Any]:
+        # In this order, because it is finished, or has failed, before nobody attends to it any more.
+        attended = self._sessions.attended()
+        session = self._sessions.read()
+        if (body := self._log.document(_document(digest))) is not None:
+            return orjson.loads(body)  # type: ignore[no-any-return]
         if session is None or session.digest != digest:
             return {"digest": digest, "state": "unknown"}
-        if lease == session.token:
-            session.expires = self._monotonic() + LEASE
-        state = "open"
-        if session.finishing is not None:
-            state = "failed" if session.failure else "finishing"
+        if lease and session.owner.endswith(f":{lease}"):
+            self._sessions.renew(session)
+        gone = session.state == "finishing" and session.member not in attended
         return {
             "digest": digest,
-            "state": state,
-            "reason": session.failure or None,
+            "state": "open" if gone else session.state,
+            "reason": session.reason or None,
             "next_line": session.last_line + 1,
             "stored": session.stored,
             "known": session.known,
             "ticks": session.ticks,
-            "behind": await asyncio.to_thread(self._behind),
+            "behind": behind(self._log),
         }
-
-    async def close(self) -> None:
-        """What was being finished is begun anew by whoever imports again."""
-        session = self._session
-        if session is not None and session.finishing is not None:
-            session.finishing.cancel()
-            await asyncio.gather(session.finishing, return_exceptions=True)
 
     # ------------------------------------------------------------ finishing
 
-    async def _finish(self, session: _Session) -> None:
+    async def _finish(self, session: Session) -> None:
         try:
+            quiet = Quiet(self._log, self._monotonic, self._pulse(session))
             if session.until is not None:
-                await self._until(session, session.until + 1)
+                await self._until(session, session.until + 1, quiet)
             else:
-                await self._caught_up()
-            await self._to_all(control(MODE, {"importing": False}, time=self._now()))
+                await quiet.reached()
+            await self._mode(session, importing=False)
+            await asyncio.to_thread(self._sessions.save, session)
             done = {
                 "digest": session.digest,
                 "state": "finished",
@@ -172,46 +159,64 @@ class Imports:
                 "until": rfc3339.format(session.until) if session.until is not None else None,
             }
             await asyncio.to_thread(self._log.put_document, _document(session.digest), orjson.dumps(done))
-            self._session = None
+            await asyncio.to_thread(self._sessions.release, session)
         except Exception as error:  # shown in `status`, reported, and the importer may ask again
-            session.failure = f"{type(error).__name__}: {error}"
+            self._failed("import", error)
+            await self._note(session, f"{type(error).__name__}: {error}")
+        finally:
+            try:
+                await asyncio.to_thread(self._sessions.leave, session)
+            except LogError as error:
+                self._failed("import", error)
+
+    async def _note(self, session: Session, reason: str) -> None:
+        """That it failed. If this fails too, or somebody else went on with it, nobody attends to it any more."""
+        session.state, session.reason = "failed", reason
+        try:
+            await asyncio.to_thread(self._sessions.save, session)
+        except (LogError, ImportConflict) as error:
             self._failed("import", error)
 
-    async def _until(self, session: _Session, time: int) -> None:
+    def _pulse(self, session: Session) -> Callable[[], Awaitable[None]]:
+        beaten = self._monotonic()
+
+        async def pulse() -> None:
+            nonlocal beaten
+            if self._monotonic() - beaten > PULSE:
+                await asyncio.to_thread(self._sessions.attend, session)
+                beaten = self._monotonic()
+
+        return pulse
+
+    async def _until(self, session: Session, time: int, quiet: Quiet) -> None:
         """Ticks at `time` until nothing due before it is left, in any partition and of anything that follows from it.
         Ends also when ticks leave everything as it was."""
         partitions = range(self._log.info.partitions)
         before: list[tuple[int, str, bytes] | None] | None = None
         due: list[int] = list(partitions)
         while due:
-            tick = control(TICK, {"limit": TICK_LIMIT}, time=time)
-            await self._appends.sequenced([Append(partition, [tick]) for partition in due])
             session.ticks += 1
-            await self._caught_up()
-            heads = [await asyncio.to_thread(self._nearest, partition) for partition in partitions]
+            await asyncio.to_thread(self._sessions.save, session)
+            await self._tick(session, due, time)
+            await quiet.reached()
+            heads = await asyncio.to_thread(lambda: [self._nearest(partition) for partition in partitions])
             if heads == before:
                 return
             before = heads
             due = [partition for partition, head in zip(partitions, heads, strict=True) if head and head[0] < time]
 
-    async def _caught_up(self) -> None:
-        """Until everything in the log is evaluated, forwards included: they leave within the turn that decided them, so
-        nothing is on its way if the agent was at rest between two looks that found nothing."""
-        quiet = 0
-        behind = await asyncio.to_thread(self._behind)
-        moved = self._monotonic()
-        while quiet < 2:
-            await asyncio.sleep(POLL)
-            found = await asyncio.to_thread(self._behind)
-            quiet = quiet + 1 if found == 0 and self._at_rest() else 0
-            if found != behind:
-                behind, moved = found, self._monotonic()
-            if self._monotonic() - moved > STALLED:
-                raise TimeoutError(f"{behind:,} events wait and nothing moves: look at `orchestrator partitions list`")
+    async def _tick(self, session: Session, partitions: Sequence[int], time: int) -> None:
+        tick = control(TICK, {"limit": TICK_LIMIT}, time=time)
+        number = session.epoch * STEPS + session.ticks
+        if session.ticks >= STEPS - 1:
+            raise TimeoutError(f"deadlines before {rfc3339.format(time)} are left after {session.ticks:,} ticks")
+        await self._appends.sequenced([Append(p, [tick], IMPORT, [number], follows=True) for p in partitions])
 
-    def _behind(self) -> int:
-        """Events that are not evaluated yet."""
-        return sum(max(0, status.tail - status.positions.get(RULES, 0)) for status in self._log.status())
+    async def _mode(self, session: Session, importing: bool) -> None:
+        event = control(MODE, {"importing": importing}, time=self._now())
+        number = session.epoch * STEPS + (0 if importing else STEPS - 1)
+        partitions = range(self._log.info.partitions)
+        await self._appends.sequenced([Append(p, [event], IMPORT, [number], follows=True) for p in partitions])
 
     def _nearest(self, partition: int) -> tuple[int, str, bytes] | None:
         """What is due next there, with the state it is part of, which every firing changes."""
@@ -220,6 +225,12 @@ class Imports:
             return None
         due, name = found[0]
         return due, name, self._log.rows(partition, RULES, [name]).get(name, b"")
+
+    async def _stop(self) -> None:
+        if self._finishing is not None:
+            self._finishing.cancel()
+            await asyncio.gather(self._finishing, return_exceptions=True)
+            self._finishing = None
 
     # ------------------------------------------------------------ details
 
@@ -232,25 +243,9 @@ class Imports:
             lines.append(line)
         return [Append(p, kept, f"import:{digest}", lines) for p, (kept, lines) in there.items()]
 
-    async def _to_all(self, event: Event) -> None:
-        await self._appends.sequenced([Append(p, [event]) for p in range(self._log.info.partitions)])
-
     async def _finished(self, digest: str) -> dict[str, Any] | None:
         body = await asyncio.to_thread(self._log.document, _document(digest))
         return orjson.loads(body) if body is not None else None
-
-    def _held(self, digest: str, lease: str) -> _Session:
-        session = self._session
-        if session is None or session.digest != digest or session.token != lease:
-            raise ImportConflict("this import is not open, or by somebody else: open it anew", 0.0)
-        session.expires = self._monotonic() + LEASE
-        return session
-
-    def _left(self, session: _Session) -> float:
-        """Seconds until another may take over; while it is finishing nobody may."""
-        if session.finishing is not None and not session.finishing.done():
-            return LEASE
-        return session.expires - self._monotonic()
 
 
 def _document(digest: str) -> str:

@@ -98,7 +98,6 @@ class Server:
             now=self.engine.now,
             monotonic=time.monotonic,
             failed=self.health.failed,
-            at_rest=self.engine.at_rest,
         )
         self.watchdog = Watchdog(
             self.engine.log,

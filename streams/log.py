@@ -2,7 +2,8 @@
 
 A log has partitions. Each holds *events* (offsets from 1, strictly increasing) and *outputs* (numbers from 1,
 gapless), and for each *processor* (rules, delivery, …) a position and state rows. The right to commit is a lease of a
-partition in a *role*: who evaluates it (`agent`) and who delivers from it (`delivery`) may be different processes.
+partition in a *role*: who evaluates it (`agent`) and who delivers from it (`delivery`) may be different processes; who
+imports history (`import`) holds partition 0.
 
 Promised: an event that `append` answered for is in the log, once for its producer's sequence; its offset is drawn
 inside the append, so no reader sees a later event before an earlier one; a commit happens whole or not at all, and
@@ -79,14 +80,15 @@ class Fork(NamedTuple):
     """Microseconds, by the log's clock."""
 
 
-Role = Literal["agent", "delivery"]
+Role = Literal["agent", "delivery", "import"]
 AGENT: Final = "agent"
 DELIVERY: Final = "delivery"
+IMPORT: Final = "import"
 
 
 def role_of(processor: str) -> Role:
     """Whose lease a commit of this processor needs."""
-    return DELIVERY if processor == DELIVERY else AGENT
+    return DELIVERY if processor == DELIVERY else IMPORT if processor == IMPORT else AGENT
 
 
 class Append(NamedTuple):

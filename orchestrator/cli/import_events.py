@@ -1,7 +1,8 @@
 """`orchestrator events import`: a file of history, resumable, and nothing of it twice.
 
 The server knows the file by its digest and its lines by their number, so whoever crashes, running this again goes on.
-It waits for the server to come back, sends again what was not answered, and ends when everything is decided.
+It waits for the server to come back, sends again what was not answered, and ends when everything is decided. Each
+request may be answered by another process of the server.
 """
 
 from __future__ import annotations
@@ -90,19 +91,17 @@ class _Importer:
         self._stored = 0
 
     def run(self, until: int | None, advance: Advance) -> dict[str, Any]:
-        """Sends, finishes and waits; begins anew whenever the server has forgotten this import."""
+        """Sends, finishes and waits; begins anew whenever somebody else had the lease meanwhile."""
         while True:
             if self._open():
                 return self._summary()
             try:
                 latest = self._send(advance)
                 moment = until if until is not None else latest
-                body = orjson.dumps({"until": rfc3339.format(moment) if moment is not None else None})
-                self._call("POST", "/finish", body)
-                self._wait()
+                self._finish(rfc3339.format(moment) if moment is not None else None)
                 return self._summary()
             except _BeginAgain:
-                note("the server has forgotten this import, as after a restart: sending again, what is there is kept")
+                note("this import is not open any more, or by somebody else: sending again, what is there is kept")
 
     def _open(self) -> bool:
         """Takes the lease. True if this file was imported already."""
@@ -132,7 +131,10 @@ class _Importer:
             advance(first + len(lines) - 1, self._lines)
         return latest
 
-    def _wait(self) -> None:
+    def _finish(self, until: str | None) -> None:
+        """And waits for the end. Asks again where the process that did it is gone."""
+        body = orjson.dumps({"until": until})
+        self._call("POST", "/finish", body)
         moved, before = time.monotonic(), None
         while True:
             found = self._call("GET", "")
@@ -141,7 +143,7 @@ class _Importer:
             if found["state"] == "failed":
                 raise CommandFailed(f"the import could not be finished: {found['reason']}", FAILED)
             if found["state"] == "open":
-                raise _BeginAgain
+                self._call("POST", "/finish", body)
             if found != before:
                 moved, before = time.monotonic(), found
             if time.monotonic() - moved > STALLED:
@@ -167,7 +169,7 @@ class _Importer:
 
 
 class _BeginAgain(Exception):
-    """The server does not know the lease any more."""
+    """The lease is somebody else's, or nobody's."""
 
 
 def wait_delivered(client: Client, advance: Advance) -> None:

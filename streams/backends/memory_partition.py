@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from copy import copy
+from typing import get_args
 
 from streams.event import Event
-from streams.log import AGENT, DELIVERY, Feed, Role
+from streams.log import Feed, Role
 from streams.outputs import Output
 from streams.state import Change
 
@@ -65,7 +66,7 @@ class Partition:
         self.outputs: list[Output] = []
         self.sequences: dict[str, int] = {}
         self.processors: dict[str, Processor] = {}
-        self.rights: dict[Role, Right] = {AGENT: Right(), DELIVERY: Right()}
+        self.rights: dict[Role, Right] = {role: Right() for role in get_args(Role)}
         self.committed_at = 0
 
     def frozen(self) -> Partition:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.log import AGENT, DELIVERY, Code, Commit, Lease, Log, Role
+from streams.log import AGENT, DELIVERY, IMPORT, Code, Commit, Lease, Log, Role
 from tests.conformance.backends import Clock, Writer, owned, put
 
 
@@ -106,7 +106,27 @@ def test_evaluating_and_delivering_are_two_rights(log: Log) -> None:
     assert (log.status()[0].owner, log.status()[0].deliverer) == ("a", None)
 
 
-@pytest.mark.parametrize(("processor", "role"), [("rules", DELIVERY), ("forward", DELIVERY), ("delivery", AGENT)])
+def test_who_imports_holds_a_right_of_its_own(log: Log, clock: Clock) -> None:
+    owned(log, 0, "a")
+    ours = owned(log, 0, "b", role=IMPORT)
+    assert log.commit(Commit(ours, "import", 0, 1, [put("row", b"1")])) is Code.COMMITTED
+    assert log.rows(0, "import", ["row"]) == {"row": b"1"}
+    clock.advance(9)
+    assert log.renew(ours, 10)
+    clock.advance(9)
+    assert log.acquire(0, "c", 10, IMPORT) is None
+    again = owned(log, 0, "b", role=IMPORT)
+    assert (again.epoch, log.renew(ours, 10)) == (2, False)
+    assert log.commit(Commit(ours, "import", 1, 2)) is Code.FENCED
+    assert log.commit(Commit(again, "import", 1, 2)) is Code.COMMITTED
+    assert (log.status()[0].owner, log.status()[0].deliverer) == (None, None)
+    assert log.status()[0].positions == {"import": 2}
+
+
+@pytest.mark.parametrize(
+    ("processor", "role"),
+    [("rules", DELIVERY), ("forward", DELIVERY), ("delivery", AGENT), ("rules", IMPORT), ("import", AGENT)],
+)
 def test_a_commit_in_another_role_is_refused(log: Log, processor: str, role: Role) -> None:
     with pytest.raises(ValueError, match="commits as"):
         log.commit(Commit(owned(log, role=role), processor, 0, 1))

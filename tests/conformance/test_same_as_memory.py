@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 
 from streams.backends.limits import LogLimits
 from streams.backends.memory import MemoryLog
-from streams.log import AGENT, DELIVERY, Append, Code, Commit, Lease, Log, Role
+from streams.log import AGENT, DELIVERY, IMPORT, Append, Code, Commit, Lease, Log, Role
 from streams.state import NEVER, Change
 from tests.conformance.backends import Backend, Clock, command, event
 
@@ -78,7 +78,7 @@ class SameAsMemory(RuleBasedStateMachine):
         partition=partitions,
         owner=owners,
         ttl=st.sampled_from([1.0, 5.0]),
-        role=st.sampled_from([AGENT, AGENT, DELIVERY]),
+        role=st.sampled_from([AGENT, AGENT, DELIVERY, IMPORT]),
     )
     def acquire(self, partition: int, owner: str, ttl: float, role: Role) -> None:
         lease = self.log.acquire(partition, owner, ttl, role)
@@ -110,7 +110,7 @@ class SameAsMemory(RuleBasedStateMachine):
     )
     def commit(self, data: st.DataObject, changes: list[Change], outputs: int, events: int, moved: int) -> None:
         lease = data.draw(st.sampled_from(self.leases[-3:]))
-        processor = "delivery" if lease.role == DELIVERY else data.draw(st.sampled_from(["rules", "forward"]))
+        processor = lease.role if lease.role != AGENT else data.draw(st.sampled_from(["rules", "forward"]))
         start = max(self.memory.position(lease.partition, processor) + moved, 0)
         commit = Commit(
             lease,

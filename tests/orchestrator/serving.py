@@ -51,7 +51,6 @@ async def api(
                 now=now,
                 monotonic=time.monotonic,
                 failed=lambda where, error: failed.append((where, error)),
-                at_rest=lambda: True,
             ),
             queries=Queries(store),
             intake=Intake(),

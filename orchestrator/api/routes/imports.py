@@ -15,7 +15,7 @@ from aiohttp import web
 from orchestrator.api.body import read_body, read_object
 from orchestrator.api.context import CONTEXT, Context
 from orchestrator.api.problem import Problem, answer
-from orchestrator.imports import ImportConflict
+from orchestrator.import_session import ImportConflict
 from streams import rfc3339
 from streams.event import Event
 from streams.intake import IntakeError
