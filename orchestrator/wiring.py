@@ -150,10 +150,6 @@ class Engine:
         """Of all partitions, as this server's agent sees them; none without an agent."""
         return self.agent.views() if "agent" in self.settings.roles else []
 
-    def at_rest(self) -> bool:
-        """Whether no partition of ours is being worked on, or waits to be tried again."""
-        return not self.agent.busy and all(view.state != "failed" for view in self.views())
-
     def problems(self) -> list[str]:
         """What is wrong now, in words; nothing if all is well."""
         found = [f"{part.name}: {part.failure}" for part in (self._agent, self._feeder) if part.failure]

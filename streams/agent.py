@@ -89,8 +89,6 @@ class Agent:
         self._tick_again_at = 0.0
         self._handled = 0
         """Events, in the round at hand."""
-        self.busy = False
-        """Whether a round runs: what it decided may not have left yet. May be read from any thread."""
         self.settled = False
         """Whether a round has ended: every partition that could be had is ours."""
 
@@ -100,9 +98,9 @@ class Agent:
         """Until `stop` is set. Failures of single partitions do not end it; they are in `views`."""
         try:
             while not stop.is_set():
-                self._handled, self.busy = 0, True
+                self._handled = 0
                 moved = self.round(stop)
-                self.busy, self.settled = False, True
+                self.settled = True
                 if moved:
                     # The busier it is the longer, up to a backlog: what comes meanwhile shares its commits.
                     if self._handled < self._options.page:

@@ -80,7 +80,7 @@ class Owner:
         while not self._stop.is_set():
             moment = self._log.now()
             self.running.settle()
-            self._log.beat("owner", AGENT, dict.fromkeys(range(3), moment), 10)
+            self._log.beat("test", AGENT, dict.fromkeys(range(3), moment), 10)
             self._stop.wait(0.005)
 
 
