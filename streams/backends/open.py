@@ -1,4 +1,6 @@
-"""From a URL to a log: `memory://`, `sqlite:///relative/path`, `sqlite:////absolute/path[?synchronous=normal]`."""
+"""From a URL to a log: `memory://`, `sqlite:///relative/path`, `sqlite:////absolute/path[?synchronous=normal]`, and
+`redis://host:port?name=…` with what `redis_url.py` says.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from streams.backends.limits import LogLimits
 from streams.backends.memory import MemoryLog
+from streams.backends.redis_open import open_redis
+from streams.backends.redis_url import is_redis, parse
 from streams.backends.sqlite_file import PARTITIONS, prepare
 from streams.backends.sqlite_log import SqliteLog
 from streams.keys import SLICES
@@ -24,15 +28,20 @@ def open_log(
 ) -> Log:
     """The log at this URL, made if it is not there and `create` says so.
 
-    `partitions` None takes what is stored, 8 for a new log. `now` is the wall clock in microseconds. Raises LogError
-    for a URL, a path or a number of partitions that does not fit, naming the remedy."""
+    `partitions` None takes what is stored; a new log has 8, in Redis 16. `now` is the wall clock in microseconds; a log
+    in Redis has its server's. Raises LogError for a URL, a path or a number of partitions that does not fit, naming the
+    remedy, and LogUnavailable where nobody answers."""
     limits = limits or LogLimits()
     if partitions is not None and not 1 <= partitions <= SLICES:
         raise LogError(f"{partitions} partitions are not possible: choose 1 to {SLICES}")
+    if is_redis(url):
+        return open_redis(parse(url), partitions=partitions, create=create, limits=limits)
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise LogError(f"`{url}` is no address ({error}): write memory:// or sqlite:///path/to/log.db") from None
+        raise LogError(
+            f"`{url}` is no address ({error}): write memory://, sqlite:///path/to/log.db or redis://host:6379"
+        ) from None
     if parts.scheme == "memory":
         if parts.netloc or parts.path or parts.query:
             raise LogError(f"`{url}`: a log in memory has no name and no options; write memory://")
@@ -43,7 +52,9 @@ def open_log(
         path = _path(url, parts.netloc, parts.path)
         synchronous = _synchronous(url, parts.query)
         return SqliteLog(path, prepare(path, partitions, create, limits), now, limits, synchronous)
-    raise LogError(f"`{url}` names no log this version knows: write memory:// or sqlite:///path/to/log.db")
+    raise LogError(
+        f"`{url}` names no log this version knows: write memory://, sqlite:///path/to/log.db or redis://host:6379"
+    )
 
 
 def _path(url: str, host: str, path: str) -> Path:

@@ -84,6 +84,10 @@ class RedisServers:
         self._closed = threading.Event()
 
     @property
+    def closed(self) -> bool:
+        return self._closed.is_set()
+
+    @property
     def clustered(self) -> bool:
         return self.topology.kind == "cluster"
 

@@ -5,6 +5,7 @@ A later backend is added to BACKENDS and nowhere else.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,14 @@ import msgspec
 
 from streams.backends.limits import LogLimits
 from streams.backends.open import open_log
+from streams.backends.redis_open import open_redis
+from streams.backends.redis_url import parse
 from streams.event import Event
 from streams.event import fingerprint as fingerprint_of
 from streams.log import AGENT, Code, Commit, Lease, Log, Role, role_of
 from streams.outputs import Command, Output
 from streams.state import NEVER, Change
+from tests.conformance.redis_servers import Form, addresses
 
 SMALL = LogLimits(overlay_rows=8, flush_rows=3, min_free_bytes=0)
 """Little memory for newest rows, so that tests meet every place where a row can lie."""
@@ -43,15 +47,28 @@ class Backend:
     """Of a log in this folder."""
     persistent: bool
     """Whether what is stored outlives `close`, and can be opened twice at once."""
+    remote: bool = False
+    """Servers keep it: nobody sees at once that a process died, feeds and snapshots promise less, and one append that
+    is refused may have been stored in other partitions."""
 
     def open(self, folder: Path, clock: Clock, *, partitions: int = 3, limits: LogLimits = SMALL) -> Log:
+        if self.remote:
+            return open_redis(parse(self.url(folder)), partitions=partitions, limits=limits, clock=clock)
         return open_log(self.url(folder), partitions=partitions, now=clock, limits=limits)
+
+
+def redis_url(form: Form, folder: Path) -> str:
+    """Of a log that no other test has."""
+    return f"redis://{addresses(form)}?name=t{hashlib.sha256(bytes(folder)).hexdigest()[:16]}"
 
 
 BACKENDS = [
     Backend("memory", lambda folder: "memory://", persistent=False),
     Backend("sqlite", lambda folder: f"sqlite:///{folder / 'log.db'}", persistent=True),
     Backend("sqlite-normal", lambda folder: f"sqlite:///{folder / 'log.db'}?synchronous=normal", persistent=True),
+    Backend("redis", lambda folder: redis_url("single", folder), persistent=True, remote=True),
+    Backend("redis-cluster", lambda folder: redis_url("cluster", folder), persistent=True, remote=True),
+    Backend("redis-sentinel", lambda folder: redis_url("sentinel", folder), persistent=True, remote=True),
 ]
 
 

@@ -1,0 +1,77 @@
+"""Real Redis servers for tests: each form is started when a test first needs it, once in a process, and stopped at its
+end. Tests share it, each with a log of its own name.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+SCRIPT = Path(__file__).parent.parent / "services" / "redis"
+Form = Literal["single", "cluster", "sentinel"]
+OPTIONS: dict[Form, list[str]] = {"single": [], "cluster": ["--cluster", "3"], "sentinel": ["--sentinel"]}
+PORTS: dict[Form, int] = {"single": 1, "cluster": 3, "sentinel": 5}
+
+
+def free_ports(count: int) -> int:
+    """The first of so many neighbours that nobody listens on, and that the kernel gives to nobody by itself."""
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    with socket.socket() as drawn:
+        drawn.bind(("127.0.0.1", 0))
+        start = 11_000 + drawn.getsockname()[1] % max(min(lowest, 32_000) - 12_000, 1)
+    for first in range(start, 65_000, count):
+        if all(_free(first + each) for each in range(count)):
+            return first
+    raise AssertionError("no free ports")
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def script(*arguments: str) -> str:
+    done = subprocess.run([SCRIPT, *arguments], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def start(folder: Path, *options: str, ports: int) -> list[str]:
+    """Starts servers in a folder: their addresses. Another process may take a port before they do: then elsewhere."""
+    for _ in range(5):
+        first = free_ports(ports)
+        done = subprocess.run(
+            [SCRIPT, "start", "--dir", folder, "--port", str(first), *options],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        if done.returncode == 0:
+            return done.stdout.split()
+        shutil.rmtree(folder, ignore_errors=True)
+    raise AssertionError(done.stderr)
+
+
+@functools.cache
+def addresses(form: Form) -> str:
+    """Of the servers that this process shares, with commas between them."""
+    folder = Path(tempfile.mkdtemp(prefix=f"redis-{form}-"))
+    atexit.register(_stop, folder)
+    return ",".join(start(folder / "servers", *OPTIONS[form], ports=PORTS[form]))
+
+
+def _stop(folder: Path) -> None:
+    subprocess.run([SCRIPT, "stop", "--dir", folder / "servers"], capture_output=True, timeout=60, check=False)
+    shutil.rmtree(folder, ignore_errors=True)
