@@ -291,7 +291,7 @@ class RedisLog(RedisReading):
             state = (copy.head.text(f"pos:{processor}"), copy.head.text("run"))
             names = sorted(name for name in values if name.startswith(prefix))
             kept = _Scanned(partition, processor, prefix, state, names, values)
-        begin = bisect_right(kept.names, after) if after else 0
+        begin = bisect_right(kept.names, after)
         page = kept.names[begin : begin + limit]
         self._scanned = kept if begin + limit < len(kept.names) else None
         return [(name, kept.values[name]) for name in page]

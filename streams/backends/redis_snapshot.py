@@ -120,7 +120,7 @@ class RedisSnapshot(RedisReading):
         values = self._rows(partition, processor).values
         names = self._in_order(partition, processor).names
         found: list[tuple[str, bytes]] = []
-        place = max(bisect_right(names, after) if after else 0, bisect_left(names, prefix))
+        place = max(bisect_right(names, after), bisect_left(names, prefix))
         for name in names[place : place + limit]:
             if not name.startswith(prefix):
                 break

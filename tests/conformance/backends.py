@@ -18,7 +18,7 @@ from streams.backends.redis_open import open_redis
 from streams.backends.redis_url import parse
 from streams.event import Event
 from streams.event import fingerprint as fingerprint_of
-from streams.log import AGENT, Code, Commit, Lease, Log, Role, role_of
+from streams.log import AGENT, Code, Commit, Feed, Lease, Log, Role, role_of
 from streams.outputs import Command, Output
 from streams.state import NEVER, Change
 from tests.conformance.redis_servers import Form, addresses
@@ -95,6 +95,16 @@ def put(name: str, value: bytes, due: int = NEVER) -> Change:
 
 def gone(name: str) -> Change:
     return Change(name, None)
+
+
+def as_of_now(feeds: Sequence[Feed]) -> list[Feed]:
+    """What a feed may say instead that goes up to now: the newest value of each row, and no commit that changed
+    nothing but the last."""
+    newest = {change.name: change for feed in feeds for change in feed.changes}
+    found = [
+        Feed(feed.end, [newest[name] for name in dict.fromkeys(row.name for row in feed.changes)]) for feed in feeds
+    ]
+    return [feed for feed in found if feed.changes or feed is found[-1]]
 
 
 class Writer:

@@ -16,14 +16,25 @@ Opener = Callable[..., Log]
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "backend" in metafunc.fixturenames:
-        only_persistent = "persistent" in metafunc.fixturenames
-        chosen = [backend for backend in BACKENDS if backend.persistent or not only_persistent]
+        local = "local" in metafunc.fixturenames
+        only_persistent = local or "persistent" in metafunc.fixturenames
+        chosen = [
+            backend
+            for backend in BACKENDS
+            if (backend.persistent or not only_persistent) and not (local and backend.remote)
+        ]
         metafunc.parametrize("backend", chosen, ids=lambda backend: backend.name)
 
 
 @pytest.fixture
 def persistent(backend: Backend) -> Backend:
     """Asked for by tests of what outlives a process: what is in memory does not."""
+    return backend
+
+
+@pytest.fixture
+def local(backend: Backend) -> Backend:
+    """Asked for by tests of what processes of one machine know of each other."""
     return backend
 
 

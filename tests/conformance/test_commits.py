@@ -177,7 +177,7 @@ def test_commits_and_appends_of_many_threads_come_one_after_another(log: Log) ->
     assert list(log.check()) == []
 
 
-def test_a_commit_needs_the_log_that_acquired(persistent, opened) -> None:
+def test_a_commit_needs_the_log_that_acquired(local, opened) -> None:
     ours, theirs = opened(), opened()
     lease = owned(ours)
 

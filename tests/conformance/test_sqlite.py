@@ -72,8 +72,8 @@ def test_a_new_log_has_eight_partitions_and_an_id_of_its_own(tmp_path: Path, clo
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("postgres://x/y", "write memory:// or sqlite"),
-        ("nonsense", "write memory:// or sqlite"),
+        ("postgres://x/y", "write memory://, sqlite"),
+        ("nonsense", "write memory://, sqlite"),
         ("sqlite://", "names no file"),
         ("sqlite:///", "names no file"),
         ("sqlite://log.db", "sqlite:///relative/path.db"),
