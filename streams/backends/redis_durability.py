@@ -3,7 +3,7 @@
 Where the server syncs before it answers, or promises nothing, that is the tail. Else somebody has to wait: a thread for
 each server, started by whoever asks for more than is known, notes the tails, then waits until what was written before
 is on disk (WAITAOF; before Redis 7.2 by watching the server's syncs) and with as many replicas as the server itself
-wants (WAIT). Asking never waits.
+wants, or with one where there are any (WAIT). Asking never waits.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Final
 
 from streams.backends.redis_nodes import Channel, Lost, Node
 from streams.backends.redis_partitions import Partitions
+from streams.backends.redis_scripts import in_full, script
 from streams.backends.redis_settings import Knowledge, Settings
 from streams.backends.redis_topology import fields
 from streams.log import LogError
@@ -29,6 +30,7 @@ SYNCED_WITHIN: Final = 1.5
 """Seconds. With everysec a sync begins within one and a tick, if none is running then."""
 GIVE_UP: Final = 30.0
 """Seconds after which a server that does not get its syncs done is left alone until somebody asks again."""
+_PUT: Final = script("put")
 PAUSE: Final = 0.5
 """Seconds after a failure."""
 
@@ -54,7 +56,7 @@ class Durability:
         except Lost:
             self._servers.look_again()
             settings, node = None, None
-        if settings is not None and not settings.disk and not settings.replicas_needed:
+        if settings is not None and not settings.disk and not settings.replicas_awaited:
             return tail
         with self._lock:
             known_run, offset = self._marks.get(partition, (None, 0))
@@ -90,10 +92,11 @@ class Durability:
         with node.borrow() as channel:
             # What WAIT and WAITAOF wait for is the last write of their own connection, and so all before it.
             first = there[0]
-            reply = channel.ask("HSET", self._partitions[first].meta, "durable", noted[first][1])
+            channel.send([in_full(_PUT.call([self._partitions[first].meta], ["durable", noted[first][1], "1"]))])
+            reply = channel.receive()
             if isinstance(reply, Exception):
                 raise Lost(f"{node.address}: {reply}", sent=True)
-            if settings.replicas_needed and not _replicated(channel, settings.replicas_needed):
+            if settings.replicas_awaited and not _replicated(channel, settings.replicas_awaited):
                 return
             if settings.disk and not (
                 _synced(channel) if settings.waits_for_disk else self._watched(channel, settings)

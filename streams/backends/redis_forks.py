@@ -18,9 +18,10 @@ from streams.backends.redis_nodes import Call
 from streams.backends.redis_partitions import Partitions
 from streams.backends.redis_scripts import script
 from streams.event import FORKED, control
-from streams.log import Append, Fork, LogError, LogInfo
+from streams.log import Append, Fork, LogError, LogInfo, LogUnavailable
 
 _GREET: Final = script("greet")
+_PUT: Final = script("put")
 _FORK: Final = script("fork")
 PRODUCER: Final = "orchestrator.forks"
 """Whose sequence is the generation, so that a fork's event is there once."""
@@ -45,6 +46,9 @@ class Forks:
         self._clock = clock
         self._lock = threading.Lock()
         found = partitions.ask_each({number: self._greet(number) for number in range(len(partitions))})
+        for _, _, *missing in found.values():
+            if missing:
+                raise LogUnavailable(_may_not(partitions, [name.decode() for name in missing]))
         self._met = {number: _Met(run, _runs(runs)) for number, (run, runs) in found.items()}
         self.refresh(info.generation)
 
@@ -65,7 +69,7 @@ class Forks:
                 return
 
     def _compare(self, partition: int, met: _Met, run: str, offset: int) -> None:
-        newest, text = self._partitions.ask(partition, self._greet(partition))
+        newest, text, *_ = self._partitions.ask(partition, self._greet(partition))
         runs = _runs(text)
         common = 0
         while common < min(len(runs), len(met.runs)) and runs[common] == met.runs[common]:
@@ -115,8 +119,8 @@ class Forks:
         log = self._partitions.keys.log
         for fork in self.known:
             text = f"{fork.partition} {fork.offset} {fork.at}"
-            self._partitions.ask_log(("HSETNX", log, f"fork:{fork.generation}", text))
-        self._partitions.ask_log(("HSET", log, "generation", self.info.generation))
+            self._partitions.ask_log(_PUT.call([log], [f"fork:{fork.generation}", text, "0"]))
+        self._partitions.ask_log(_PUT.call([log], ["generation", self.info.generation, "1"]))
 
 
 def parse(flat: Sequence[bytes]) -> list[Fork]:
@@ -132,3 +136,12 @@ def parse(flat: Sequence[bytes]) -> list[Fork]:
 def _runs(text: bytes | None) -> list[str]:
     """`run:tail` of each, oldest first."""
     return (text or b"").decode().split()
+
+
+def _may_not(partitions: Partitions, commands: list[str]) -> str:
+    options = partitions.servers.options
+    rights = " ".join(f"+{name.lower()}" for name in commands)
+    return (
+        f"Redis refuses the user `{options.user}` what a log needs: ACL SETUSER {options.user} {rights} "
+        f"~{{{options.name}}}:* ~{{{options.name}:*"
+    )

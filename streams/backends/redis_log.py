@@ -70,6 +70,7 @@ LAST_WORDS: Final = 2.0
 _ACQUIRE: Final = script("acquire")
 _RENEW: Final = script("renew")
 _FORGET: Final = script("forget")
+_PUT: Final = script("put")
 _DUE: Final = script("due")
 _BEAT: Final = script("beat")
 
@@ -343,7 +344,7 @@ class RedisLog(RedisReading):
     # -- documents
 
     def put_document(self, digest: str, body: bytes) -> None:
-        self._partitions.ask_log(("HSETNX", self._partitions.keys.documents, digest, body))
+        self._partitions.ask_log(_PUT.call([self._partitions.keys.documents], [digest, body, "0"]))
 
     # -- looking
 

@@ -58,18 +58,24 @@ class Channel:
         self._awaited = 0
         """Replies that have not been read."""
 
-    def open(self) -> None:
-        """Connects, unless it is connected and well. Raises Lost, and LogUnavailable for what repeating cannot heal."""
+    def usable(self) -> bool:
+        """Whether it is connected and nothing came that nobody asked for. Else it is closed."""
         import redis
 
         connection = self._connection
         try:
-            if connection.is_connected and time.monotonic() - self.received > QUIET and connection.can_read(0):
-                connection.disconnect()  # nobody asked for what came, or the server closed it
+            if self.reusable and (time.monotonic() - self.received <= QUIET or not connection.can_read(0)):
+                return True
         except redis.RedisError:
-            connection.disconnect()
-        if not connection.is_connected:
-            self._awaited = 0
+            pass  # the server closed it
+        self.close()
+        return False
+
+    def open(self) -> None:
+        """Connects. Raises Lost, and LogUnavailable for what repeating cannot heal."""
+        import redis
+
+        connection = self._connection
         try:
             connection.connect()
         except redis.BusyLoadingError as error:
@@ -185,10 +191,10 @@ class Node:
         try:
             with self._lock:
                 channel = self._idle.pop() if self._idle else None
-            if channel is None or not channel.reusable:
+            if channel is None or not channel.usable():
                 self._before(self.address)
-            channel = channel or connection_to(self.address, options)
-            channel.open()
+                channel = channel or connection_to(self.address, options)
+                channel.open()
             return channel
         except BaseException:
             self._places.release()

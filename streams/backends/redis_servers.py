@@ -32,8 +32,13 @@ from streams.log import LogDamaged, LogError, LogFull, LogUnavailable
 
 LONGEST_PAUSE: Final = 1.0
 SHORTEST_PAUSE: Final = 0.01
+SENT_ELSEWHERE: Final = 5
+"""How often servers may send us from one to the other before that counts as a failure."""
 _NOT_DONE: Final = ("NOREPLICAS", "MISCONF", "BUSY ")
 """Errors without a class of their own after which nothing was done, and which may pass."""
+
+
+_IN_SCRIPT: Final = "user executing the script can't"
 
 
 class _Job:
@@ -105,7 +110,7 @@ class RedisServers:
         allowed = self.options.timeout if timeout is None else timeout
         deadline = time.monotonic() + allowed
         jobs = [_Job(slot, asked) for slot, asked in calls.items()]
-        failures = 0
+        failures = attempts = 0
         while waiting := [job for job in jobs if job.open]:
             if self._closed.is_set():
                 raise LogUnavailable("the connections to Redis are closed")
@@ -115,7 +120,8 @@ class RedisServers:
                 continue
             if time.monotonic() >= deadline:
                 raise LogUnavailable(f"Redis: {trouble.reason} (tried for {allowed:.0f} s)")
-            if trouble.pause:
+            attempts += 1
+            if trouble.pause or attempts > SENT_ELSEWHERE:
                 failures += 1
                 self._closed.wait(min(self._pause(failures), max(deadline - time.monotonic(), 0.0)))
             if trouble.picture:
@@ -235,7 +241,7 @@ class RedisServers:
             trouble.note(f"{address}: {text}")
         elif isinstance(error, known.OutOfMemoryError):
             raise LogFull(f"the memory of {address} is full: raise its maxmemory", retry_after=10.0)
-        elif isinstance(error, (known.NoPermissionError, known.AuthenticationError)):
+        elif isinstance(error, (known.NoPermissionError, known.AuthenticationError)) or _IN_SCRIPT in text:
             raise LogUnavailable(f"{address} refuses the user `{self.options.user}`: {text}: check its ACL")
         elif text.startswith("WRONGTYPE"):
             raise LogDamaged(f"{address}: {text}: something else uses keys that begin with `{{{self.options.name}`")

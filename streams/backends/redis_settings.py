@@ -40,6 +40,12 @@ class Settings:
     """It knows WAITAOF."""
 
     @property
+    def replicas_awaited(self) -> int:
+        """How many must have something before it survives the master: as many as the master itself needs, and where a
+        replica could take over, one."""
+        return max(self.replicas_needed, 1 if self.replicas else 0)
+
+    @property
     def disk(self) -> bool:
         """Whether what is answered reaches the disk some time later, and can be waited for."""
         return self.append_only and self.fsync == "everysec"
@@ -71,6 +77,11 @@ class Settings:
             found.append(
                 f"{self.address} has no bound of memory, so the kernel may kill it: set maxmemory, and ingest is "
                 "refused before it is reached"
+            )
+        if self.replicas and not self.replicas_needed:
+            found.append(
+                f"{self.address} answers before a replica has what it answers for, so a failover may lose events: set "
+                "min-replicas-to-write to 1 to bound that (effects wait for a replica in any case)"
             )
         if clustered and not self.replicas:
             found.append(f"{self.address} has no replica: when it is gone, so are its partitions until it is back")
