@@ -23,6 +23,7 @@ from streams.backends.open import open_log
 from streams.event import FORWARDED, MODE, TICK, Event
 from streams.keys import partition_of
 from streams.log import AGENT, IMPORT, Append, Log, LogUnavailable
+from streams.worker import RULES
 from tests.agent.running import Running, event
 from tests.orchestrator.serving import api, now
 from tests.rules.compile import building as build
@@ -78,9 +79,10 @@ class Owner:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            moment = self._log.now()
+            tails, moment = [self._log.tail(partition) for partition in range(3)], self._log.now()
             self.running.settle()
-            self._log.beat("test", AGENT, dict.fromkeys(range(3), moment), 10)
+            if all(self._log.position(partition, RULES) >= tail for partition, tail in enumerate(tails)):
+                self._log.beat("test", AGENT, dict.fromkeys(range(3), moment), 10)
             self._stop.wait(0.005)
 
 
