@@ -34,7 +34,6 @@ class Appends:
 
     def __init__(self, log: Log, most_waiting: int) -> None:
         self._log = log
-        self._info = log.info
         self._most_waiting = most_waiting
         self._waiting: list[_Request] = []
         self._count = 0
@@ -49,7 +48,7 @@ class Appends:
     async def events(self, events: Sequence[Event]) -> list[Position]:
         """Appends each event to the partition of its key; positions in the order given. Raises what Log.append
         raises."""
-        generation, partitions = self._info.generation, self._info.partitions
+        generation, partitions = self._log.info.generation, self._log.info.partitions
         if len(events) == 1:
             partition = partition_of(events[0].key, partitions)
             (answer,) = await self.sequenced([Append(partition, events)])

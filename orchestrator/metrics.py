@@ -165,8 +165,9 @@ class Collected(Collector):
             label = [str(view.partition)]
             if view.tick > DAWN:
                 clock.add_metric(label, view.tick / 1e6)
-            blocked.add_metric(label, view.blocked)
             running.add_metric(label, view.state == "running")
+            if view.state in ("running", "stalled"):  # else it is another's to say
+                blocked.add_metric(label, view.blocked)
             stalled.add_metric(label, self._stalled(view.partition))
         yield from (lag, clock, blocked, running, stalled, up)
 
