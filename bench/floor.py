@@ -1,15 +1,12 @@
-"""The floor of the embedded loop: the same work, written by hand for these rules, and nothing else.
+"""The floor of the embedded loop: the same work by hand for these rules (`bench/by_hand.py`), and nothing else.
 
 The same entries in the same SQLite settings, the same batch, the same kind of cache and the same flush behind it. One
 transaction a commit with position, one delta blob and one batch of outputs, fenced by an epoch; it does not wait for
-the disk, as commits of rules do not. Typed decoding in one go, a dict a row, duplicates by a set, the fold and the
-rules as plain Python, ids of firings by BLAKE2b. No clocks beyond the latest time, no error paths, no deadlines, no
-rule that could be changed. One process, one thread.
+the disk, as commits of rules do not. One process, one thread.
 """
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 import time
 from array import array
@@ -18,16 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import orjson
 
+from bench.by_hand import Order, Row, Rules, decode_orders, decode_row, encode_commands, encode_row, new_row
 from bench.contestants import Round
-from bench.workload import BATCH, BULKY, LARGE, RICH, Orders
+from bench.workload import BATCH, Orders
 from streams import event as events
 from streams.event import Event
 
 ENTRY = 1_000
 OVERLAY = 200_000
-REMEMBERED = 500_000
 LOOK_UP = 512
 
 SCHEMA = """
@@ -39,30 +35,6 @@ CREATE TABLE rows (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 INSERT INTO position VALUES (1, 0);
 """
 
-
-class Data(msgspec.Struct, gc=False):
-    amount: float
-    country: str
-    items: int
-    sku: str
-
-
-class Order(msgspec.Struct, array_like=True, gc=False):
-    type: str
-    time: int
-    key: str
-    subject: str
-    source: str
-    id: str
-    fingerprint: int
-    data: Data
-
-
-Row = dict[str, Any]
-_orders = msgspec.json.Decoder(Order)
-_rows = msgspec.msgpack.Decoder(dict[str, Any])
-_pack = msgspec.msgpack.Encoder().encode
-_json = msgspec.json.Encoder()
 _find = f"SELECT key, value FROM rows WHERE key IN ({','.join('?' * LOOK_UP)})"
 
 
@@ -85,7 +57,7 @@ class Cache:
             if key in old:
                 young[key] = old.pop(key)
             elif key in overlay:
-                young[key] = _rows.decode(overlay[key])
+                young[key] = decode_row(overlay[key])
             else:
                 absent.append(key)
         for start in range(0, len(absent), LOOK_UP):
@@ -93,7 +65,7 @@ class Cache:
             found = dict(self._db.execute(_find, part + [part[0]] * (LOOK_UP - len(part))).fetchall())
             for key in part:
                 value = found.get(key)
-                young[key] = _rows.decode(value) if value is not None else {"orders": 0, "spent": 0, "largest": 0}
+                young[key] = decode_row(value) if value is not None else new_row()
         return young
 
     def committed(self) -> None:
@@ -113,8 +85,7 @@ class Floor:
         self._db.executescript(SCHEMA)
         self._cache = Cache(self._db, cached)
         self._tail = self._position = self._outputs = 0
-        self._seen: set[int] = set()
-        self._seen_before: set[int] = set()
+        self._rules = Rules()
         if warm:
             for chunk in self._source.one_each(100_000):
                 self._append(chunk)
@@ -156,54 +127,28 @@ class Floor:
     def _read(self) -> list[Order]:
         found: list[Order] = []
         for (body,) in self._db.execute("SELECT body FROM entries WHERE id > ? ORDER BY id", (self._position,)):
-            found += _orders.decode_lines(body)
+            found += decode_orders(body)
             if len(found) >= BATCH:
                 break
         return found
 
     def _step(self, orders: list[Order]) -> None:
         rows = self._cache.load([order.key for order in orders])
-        seen, before = self._seen, self._seen_before
-        fresh: list[int] = []
-        dirty: set[str] = set()
-        commands: list[dict[str, Any]] = []
-        for order in orders:
-            mark = order.fingerprint
-            if mark in seen or mark in before:
-                continue
-            seen.add(mark)
-            fresh.append(mark)
-            key, data = order.key, order.data
-            row = rows[key]
-            dirty.add(key)
-            if order.time > row.get("clock", 0):
-                row["clock"] = order.time
-            amount = data.amount
-            row["orders"] += 1
-            row["spent"] += amount
-            if amount > row["largest"]:
-                row["largest"] = amount
-            row["country"] = data.country
-            if amount >= LARGE:
-                commands.append(_command("large-order", "review", order, {"customer": key, "amount": amount}))
-            if data.items >= BULKY and row["largest"] >= RICH:
-                commands.append(_command("bulky-order", "pack", order, {"customer": key, "spent": row["spent"]}))
-        if len(seen) >= REMEMBERED:
-            self._seen, self._seen_before = set(), seen
-        self._commit(self._position + len(orders), [(key, _pack(rows[key])) for key in dirty], fresh, commands)
+        dirty, fresh, commands = self._rules.step(orders, rows)
+        self._commit(self._position + len(orders), [(key, encode_row(rows[key])) for key in dirty], fresh, commands)
 
     def _commit(
         self, end: int, changed: list[tuple[str, bytes]], fresh: list[int], commands: list[dict[str, Any]]
     ) -> None:
         db = self._db
-        delta = _pack((changed, array("Q", fresh).tobytes()))
+        delta = encode_row((changed, array("Q", fresh).tobytes()))
         db.execute("BEGIN IMMEDIATE")
         moved = db.execute("UPDATE position SET position = ? WHERE epoch = 1 AND position = ?", (end, self._position))
         assert moved.rowcount == 1
         db.execute("INSERT INTO deltas VALUES (?, ?)", (end, delta))
         if commands:
             self._outputs += len(commands)
-            db.execute("INSERT INTO outputs VALUES (?, ?)", (self._outputs, _json.encode_lines(commands)))
+            db.execute("INSERT INTO outputs VALUES (?, ?)", (self._outputs, encode_commands(commands)))
         db.execute("COMMIT")
         self._position = end
         self._cache.overlay.update(changed)
@@ -218,18 +163,3 @@ class Floor:
         db.execute("DELETE FROM deltas")
         db.execute("COMMIT")
         self._cache.overlay = {}
-
-
-def _command(rule: str, name: str, order: Order, args: dict[str, Any]) -> dict[str, Any]:
-    cause = orjson.dumps(["bench", rule, order.key, None, [order.source, order.id], order.time, 0])
-    return {
-        "id": hashlib.blake2b(cause, digest_size=16).hexdigest(),
-        "command": name,
-        "to": "log",
-        "rule": rule,
-        "key": order.key,
-        "at": order.time,
-        "cause": order.id,
-        "args": args,
-        "args_digest": hashlib.blake2b(orjson.dumps(args, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest(),
-    }

@@ -9,23 +9,18 @@ looks for duplicates. Ids of firings are digests of the same cause. SQLite is se
 
 from __future__ import annotations
 
-import hashlib
 import time
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-import msgspec
-import orjson
 from eventsourcing.application import AggregateNotFoundError, Application
 from eventsourcing.domain import Aggregate, event
 
+from bench.by_hand import Order, decode_orders, firing_id
 from bench.contestants import Round
-from bench.floor import Order
 from bench.workload import BATCH, BULKY, LARGE, RICH, Orders
 from streams.event import encode
-
-_orders = msgspec.json.Decoder(Order)
 
 
 class Customer(Aggregate):
@@ -101,8 +96,7 @@ class Shop(Application[UUID]):
 
     @staticmethod
     def _decide(customer: Customer, order: Order, rule: str, command: str, args: dict[str, Any]) -> None:
-        cause = orjson.dumps(["bench", rule, order.key, None, [order.source, order.id], order.time, 0])
-        customer.decide(hashlib.blake2b(cause, digest_size=16).hexdigest(), rule, command, order.id, args)
+        customer.decide(firing_id(rule, order), rule, command, order.id, args)
 
 
 class Peer:
@@ -113,14 +107,14 @@ class Peer:
         self._orders = Orders(keys)
         self.app = Shop({"SQLITE_DBNAME": str(Path(folder) / "peer.db"), "AGGREGATE_CACHE_MAXSIZE": str(2 * keys)})
         for chunk in self._orders.one_each(BATCH):
-            self.app.handle(_orders.decode_lines(encode(chunk)))
+            self.app.handle(decode_orders(encode(chunk)))
 
     def round(self) -> Round:
         events = self._orders.some(self._events)
         batches = [encode(events[start : start + BATCH]) for start in range(0, len(events), BATCH)]
         began = time.perf_counter()
         for batch in batches:
-            self.app.handle(_orders.decode_lines(batch))
+            self.app.handle(decode_orders(batch))
         return Round(self._events, time.perf_counter() - began)
 
     def close(self) -> None:
