@@ -12,7 +12,19 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import machine
-from bench.jobs import embedded, ingest, latency, memory, peer, simulation
+from bench.jobs import (
+    embedded,
+    ingest,
+    latency,
+    memory,
+    peer,
+    redis_append,
+    redis_latency,
+    redis_loop,
+    redis_memory,
+    redis_scale,
+    simulation,
+)
 from bench.result import Result
 from bench.size import FULL, QUICK
 
@@ -23,6 +35,11 @@ JOBS = {
     "latency": latency.run,
     "simulate": simulation.run,
     "memory": memory.run,
+    "redis": redis_loop.run,
+    "redis-append": redis_append.run,
+    "redis-scale": redis_scale.run,
+    "redis-latency": redis_latency.run,
+    "redis-memory": redis_memory.run,
 }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import orjson
@@ -87,20 +87,29 @@ class Rules:
                 row["largest"] = amount
             row["country"] = data.country
             if amount >= LARGE:
-                commands.append(_command("large-order", "review", order, {"customer": key, "amount": amount}))
+                commands.append(command("large-order", "review", order, {"customer": key, "amount": amount}))
             if data.items >= BULKY and row["largest"] >= RICH:
-                commands.append(_command("bulky-order", "pack", order, {"customer": key, "spent": row["spent"]}))
+                commands.append(command("bulky-order", "pack", order, {"customer": key, "spent": row["spent"]}))
         if len(seen) >= REMEMBERED:
             self._seen, self._before = set(), seen
         return Decided(dirty, fresh, commands)
 
 
-def firing_id(rule: str, order: Order) -> str:
+class Cause(Protocol):
+    """What of an order makes the id of what it decides."""
+
+    key: str
+    source: str
+    id: str
+    time: int
+
+
+def firing_id(rule: str, order: Cause) -> str:
     cause = orjson.dumps(["bench", rule, order.key, None, [order.source, order.id], order.time, 0])
     return hashlib.blake2b(cause, digest_size=16).hexdigest()
 
 
-def _command(rule: str, name: str, order: Order, args: dict[str, Any]) -> dict[str, Any]:
+def command(rule: str, name: str, order: Cause, args: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": firing_id(rule, order),
         "command": name,

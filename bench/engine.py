@@ -1,15 +1,15 @@
-"""The engine's side of the embedded loop: the worker of one partition over a SQLite log, as the agent drives it."""
+"""The engine's side of the loop: the worker of one partition over a log, as the agent drives it."""
 
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 from bench.contestants import Round
+from bench.server import pin
 from bench.workload import BATCH, Orders, processor
 from streams.backends.open import open_log
 from streams.cells import BASE_BYTES, GROWTH
-from streams.event import ACTIVATED, control
+from streams.event import ACTIVATED, Event, control
 from streams.log import Append
 from streams.outputs import Output
 from streams.routes import Router
@@ -22,12 +22,18 @@ def now() -> int:
 
 
 class Engine:
-    """`cached` customers fit into the cache. With `warm`, each has an order before the first round."""
+    """`cached` customers fit into the cache. With `warm`, each has an order before the first round. Events are appended
+    `entry` at a time (0: all of a round at once); `pinned` leaves the first core to who else has work."""
 
-    def __init__(self, folder: str, keys: int, cached: int, events: int, warm: bool) -> None:
+    def __init__(
+        self, url: str, keys: int, cached: int, events: int, warm: bool, entry: int = 0, pinned: bool = False
+    ) -> None:
+        if pinned:
+            pin(-1)
         self._events = events
+        self._entry = entry
         self._orders = Orders(keys)
-        self.log = open_log(f"sqlite:///{Path(folder) / 'engine.db'}", partitions=1, now=now)
+        self.log = open_log(url, partitions=1, now=now)
         lease = self.log.acquire(0, "bench", 3600.0)
         assert lease is not None
         compiled = processor()
@@ -43,7 +49,7 @@ class Engine:
         self.work()
         if warm:
             for chunk in self._orders.one_each(100_000):
-                self.log.append([Append(0, chunk)])
+                self.append(chunk, entry)
                 self.work()
 
     @staticmethod
@@ -52,7 +58,11 @@ class Engine:
         return len(encode_cell(Cell(clock=2**50, rows={"0123456789abcdef": row})))
 
     def prepare(self) -> None:
-        self.log.append([Append(0, self._orders.some(self._events))])
+        self.append(self._orders.some(self._events), self._entry)
+
+    def append(self, events: list[Event], entry: int) -> None:
+        step = entry or len(events)
+        self.log.append([Append(0, events[start : start + step]) for start in range(0, len(events), step)])
 
     def work(self) -> int:
         done = 0

@@ -96,18 +96,18 @@ def log_url(folder: Path) -> str:
     return f"sqlite:///{log_path(folder)}"
 
 
-def orchestrator(folder: Path, rules: str, pinned: bool = True) -> Server:
-    """The real one, with default settings, over a SQLite log in `folder`."""
+def orchestrator(folder: Path, rules: str, pinned: bool = True, url: str = "") -> Server:
+    """The real one, with default settings, over the log at `url`: "" for a SQLite log in `folder`."""
     file = folder / "bench.yaml"
     file.write_text(rules)
     arguments = ["server", "--json", "--port", "0", "--metrics-port", "0"]
-    arguments += ["--log", log_url(folder), "--rules", str(file)]
+    arguments += ["--log", url or log_url(folder), "--rules", str(file)]
     return Server(["-c", "from orchestrator.cli import main; main()", *arguments], folder, pinned)
 
 
-def reader(folder: Path) -> Log:
+def reader(url: str) -> Log:
     """The log of a server that runs, for looking only."""
-    return open_log(log_url(folder), now=wall_clock, create=False)
+    return open_log(url, now=wall_clock, create=False)
 
 
 def lag(log: Log) -> int:

@@ -8,6 +8,7 @@ from bench.contestants import compare
 from bench.engine import Engine
 from bench.floor import Floor
 from bench.result import Result, of_rates
+from bench.server import log_url
 from bench.size import Size
 
 HOT = 5_000
@@ -24,7 +25,8 @@ def run(size: Size, folder: Path) -> list[Result]:
     for name, title, drawn, cached, goal in cases:
         place = folder / name
         place.mkdir()
-        options = {"folder": str(place), "keys": drawn, "cached": cached, "events": size.events, "warm": True}
-        ours, floor = compare([(Engine, options), (Floor, options)], size.rounds)
+        options = {"keys": drawn, "cached": cached, "events": size.events, "warm": True}
+        sides = [(Engine, {"url": log_url(place), **options}), (Floor, {"folder": str(place), **options})]
+        ours, floor = compare(sides, size.rounds)
         results.append(of_rates(title, ours, floor, goal))
     return results

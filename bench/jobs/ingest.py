@@ -14,7 +14,7 @@ from time import perf_counter
 from bench.contestants import Round, compare
 from bench.load import Generator, request
 from bench.result import Result, of_rates
-from bench.server import bare, orchestrator, pin, reader, wait_evaluated
+from bench.server import bare, log_url, orchestrator, pin, reader, wait_evaluated
 from bench.size import Size
 from bench.workload import RULES, Orders, body
 
@@ -30,7 +30,7 @@ class Engine:
         self._requests = requests
         self._server = orchestrator(Path(folder), rules)
         pin(-1)
-        self._log = reader(Path(folder))
+        self._log = reader(log_url(Path(folder)))
         self._generator = Generator(self._server.address, CONNECTIONS)
 
     def round(self) -> Round:

@@ -11,6 +11,7 @@ command; all are evaluated. Nobody is asked for delivery: the target is `log`.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import quantiles
@@ -18,7 +19,7 @@ from statistics import quantiles
 from bench.contestants import Process, Round
 from bench.load import Generator, request
 from bench.result import Result
-from bench.server import log_path, orchestrator, pin, reader, wait_evaluated
+from bench.server import log_path, log_url, orchestrator, pin, reader, wait_evaluated
 from bench.size import Size
 from bench.workload import RULES, Orders, body
 from streams.backends.sqlite_schema import connect
@@ -39,7 +40,7 @@ class Observer:
     def __init__(self, folder: str, seconds: float) -> None:
         pin(-1)
         self._seconds = seconds
-        self._log = reader(Path(folder))
+        self._log = reader(log_url(Path(folder)))
         self._db = connect(log_path(Path(folder)), synchronous="full", busy_timeout=5.0, cache_bytes=1 << 20)
         self._seen = {each.partition: each.outputs for each in self._log.status()}
 
@@ -67,13 +68,14 @@ class Observer:
 
 
 class Producer:
-    """The server, and who sends to it. A round offers the events of `seconds`; its `more` says when each was due."""
+    """The server over the log at `url`, "" for a SQLite log in `folder`, and who sends to it. A round offers the events
+    of `seconds`; its `more` says when each was due."""
 
-    def __init__(self, folder: str, seconds: float) -> None:
-        self._server = orchestrator(Path(folder), RULES)
+    def __init__(self, folder: str, seconds: float, url: str = "") -> None:
+        self._server = orchestrator(Path(folder), RULES, url=url)
         pin(-1)
         self._orders = Orders(CUSTOMERS).some(int(seconds * RATE))
-        self._log = reader(Path(folder))
+        self._log = reader(url or log_url(Path(folder)))
         wait_evaluated(self._log, LONGEST)
         self._generator = Generator(self._server.address, CONNECTIONS)
 
@@ -89,6 +91,12 @@ class Producer:
         self._server.close()
 
 
+def delays(due: Mapping[str, float], seen: Mapping[str, float], seconds: float) -> list[float]:
+    """Milliseconds from when an event was due to when its command was seen, for those that decided one."""
+    warm = min(due.values()) + seconds * WARM
+    return [(seen[id] - at) * 1_000 for id, at in due.items() if id in seen and at >= warm]
+
+
 def run(size: Size, folder: Path) -> list[Result]:
     options = {"folder": str(folder), "seconds": size.seconds}
     with ExitStack() as stack:
@@ -99,8 +107,7 @@ def run(size: Size, folder: Path) -> list[Result]:
         observer.begin()
         due = producer.round().more
         seen = observer.end().more
-    warm = min(due.values()) + size.seconds * WARM
-    times = [(seen[id] - at) * 1_000 for id, at in due.items() if id in seen and at >= warm]
+    times = delays(due, seen, size.seconds)
     at = quantiles(times, n=100, method="inclusive")
     note = f"{len(times):,} commands; longest {max(times):.1f} ms"
     title = f"event → command decided, {RATE:,.0f}/s over HTTP"

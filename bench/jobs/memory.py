@@ -51,7 +51,7 @@ def run(size: Size, folder: Path) -> list[Result]:
     began = time.perf_counter()
     server = orchestrator(folder, RULES, pinned=False)
     try:
-        log = reader(folder)
+        log = reader(log_url(folder))
         wait_evaluated(log, LONGEST, 0.1)
         took = time.perf_counter() - began
         pending = sum(_due(log, each.partition) for each in log.status())

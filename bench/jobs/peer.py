@@ -9,6 +9,7 @@ from bench.engine import Engine
 from bench.jobs.embedded import HOT
 from bench.peer import Peer
 from bench.result import Result, of_rates
+from bench.server import log_url
 from bench.size import Size
 
 GOAL = 4.0
@@ -22,7 +23,7 @@ def run(size: Size, folder: Path) -> list[Result]:
         [
             (
                 Engine,
-                {"folder": str(folder), "keys": keys, "cached": 2 * keys, "events": size.events, "warm": True},
+                {"url": log_url(folder), "keys": keys, "cached": 2 * keys, "events": size.events, "warm": True},
             ),
             (Peer, {"folder": str(folder), "keys": keys, "events": size.events // SHARE}),
         ],

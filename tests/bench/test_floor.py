@@ -7,13 +7,14 @@ import msgspec
 
 from bench.engine import Engine
 from bench.floor import Floor
+from bench.server import log_url
 from streams.outputs import Command
 from streams.state import decode_cell
 
 
 def test_the_floor_decides_and_keeps_what_the_engine_does(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"folder": str(tmp_path), "keys": 40, "cached": 10, "events": 1_500, "warm": True}
-    engine, floor = Engine(**options), Floor(**options)
+    options: dict[str, Any] = {"keys": 40, "cached": 10, "events": 1_500, "warm": True}
+    engine, floor = Engine(url=log_url(tmp_path), **options), Floor(folder=str(tmp_path), **options)
     for _ in range(2):
         assert engine.round().done == floor.round().done
     first, outputs = engine.log.outputs(0, 0, 10_000)

@@ -6,12 +6,13 @@ import pytest
 
 from bench.engine import Engine
 from bench.peer import Customer, Peer
+from bench.server import log_url
 from streams.outputs import Command
 from streams.state import decode_cell
 
 
 def test_the_peer_decides_and_keeps_what_the_engine_does(tmp_path: Path) -> None:
-    engine = Engine(str(tmp_path), keys=40, cached=80, events=1_500, warm=True)
+    engine = Engine(log_url(tmp_path), keys=40, cached=80, events=1_500, warm=True)
     peer = Peer(str(tmp_path), keys=40, events=1_500)
     for _ in range(2):
         assert engine.round().done == peer.round().done
