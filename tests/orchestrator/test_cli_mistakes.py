@@ -171,7 +171,7 @@ def test_an_import_until_a_time_to_come_is_refused_before_anything_is_sent(
 @pytest.mark.parametrize(
     ("log", "text"),
     [
-        ("redis://x", "names no log this version knows"),
+        ("kafka://x", "names no log this version knows"),
         ("sqlite://[/", "is no address"),
         ("sqlite:///%00/log.db", "names no file"),
         ("sqlite:///{folder}", "is a folder"),
