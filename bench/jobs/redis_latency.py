@@ -70,7 +70,7 @@ class Evaluation:
     def __init__(self, url: str) -> None:
         self._log = open_log(url, now=wall_clock)
         activate(self._log, load_sources({"bench.yaml": RULES}), wall_clock)
-        agent = Agent(self._log, "bench", Processors(self._log), now=wall_clock, monotonic=time.monotonic)
+        agent = Agent(self._log, "bench", Processors(self._log), monotonic=time.monotonic)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=agent.run, args=(self._stop,))
         self._thread.start()
