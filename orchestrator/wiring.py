@@ -77,8 +77,13 @@ class Engine:
             self.ruleset = ruleset
             self._processor = self._compiled(ruleset)
             self.activated = self._activate()
+            path = query_path(settings.log)
+            self._home: tempfile.TemporaryDirectory[str] | None = None
+            if path is None:
+                self._home = tempfile.TemporaryDirectory(prefix="orchestrator-")
+                path = Path(self._home.name, "query.db")
             self.store = QueryStore(
-                query_path(settings.log),
+                path,
                 self.log.info,
                 tables(self._processor),
                 notice=lambda text: _log.warning("query tables", text=text),
@@ -87,7 +92,13 @@ class Engine:
             self.log.close()
             raise
         self.queries = Queries(self.store)
-        self.feeder = Feeder(self.log, self.store, commands, failed=lambda error: self.report("feeder", error))
+        self.feeder = Feeder(
+            self.log,
+            self.store,
+            commands,
+            alone=self.embedded,
+            failed=lambda error: self.report("feeder", error),
+        )
         self.agent = Agent(
             self.log,
             self.member,
@@ -122,8 +133,11 @@ class Engine:
         return partitions
 
     def start(self) -> None:
-        if "agent" in self.settings.roles:
+        for text in self.log.warnings():
+            _log.warning("settings of the log", text=text)
+        if "api" in self.settings.roles:
             self._feeder.start()
+        if "agent" in self.settings.roles:
             self._agent.start()
 
     def stop_agent(self) -> None:
@@ -140,6 +154,8 @@ class Engine:
             if self._feeder.started and not self.feeder.status.failure:
                 self.feeder.catch_up()
             self.store.close()
+            if self._home is not None:
+                self._home.cleanup()
             self.log.close()
         else:
             _log.error("the feeder did not stop in time", seconds=STOP_TIMEOUT)
@@ -153,6 +169,7 @@ class Engine:
     def problems(self) -> list[str]:
         """What is wrong now, in words; nothing if all is well."""
         found = [f"{part.name}: {part.failure}" for part in (self._agent, self._feeder) if part.failure]
+        found += self.log.warnings()
         if self.feeder.status.failure:
             found.append(f"query tables fall behind: {self.feeder.status.failure}")
         views = self.views()
@@ -194,10 +211,11 @@ def tables(processor: RulesProcessor) -> list[QueryTable]:
     ]
 
 
-def query_path(log_url: str) -> Path:
-    """The file of the query tables: beside the log's; for a log in memory, one in a folder of its own."""
+def query_path(log_url: str) -> Path | None:
+    """The file of the query tables, beside the log's. None where the log is no file: then every process makes tables of
+    its own from the log when it starts, in a folder that goes with it."""
     parts = urlsplit(log_url)
-    if parts.scheme == "sqlite":
-        path = Path(parts.path[1:])
-        return path.with_name(f"{path.stem}.query.db")
-    return Path(tempfile.mkdtemp(prefix="orchestrator-")) / "query.db"
+    if parts.scheme != "sqlite":
+        return None
+    path = Path(parts.path[1:])
+    return path.with_name(f"{path.stem}.query.db")

@@ -2,8 +2,9 @@
 
 The shell runs one in a thread of its own (`run`) and calls `notify` after commits. It follows the rows that the rules
 and delivery commit in each partition, keeps of many changes of a row the last, writes them sorted in one transaction
-with the position reached, and only then lets the log forget them. A crash at any place repeats a part, and what is
-repeated is the same. When the log has forgotten what was not shown yet, the partition is made anew from its state.
+with the position reached, and only then lets the log forget them, where it is the only one that shows them. A crash at
+any place repeats a part, and what is repeated is the same. When the log has forgotten what was not shown yet, or has
+lost events, the partition is made anew from its state.
 
 It holds at most one gathering of changes (`Bounds`) in memory. An error is reported, waited out and tried again: the
 tables fall behind meanwhile, and `status` says so.
@@ -51,7 +52,8 @@ class FeederStatus:
 
 
 class Feeder:
-    """`commands` decodes delivery's rows; `failed` is called with each error, in the feeder's thread."""
+    """`commands` decodes delivery's rows; `failed` is called with each error, in the feeder's thread. Not `alone`:
+    other processes show the same log in tables of their own, so it forgets by its own bound."""
 
     def __init__(
         self,
@@ -60,6 +62,7 @@ class Feeder:
         commands: CommandDecoder,
         *,
         partitions: Iterable[int] | None = None,
+        alone: bool = True,
         failed: Callable[[Exception], None],
         bounds: Bounds | None = None,
     ) -> None:
@@ -67,6 +70,8 @@ class Feeder:
         self._store = store
         self._commands = commands
         self._partitions = tuple(range(log.info.partitions) if partitions is None else partitions)
+        self._alone = alone
+        self._forks = len(log.forks)
         self._failed = failed
         self._bounds = bounds or Bounds()
         self._wake = threading.Event()
@@ -106,13 +111,30 @@ class Feeder:
     def round(self, stop: threading.Event | None = None) -> bool:
         """Shows what there is, one gathering for each partition and processor; whether anything was. LogError and
         QueryStoreError may leave a part shown."""
-        moved = False
+        moved = self._after_forks()
         for partition in self._partitions:
             for processor in (RULES, DELIVERY):
                 if stop is not None and stop.is_set():
                     return moved
                 moved |= self._advance(partition, processor)
         return moved
+
+    def _after_forks(self) -> bool:
+        """What was shown of a partition that lost events may be lost, too: it is made anew."""
+        forks = self._log.forks
+        if len(forks) == self._forks:
+            return False
+        for partition in {fork.partition for fork in forks[self._forks :]}.intersection(self._partitions):
+            for processor in (RULES, DELIVERY):
+                self._positions[partition, processor] = self._refilled(partition, processor)
+        self._forks = len(forks)
+        return True
+
+    def _refilled(self, partition: int, processor: str) -> int:
+        """The position it led to."""
+        refill(self._log, self._store, partition, processor, self._commands)
+        self._status = FeederStatus(self._status.failure, self._status.failures, self._status.refills + 1)
+        return self._store.position(partition, processor)
 
     def catch_up(self) -> None:
         """Shows everything that is committed now."""
@@ -126,9 +148,7 @@ class Feeder:
             start = self._positions[slot] = self._store.position(partition, processor)
         gathered = self._gather(partition, processor, start)
         if gathered is None:
-            refill(self._log, self._store, partition, processor, self._commands)
-            self._status = FeederStatus(self._status.failure, self._status.failures, self._status.refills + 1)
-            end = self._store.position(partition, processor)
+            end = self._refilled(partition, processor)
         else:
             end, rows = gathered
             if end == start:
@@ -140,7 +160,8 @@ class Feeder:
                 del self._positions[slot]
                 return True
         self._positions[slot] = end
-        self._log.forget(partition, processor, end)
+        if self._alone:
+            self._log.forget(partition, processor, end)
         return True
 
     def _gather(self, partition: int, processor: str, start: int) -> tuple[int, _Rows] | None:

@@ -73,6 +73,8 @@ def rebuild(*, log: str | None = None, json: bool = False) -> int:
                 raise CommandFailed("no rules were ever activated in this log: there is nothing to show")
             shown = tables(Processors(opened)(digest))
             path = query_path(load(log=log).log)
+            if path is None:
+                raise CommandFailed("this log has no query tables on disk: each server makes its own when it starts")
             with (
                 closing(QueryStore(path, opened.info, shown, notice=note)) as store,
                 progress("rebuilding") as advance,

@@ -214,7 +214,9 @@ def shown_as_stored(run: Run, log: Log) -> None:
     """The query tables, after an orderly end, are what the state says."""
     processor = compile_rules(load([RULES]))
     fines = processor.projection_ids["fines"]
-    with closing(QueryStore(query_path(run.server.log), log.info, tables(processor), notice=pytest.fail)) as store:
+    path = query_path(run.server.log)
+    assert path is not None
+    with closing(QueryStore(path, log.info, tables(processor), notice=pytest.fail)) as store:
         queries = Queries(store)
         for key, rows in wreck.rows(log):
             assert queries.row("fines", key).row == rows.get(fines)
