@@ -2,6 +2,8 @@
 
 # Empty: the first Python 3.11 or newer that is found. It counts when .venv is made; `make clean` first to change it.
 PYTHON ?=
+# Of the demo: sqlite or redis.
+BACKEND ?= sqlite
 # Tests run in parallel; `make test TESTS="tests/rules -n 0"` runs some of them in one process.
 TESTS ?= -n auto --dist worksteal
 
@@ -19,8 +21,8 @@ help: ## list the targets
 
 setup: .venv/.dev ## install everything for development into .venv
 
-demo: .venv/.run ## run the traffic fines example from end to end
-	$(BIN)/python examples/traffic-fines/demo.py
+demo: .venv/.run ## run the traffic fines example from end to end; BACKEND=redis on a Redis server of its own
+	BACKEND=$(BACKEND) $(BIN)/python examples/traffic-fines/demo.py
 
 run: .venv/.run ## keep a server running on what the demo imported, with its rules
 	$(BIN)/orchestrator dev --log sqlite:///.orchestrator/demo/log.db --rules examples/traffic-fines/rules.yaml --targets examples/traffic-fines/targets.yaml

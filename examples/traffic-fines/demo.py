@@ -3,7 +3,8 @@
 It starts the real server on an embedded log of its own, imports the file over HTTP with the command that users have,
 lets the webhook adapter deliver to a small receiver in this process, and compares what arrived with what is known of
 the data (README.md). Exit status 0 means that all of it was right. Everything lies in `.orchestrator/demo`, where
-`make run` finds it afterwards.
+`make run` finds it afterwards. `make demo BACKEND=redis` does the same on a Redis server that it starts and stops, with
+two servers that share the work.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import json
 import os
 import shutil
 import signal
+import socket
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -28,6 +31,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 HOME = ROOT / ".orchestrator" / "demo"
 LOG = "sqlite:///.orchestrator/demo/log.db"
+REDIS = ROOT / "tests" / "services" / "redis"
 ORCHESTRATOR = Path(sys.executable).with_name("orchestrator")
 PENALTIES = 4635
 UNTIL = "2012-03-26T00:00:00Z"
@@ -74,11 +78,26 @@ class Receiver:
         await self._runner.cleanup()
 
 
-async def start_server() -> tuple[asyncio.subprocess.Process, str]:
+def start_redis() -> str:
+    """A log on a Redis server of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["bash", REDIS, "start", "--dir", HOME / "redis", "--port", str(port)]
+    if subprocess.run(command, stdout=subprocess.DEVNULL, timeout=300).returncode:
+        raise DemoFailed("no Redis server could be started: see above")
+    return f"redis://127.0.0.1:{port}/0?name=demo"
+
+
+def stop_redis() -> None:
+    subprocess.run(["bash", REDIS, "stop", "--dir", HOME / "redis"], check=True, timeout=60)
+
+
+async def start_server(log: str) -> tuple[asyncio.subprocess.Process, str]:
     """The server and its address."""
     server = await asyncio.create_subprocess_exec(
         ORCHESTRATOR,
-        *("server", "--log", LOG, "--rules", HERE / "rules.yaml", "--targets", HOME / "targets.yaml"),
+        *("server", "--log", log, "--rules", HERE / "rules.yaml", "--targets", HOME / "targets.yaml"),
         *("--port", "0", "--metrics-port", "0", "--json"),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
@@ -155,6 +174,7 @@ def check(receiver: Receiver, decided: list[dict[str, Any]]) -> None:
 
 
 def report(summary: dict[str, Any], decided: list[dict[str, Any]], receiver: Receiver, seconds: float) -> None:
+    """What happened, in numbers."""
     firings = Counter(command["rule"] for command in decided)
     print(f"\n  events imported           {summary['events']:>7,}")
     for rule, count in sorted(firings.items()):
@@ -162,6 +182,9 @@ def report(summary: dict[str, Any], decided: list[dict[str, Any]], receiver: Rec
     print(f"  commands delivered        {sum(receiver.seen.values()):>7,}  each once")
     print(f"  commands acknowledged     {sum(c['state'] == 'done' for c in decided):>7,}")
     print(f"  imported, decided and delivered in {seconds:.1f} s: {summary['events'] / seconds:,.0f} events/s")
+
+
+def what_next(decided: list[dict[str, Any]]) -> None:
     print(f"""
 What next? These lines work from here:
 
@@ -173,30 +196,43 @@ What next? These lines work from here:
 """)
 
 
-async def demo() -> None:
+async def demo(backend: str) -> None:
+    if (HOME / "redis").exists():
+        stop_redis()
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)
     receiver = Receiver()
     await receiver.start()
     (HOME / "targets.yaml").write_text(TARGETS.format(port=receiver.port))
-    server = None
+    servers = []
     try:
-        server, url = await start_server()
+        log = start_redis() if backend == "redis" else LOG
+        for _ in range(2 if backend == "redis" else 1):
+            server, url = await start_server(log)
+            servers.append(server)
         begun = time.perf_counter()
         summary = await import_events(url)
         seconds = time.perf_counter() - begun
         decided = await commands(url)
         check(receiver, decided)
         report(summary, decided, receiver, seconds)
+        if backend != "redis":
+            what_next(decided)
     finally:
-        if server is not None and server.returncode is None:
-            server.send_signal(signal.SIGTERM)
-            await asyncio.wait_for(server.wait(), 30)
+        for server in servers:
+            if server.returncode is None:
+                server.send_signal(signal.SIGTERM)
+                await asyncio.wait_for(server.wait(), 30)
         await receiver.stop()
+        if (HOME / "redis").exists():
+            stop_redis()
 
 
 if __name__ == "__main__":
     try:
-        asyncio.run(demo())
+        backend = os.environ.get("BACKEND") or "sqlite"
+        if backend not in ("sqlite", "redis"):
+            raise DemoFailed(f"BACKEND={backend}: choose sqlite or redis")
+        asyncio.run(demo(backend))
     except (DemoFailed, TimeoutError, aiohttp.ClientError) as error:
         sys.exit(f"demo failed: {error or type(error).__name__}")
