@@ -64,6 +64,9 @@ class Imports:
             secret = secrets.token_hex(8)
             session = await asyncio.to_thread(self._sessions.open, digest, secret)
             try:
+                if (done := await self._finished(digest)) is not None:  # by whoever had the lease until now
+                    await asyncio.to_thread(self._sessions.release, session)
+                    return done
                 await self._mode(session, importing=True)
                 await asyncio.to_thread(self._sessions.save, session)
             except BaseException:
