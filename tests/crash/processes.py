@@ -74,16 +74,18 @@ class _Process:
 
 
 class ServerProcess(_Process):
-    """A server over the log in `folder`, always on the same port."""
+    """A server over the log in `folder`, or another, always on the same port."""
 
-    def __init__(self, folder: Path, rules: Path, targets: Path, partitions: int) -> None:
+    def __init__(
+        self, folder: Path, rules: Path, targets: Path, partitions: int, *, log: str = "", name: str = "server"
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.database = folder / "log.db"
-        self.log = f"sqlite:///{self.database}"
+        self.log = log or f"sqlite:///{self.database}"
         self.partitions = partitions
         command = ["server", "--log", self.log, "--rules", str(rules), "--targets", str(targets), "--json"]
-        super().__init__(folder, "server", [*command, "--port", str(self.port), "--metrics-port", "0"])
+        super().__init__(folder, name, [*command, "--port", str(self.port), "--metrics-port", "0"])
 
     def spawn(self, **settings: str) -> None:
         super().spawn(ORCHESTRATOR_PARTITIONS=str(self.partitions), **settings)
