@@ -21,6 +21,12 @@ from streams.log import LogUnavailable
 PAGE: Final = 1_000
 AT_ONCE: Final = 2_000
 """Names that the last script reads at most: a millisecond or two in which the server does nothing else."""
+AT_MOST: Final = 32_000
+"""The same where commits are so large and quick that fewer are never left."""
+NAMES: Final = 100_000
+"""Names of a feed that are looked at in one round."""
+STEP: Final = 2_000
+"""Names of one HMGET."""
 ROUNDS: Final = 200
 BEGINNINGS: Final = 5
 _MOMENT: Final = script("moment")
@@ -79,11 +85,11 @@ class _Copying:
         """None if it has to begin again."""
         for processor, rows in self._rows.items():
             self._pages(processor, rows)
-        for _ in range(ROUNDS):
+        for round in range(ROUNDS):
             for processor, rows in self._rows.items():
                 if not self._catch_up(processor, rows):
                     return None
-            if (copy := self._moment()) is not None:
+            if (copy := self._moment(min(AT_ONCE << round, AT_MOST))) is not None:
                 return copy
         return None
 
@@ -105,31 +111,33 @@ class _Copying:
                 return
 
     def _catch_up(self, processor: str, rows: Rows) -> bool:
-        """Reads again what has changed; False if that is no longer known."""
-        while True:
-            since = self._since[processor]
-            position, _, trimmed, more, *entries = self._partitions.ask(
-                self._partition,
-                FEED.call([self._keys.meta, self._keys.feed(processor)], [processor, since, AT_ONCE]),
-            )
-            if int(trimmed) > since:
-                return False
-            names = {name for body in entries[1::2] for name in decode_names(body)}
-            self._read_again(processor, rows, list(names))
-            self._since[processor] = int(entries[-2]) if more else int(position)
-            if not more:
-                return True
+        """Reads again what has changed, each name once however often it did; False if that is no longer known."""
+        since = self._since[processor]
+        position, _, trimmed, more, *entries = self._partitions.ask(
+            self._partition,
+            FEED.call([self._keys.meta, self._keys.feed(processor)], [processor, since, NAMES]),
+        )
+        if int(trimmed) > since:
+            return False
+        self._read_again(processor, rows, {name for names in entries[1::2] for name in decode_names(names)})
+        self._since[processor] = int(entries[-2]) if more else int(position)
+        return True
 
-    def _read_again(self, processor: str, rows: Rows, names: list[str]) -> None:
-        calls: list[Call] = [("HGET", self._keys.rows(processor, name[:1]), name) for name in names]
-        if self._with_dues and names:
-            calls.append(("ZMSCORE", self._keys.due(processor), *names))
-        if not calls:
-            return
-        replies = self._partitions.ask_many(self._partition, calls)
-        scores = replies.pop() if self._with_dues else [None] * len(names)
-        for name, value, score in zip(names, replies, scores, strict=True):
-            self._put(processor, rows, name, value, score)
+    def _read_again(self, processor: str, rows: Rows, names: set[str]) -> None:
+        by_letter: dict[str, list[str]] = {}
+        for name in names:
+            by_letter.setdefault(name[:1], []).append(name)
+        due = self._keys.due(processor)
+        for letter, found in by_letter.items():
+            key = self._keys.rows(processor, letter)
+            for begin in range(0, len(found), STEP):
+                step = found[begin : begin + STEP]
+                calls: list[Call] = [("HMGET", key, *step)]
+                if self._with_dues:
+                    calls.append(("ZMSCORE", due, *step))
+                values, *scores = self._partitions.ask_many(self._partition, calls)
+                for name, value, score in zip(step, values, scores[0] if scores else [None] * len(step), strict=True):
+                    self._put(processor, rows, name, value, score)
 
     def _put(self, processor: str, rows: Rows, name: str, value: bytes | None, score: bytes | None) -> None:
         if value is None or not self._wanted(processor, name[:1]):
@@ -141,9 +149,9 @@ class _Copying:
         else:
             rows.dues[name] = due(score)
 
-    def _moment(self) -> Copy | None:
+    def _moment(self, names: int) -> Copy | None:
         keys: list[Argument] = [self._keys.meta]
-        arguments: list[Argument] = [self._keys.begin, AT_ONCE]
+        arguments: list[Argument] = [self._keys.begin, names]
         for processor, since in self._since.items():
             keys += (self._keys.feed(processor), self._keys.due(processor))
             arguments += (processor, since)

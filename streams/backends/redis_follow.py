@@ -31,48 +31,41 @@ class Follower:
         self._servers = servers
         self._lock = threading.Lock()
         self._idle: list[_Waiter] = []
+        """Threads that wait, and whose callers have gone on."""
+        self._active: list[_Waiter] = []
         self._closed = threading.Event()
 
     def wait(self, ids: Mapping[int, Ids], timeout: float) -> None:
         """Returns when one of these streams, by slot, has more, or the time is over; or earlier for nothing. Raises
         LogUnavailable if it may not wait."""
-        if timeout <= 0 or self._closed.is_set():
-            return
-        if self._servers.clustered:
-            self._wait_for_threads(ids, timeout)
-            return
-        for slot, streams in ids.items():
-            try:
-                xread(self._servers, slot, streams, min(timeout, LONGEST))
-            except Lost:
-                self._servers.look_again()
-                self._closed.wait(min(timeout, PAUSE))
-
-    def _wait_for_threads(self, ids: Mapping[int, Ids], timeout: float) -> None:
+        timeout = min(timeout, LONGEST)
         news = threading.Event()
-        waiters: list[_Waiter] = []
+        waiters = [self._begin(slot, streams) for slot, streams in ids.items()]
         try:
-            for slot, streams in ids.items():
-                waiters.append(self._waiter(slot, streams))
-                waiters[-1].tell(news)
-            news.wait(min(timeout, LONGEST))
+            if not self._servers.clustered:
+                for waiter in waiters:
+                    waiter.run(timeout)
+            else:
+                for waiter in waiters:
+                    waiter.tell(news)
+                news.wait(timeout)
         finally:
             for waiter in waiters:
                 waiter.tell(None)
             with self._lock:
-                self._idle += waiters
-        if self._closed.is_set():
-            self.close()
+                self._active = [each for each in self._active if each not in waiters]
+                if not self._closed.is_set():
+                    self._idle += [waiter for waiter in waiters if not waiter.done]
         for waiter in waiters:
             if waiter.error is not None:
                 raise waiter.error
 
-    def _waiter(self, slot: int, ids: Ids) -> _Waiter:
+    def _begin(self, slot: int, ids: Ids) -> _Waiter:
         """One that waits for just this already, else a new one."""
         stale: list[_Waiter] = []
+        found = None
         with self._lock:
             kept: list[_Waiter] = []
-            found = None
             for each in self._idle:
                 if each.done:
                     continue
@@ -83,21 +76,27 @@ class Follower:
                 else:
                     kept.append(each)
             self._idle = kept
-        for waiter in stale:
-            waiter.give_up()
-        return found or _Waiter(self._servers, slot, ids, self._closed)
+            waiter = found or _Waiter(self._servers, slot, ids, self._closed)
+            self._active.append(waiter)
+            if self._closed.is_set():
+                waiter.give_up()
+        for each in stale:
+            each.give_up()
+        if found is None and self._servers.clustered:
+            threading.Thread(target=waiter.run, args=(LONGEST,), name=f"follow slot {slot}", daemon=True).start()
+        return waiter
 
     def close(self) -> None:
         """Those who wait return."""
-        self._closed.set()
         with self._lock:
-            idle, self._idle = self._idle, []
-        for waiter in idle:
+            self._closed.set()
+            waiters, self._idle = self._idle + self._active, []
+        for waiter in waiters:
             waiter.give_up()
 
 
 class _Waiter:
-    """A thread that waits once, or until it is given up."""
+    """Waits once, or until it is given up."""
 
     def __init__(self, servers: RedisServers, slot: int, ids: Ids, closed: threading.Event) -> None:
         self.ids = dict(ids)
@@ -110,7 +109,6 @@ class _Waiter:
         self._news: threading.Event | None = None
         self._channel: Channel | None = None
         self._given_up = False
-        threading.Thread(target=self._run, name=f"follow slot {slot}", daemon=True).start()
 
     def tell(self, news: threading.Event | None) -> None:
         """Who is to be told; at once if it is over already."""
@@ -125,15 +123,16 @@ class _Waiter:
             if self._channel is not None:
                 self._channel.close()
 
-    def _run(self) -> None:
+    def run(self, seconds: float) -> None:
         try:
-            xread(self._servers, self._slot, self.ids, LONGEST, self._take)
+            xread(self._servers, self._slot, self.ids, seconds, self._take)
         except Lost:
             if not self._given_up:
                 self._servers.look_again()
-                self._closed.wait(PAUSE)
+                self._closed.wait(min(seconds, PAUSE))
         except LogError as error:
-            self.error = error
+            if not self._given_up:
+                self.error = error
         finally:
             with self._lock:
                 self.done = True
@@ -148,23 +147,20 @@ class _Waiter:
                 raise Lost("nobody waits for it any more", sent=False)
 
 
-def xread(
-    servers: RedisServers, slot: int, ids: Ids, seconds: float, taken: Callable[[Channel | None], None] | None = None
-) -> None:
-    """One entry of each stream at most: it is the news that counts, reading comes after it."""
+def xread(servers: RedisServers, slot: int, ids: Ids, seconds: float, taken: Callable[[Channel | None], None]) -> None:
+    """One entry of each stream at most: it is the news that counts, reading comes after it. `taken` is told the channel
+    that waits, and None when it does no more."""
     from redis.exceptions import NoPermissionError
 
     milliseconds = max(int(seconds * 1000), 1)
     call: Call = ("XREAD", "COUNT", 1, "BLOCK", milliseconds, "STREAMS", *ids, *(f"{last}-0" for last in ids.values()))
     with servers.node(slot).borrow() as channel:
-        if taken is not None:
-            taken(channel)
+        taken(channel)
         try:
             channel.send([call])
             reply = channel.receive(timeout=seconds + GRACE)
         finally:
-            if taken is not None:
-                taken(None)
+            taken(None)
     if isinstance(reply, NoPermissionError):
         raise LogUnavailable(f"{channel.address} does not let us wait: {reply}: the user needs +xread")
     if isinstance(reply, Exception):

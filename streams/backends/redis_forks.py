@@ -43,6 +43,7 @@ class Forks:
         self.info = info
         self.known: Sequence[Fork] = ()
         self._partitions = partitions
+        self._log = partitions.keys.log
         self._clock = clock
         self._lock = threading.Lock()
         found = partitions.ask_each({number: self._greet(number) for number in range(len(partitions))})
@@ -89,9 +90,8 @@ class Forks:
             met.answered = max(met.answered, offset)
 
     def _note(self, partition: int, run: str, offset: int) -> None:
-        keys = self._partitions.keys
         generation: int = self._partitions.ask_log(
-            _FORK.call([keys.log], [self._clock.argument(), partition, run, offset])
+            _FORK.call([self._log], [self._clock.argument(), partition, run, offset, self.info.generation])
         )
         self.refresh(generation)
 
@@ -101,13 +101,16 @@ class Forks:
         if generation < self.info.generation:
             self._remind()
             return
-        if generation <= len(self.known) + 1:
+        if generation == self.info.generation and len(self.known) == generation - 1:
             return
-        found = parse(self._partitions.ask_log(("HGETALL", self._partitions.keys.log)))
-        for fork in found[len(self.known) :]:
-            self._tell(fork)
-        self.known = found
-        self.info = self.info._replace(generation=found[-1].generation)
+        found = {fork.generation: fork for fork in parse(self._partitions.ask_log(("HGETALL", self._log)))}
+        known = {fork.generation: fork for fork in self.known}
+        for number in sorted(found.keys() - known.keys()):
+            self._tell(found[number])
+        self.known = [fork for _, fork in sorted((found | known).items())]
+        self.info = self.info._replace(generation=generation)
+        if known.keys() - found.keys():
+            self._remind()
 
     def _tell(self, fork: Fork) -> None:
         """Whoever learns of a fork sees to it that its partition's readers do: one who noted it may have died."""
@@ -116,11 +119,10 @@ class Forks:
         self._partitions.ask(fork.partition, append_call(self._partitions[fork.partition], [request], "rules", 0))
 
     def _remind(self) -> None:
-        log = self._partitions.keys.log
         for fork in self.known:
             text = f"{fork.partition} {fork.offset} {fork.at}"
-            self._partitions.ask_log(_PUT.call([log], [f"fork:{fork.generation}", text, "0"]))
-        self._partitions.ask_log(_PUT.call([log], ["generation", self.info.generation, "1"]))
+            self._partitions.ask_log(_PUT.call([self._log], [f"fork:{fork.generation}", text, "0"]))
+        self._partitions.ask_log(_PUT.call([self._log], ["generation", self.info.generation, "1"]))
 
 
 def parse(flat: Sequence[bytes]) -> list[Fork]:

@@ -53,6 +53,7 @@ from streams.log import (
     Fork,
     Lease,
     Log,
+    LogDamaged,
     LogFull,
     LogInfo,
     LogUnavailable,
@@ -183,9 +184,11 @@ class RedisLog(RedisReading):
             last = self._partitions.fields(seen, field)
             ready = {partition: end for partition, end in last.items() if end > seen[partition]}
             left = deadline - time.monotonic()
-            if ready or left <= 0 or self._servers.closed:
+            if ready or left <= 0:
                 return ready
             self._follower.wait(ids, left)
+            if self._servers.closed:
+                return {}
 
     def _events(self, partition: int) -> Stream:
         return Stream(self._partitions[partition].log, "offsets", lambda call: self._partitions.ask(partition, call))
@@ -205,6 +208,8 @@ class RedisLog(RedisReading):
             )
         )
         self._clock.told(int(now))
+        if generation is None:
+            raise LogDamaged(f"`{keys.log}` is no longer in Redis: restore a backup, or open a new log")
         self._forks.refresh(int(generation))
         living = sorted(each.decode() for each in members)
         return Beat(living, {int(a): int(b) for a, b in zip(moments[::2], moments[1::2], strict=True)})

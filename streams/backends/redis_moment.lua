@@ -2,7 +2,7 @@
 -- The last step of a copy of rows: what changed since its pages were read, and all else that a partition says of itself,
 -- in one moment.
 -- KEYS: meta, then of each processor: feed, due
--- ARGV: what the partition's keys begin with, how many names at most, then of each processor: name, position
+-- ARGV: what the partition's keys begin with, about how many names at most, then of each processor: name, position
 -- Answers: 0 if there are more names · 1, meta, then of each processor: trimmed up to, and {name, value, score, …}
 local answer, left = {1, redis.call('HGETALL', KEYS[1])}, tonumber(ARGV[2])
 
@@ -19,11 +19,11 @@ for i = 3, #ARGV, 2 do
   while true do
     local page = redis.call('XRANGE', feed, from, '+', 'COUNT', 64)
     for _, entry in ipairs(page) do
-      left = left - entry[2][2]
       if left < 0 then return {0} end
       for _, name in ipairs(cmsgpack.unpack(entry[2][4])) do
         if not seen[name] then
           seen[name] = true
+          left = left - 1
           changed[#changed + 1] = name
           changed[#changed + 1] = redis.call('HGET', ARGV[1] .. 'rows:' .. processor .. ':' .. letter(name), name)
           changed[#changed + 1] = redis.call('ZSCORE', due, name)

@@ -131,9 +131,11 @@ class Channel:
 
 
 def connection_to(
-    address: Address, options: RedisOptions, *, sentinel: bool = False, read_timeout: float | None = None
+    address: Address, options: RedisOptions, *, outside: bool = False, read_timeout: float | None = None
 ) -> Channel:
-    """Not connected yet."""
+    """Not connected yet. `outside`: to ask what servers there are, and so in no database; sentinels have users of their
+    own."""
+    sentinel = outside and options.sentinel is not None
     import redis
 
     arguments: dict[str, Any] = {
@@ -141,7 +143,7 @@ def connection_to(
         "port": address.port,
         "username": options.sentinel_username if sentinel else options.username,
         "password": options.sentinel_password if sentinel else options.password,
-        "db": 0 if sentinel else options.database,
+        "db": 0 if outside else options.database,
         "socket_timeout": read_timeout or options.read_timeout,
         "socket_connect_timeout": min(options.connect_timeout, options.timeout),
         "socket_keepalive": True,

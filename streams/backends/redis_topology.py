@@ -45,7 +45,10 @@ class Topology:
         self.kind, self.version_text = self._recognise()
         self._sentinel = options.sentinel
         self._picture = Picture(0, ())
-        self.refresh(0)
+        try:
+            self.refresh(0)
+        except Lost as error:
+            raise LogUnavailable(f"Redis: {error}") from None
 
     @property
     def picture(self) -> Picture:
@@ -97,7 +100,7 @@ class Topology:
         for address in self._options.addresses:
             sentinel = self._options.sentinel is not None
             try:
-                channel = connection_to(address, self._options, sentinel=sentinel)
+                channel = connection_to(address, self._options, outside=True)
                 channel.open()
                 try:
                     info = fields(channel.ask("INFO", "server"))
@@ -125,16 +128,14 @@ class Topology:
             return kind, version
         raise refusal or LogUnavailable("; ".join(problems) + ": start it, or name the right host and port")
 
-    def _first_answer(
-        self, addresses: Sequence[Address], sentinel: bool, *call: str
-    ) -> Iterator[tuple[Address, Reply]]:
+    def _first_answer(self, addresses: Sequence[Address], *call: str) -> Iterator[tuple[Address, Reply]]:
         """What each that answers says, until the caller has what it needs; then Lost."""
         problems: list[str] = []
         for address in addresses:
             channel = connection_to(
                 address,
                 self._options,
-                sentinel=sentinel,
+                outside=True,
                 read_timeout=min(ANSWERS_WITHIN, self._options.read_timeout),
             )
             try:
@@ -145,8 +146,8 @@ class Topology:
                 continue
             finally:
                 channel.close()
-            if isinstance(reply, Exception):
-                problems.append(f"{address}: {reply}")
+            if isinstance(reply, Exception) or not reply:
+                problems.append(f"{address} answers {reply or 'nothing'} to {' '.join(call)}")
                 continue
             yield address, reply
         raise Lost("; ".join(problems) or "no server gave an answer that can be used", sent=False)
@@ -154,7 +155,7 @@ class Topology:
     def _master(self) -> Address:
         addresses = self._options.addresses
         if self._sentinel is None:
-            for address, reply in self._first_answer(addresses, True, "SENTINEL", "MASTERS"):
+            for address, reply in self._first_answer(addresses, "SENTINEL", "MASTERS"):
                 names = [_pairs(master).get("name", "") for master in reply]
                 if len(names) != 1:
                     raise LogError(
@@ -163,14 +164,13 @@ class Topology:
                 self._sentinel = names[0]
                 break
         assert self._sentinel is not None
-        for _, reply in self._first_answer(addresses, True, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._sentinel):
-            if isinstance(reply, list):
-                return Address(reply[0].decode(), int(reply[1]))
+        for _, reply in self._first_answer(addresses, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._sentinel):
+            return Address(reply[0].decode(), int(reply[1]))
         raise AssertionError  # the iterator ends by raising
 
     def _cluster(self, version: int) -> Picture:
         known = tuple(dict.fromkeys([*self._picture.masters, *self._options.addresses]))
-        for address, reply in self._first_answer(known, False, "CLUSTER", "SLOTS"):
+        for address, reply in self._first_answer(known, "CLUSTER", "SLOTS"):
             slots: list[Address | None] = [None] * SLOTS
             masters: dict[Address, None] = {}
             replicas: set[tuple[bytes, int]] = set()

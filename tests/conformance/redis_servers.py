@@ -6,12 +6,17 @@ from __future__ import annotations
 
 import atexit
 import functools
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Literal
+
+import redis
 
 SCRIPT = Path(__file__).parent.parent / "services" / "redis"
 Form = Literal["single", "cluster", "sentinel"]
@@ -75,3 +80,41 @@ def addresses(form: Form) -> str:
 def _stop(folder: Path) -> None:
     subprocess.run([SCRIPT, "stop", "--dir", folder / "servers"], capture_output=True, timeout=60, check=False)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+class Servers:
+    """Servers of one test alone, so that it may spoil them."""
+
+    def __init__(self, folder: Path, *options: str, ports: int = 1) -> None:
+        self._folder = folder
+        self.addresses = start(folder, *options, ports=ports)
+
+    @property
+    def port(self) -> int:
+        return int(self.addresses[0].rpartition(":")[2])
+
+    def url(self, name: str = "log", port: int | None = None) -> str:
+        if port is not None:
+            return f"redis://127.0.0.1:{port}?name={name}"
+        return f"redis://{','.join(self.addresses)}?name={name}"
+
+    def client(self, port: int | None = None) -> redis.Redis:
+        return redis.Redis(port=port or self.port, decode_responses=True)
+
+    def members(self) -> list[tuple[int, int, str]]:
+        """Port, pid, role of those that run."""
+        found = [line.split() for line in script("pids", "--dir", str(self._folder)).splitlines()]
+        return [(int(port), int(pid), role) for port, pid, role in found]
+
+    def kill(self, port: int) -> None:
+        (pid,) = (pid for at, pid, _ in self.members() if at == port)
+        os.kill(pid, signal.SIGKILL)
+        while port in (at for at, _, _ in self.members()):
+            time.sleep(0.01)
+
+    def start(self) -> None:
+        """Those that do not run."""
+        script("start", "--dir", str(self._folder))
+
+    def stop(self) -> None:
+        script("stop", "--dir", str(self._folder))
