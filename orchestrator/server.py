@@ -202,6 +202,7 @@ class Server:
             now=engine.now,
             views=engine.views,
             redrive=Redrive(engine.log, self._targets),
+            waiting_for=engine.waiting_for,
             problems=self.health.problems,
             stalled=self.watchdog.problems,
             failed=self.health.failed,

@@ -28,7 +28,7 @@ from projections.stores.sqlite import QueryStore
 from projections.table import CommandDecoder, QueryTable
 from rules.ruleset import RuleSet
 from rules.step import RulesProcessor
-from streams.agent import ELSEWHERE, Agent, AgentOptions
+from streams.agent import ELSEWHERE, HELD, Agent, AgentOptions
 from streams.backends.open import open_log
 from streams.log import Log
 from streams.owned import PartitionView
@@ -189,9 +189,14 @@ class Engine:
                 )
         return found
 
-    def ready(self) -> bool:
-        """Whether every partition is evaluated, here or elsewhere."""
-        return all(view.state == "running" or view.reason == ELSEWHERE for view in self.views())
+    def waiting_for(self) -> list[str]:
+        """What keeps this process from its work, in words. On a shared log others do what it cannot have."""
+        theirs = () if self.embedded else (ELSEWHERE, HELD)
+        return [
+            f"partition {view.partition}: {view.reason}"
+            for view in self.views()
+            if view.state != "running" and view.reason not in theirs
+        ]
 
     def _committed(self, partition: int) -> None:
         self.feeder.notify()

@@ -33,7 +33,8 @@ TICK_PAUSE: Final = 1.0
 """Seconds without ticks after the log could not be asked for what is due, or took none."""
 RETRY: Final = 0.1
 """Seconds until a partition that its holder has not given back yet is asked for again."""
-ELSEWHERE: Final = "another process owns it"
+ELSEWHERE: Final = "another process's share"
+HELD: Final = "another process owns it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +211,7 @@ class Agent:
     def _take(self, owned: Owned) -> Held | None:
         lease = self._log.acquire(owned.partition, self._owner, self._options.lease)
         if lease is None:
-            owned.state, owned.reason = "waiting", ELSEWHERE
+            owned.state, owned.reason = "waiting", HELD
             return None
         router = Router(self._log, lease)
         router.start()

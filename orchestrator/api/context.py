@@ -29,6 +29,8 @@ class Context:
     views: Callable[[], list[PartitionView]]
     redrive: Callable[[Sequence[str]], Awaitable[None]]
     """Raises DeliveryErrors, as `orchestrator.redrive` says."""
+    waiting_for: Callable[[], list[str]]
+    """What keeps this process from its work, in words."""
     problems: Callable[[], list[str]]
     """What is wrong, in words."""
     stalled: Callable[[], list[str]]

@@ -162,8 +162,8 @@ def test_nothing_is_lost_or_done_twice_however_often_server_and_importer_are_kil
     run = make_run(8, None)
     run.start()
     for _ in range(10):  # the import goes on after each
-        run.kill(0, 1.5)
-    most = 3.0
+        run.kill(0, 0.5)
+    most = 1.5
     while run.kills["only delivering"] < 10 or run.kills["server"] < 30:
         if run.kills["only delivering"]:
             run.kill(0, 0.7)

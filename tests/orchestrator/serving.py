@@ -57,6 +57,7 @@ async def api(
             body_bytes=1 << 20,
             now=now,
             views=list,
+            waiting_for=list,
             redrive=Redrive(log, targets, patience=0.2),
             problems=lambda: [*problems, *stalled],
             stalled=lambda: list(stalled),

@@ -76,7 +76,7 @@ def test_an_event_becomes_a_row_and_is_there_after_a_restart(engine):
     first = engine()
     first.log.append([Append(partition_of("A", 3), [paid("A", 7)])])
     assert wait_for(lambda: row(first, "A")) == {"amount": 7}
-    assert wait_for(lambda: True if first.ready() else None)
+    assert wait_for(lambda: None if first.waiting_for() else True)
     assert first.problems() == []
     engine.stop()
     second = engine()

@@ -10,7 +10,6 @@ from aiohttp import web
 
 from orchestrator.api.context import CONTEXT
 from orchestrator.api.problem import answer, printable
-from streams.agent import ELSEWHERE
 
 
 def add(app: web.Application) -> None:
@@ -27,10 +26,5 @@ async def health(request: web.Request) -> web.Response:
 
 
 async def ready(request: web.Request) -> web.Response:
-    views = request.app[CONTEXT].views()
-    waiting = [
-        f"partition {view.partition}: {view.reason}"
-        for view in views
-        if view.state != "running" and view.reason != ELSEWHERE
-    ]
+    waiting = request.app[CONTEXT].waiting_for()
     return answer(503 if waiting else 200, {"ready": not waiting, "waiting_for": waiting})
