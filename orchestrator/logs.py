@@ -12,13 +12,16 @@ from aiohttp.http import HttpProcessingError
 from orchestrator.settings import LogLevel
 
 
-def configure(level: LogLevel) -> None:
-    """Once, at start. Libraries that use the standard `logging` are heard from warnings on, in the same form."""
+def configure(level: LogLevel, worker: int | None = None) -> None:
+    """Once, at start. Libraries that use the standard `logging` are heard from warnings on, in the same form. One of
+    several workers says which one it is."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    if worker is not None:
+        shared.append(lambda logger, method, event: {**event, "worker": worker})
     last: list[structlog.types.Processor]
     if sys.stderr.isatty():
         last = [structlog.dev.ConsoleRenderer()]

@@ -1,15 +1,15 @@
 """Metrics in the Prometheus format, served on METRICS_PORT.
 
 What the hot path counts in local integers is read from the agent's views when somebody asks (`Collected`); what happens
-rarely enough is counted where it happens. A worker that takes a partition over begins its counters at zero, as a
-restarted process does, and Prometheus's `rate` knows how to read that.
+rarely enough is counted where it happens. A partition that is taken over begins to count at zero; what this process had
+counted of it stays in its sums.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections import Counter as Tally
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
@@ -19,6 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
+from orchestrator.growing import Growing
 from streams.log import Append, Appended, Code, Commit, Log, LogError, LogFull
 from streams.owned import PartitionView
 from streams.state import DAWN
@@ -88,7 +89,7 @@ class Metrics:
 
 
 class Collected(Collector):
-    """Asked in a thread at each scrape; reads the log's status once."""
+    """Asked in a thread at each scrape, perhaps in several at once; reads the log's status once."""
 
     def __init__(
         self,
@@ -103,21 +104,24 @@ class Collected(Collector):
         self._waiting = waiting
         self._deliveries = deliveries
         self._stalled = stalled
-        self._began = time.monotonic()
-        self._last = (self._began, 0)
+        self._counts: Growing[int, str] = Growing()
+        self._last = (time.monotonic(), 0.0)
         self._rate = 0.0
+        self._lock = threading.Lock()
 
     def describe(self) -> list[Metric]:
         """Nothing, so that registering it reads nothing."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        views = self._views()
-        totals: Tally[str] = Tally()
-        for view in views:
-            totals.update(view.counts)
+        with self._lock:
+            views = self._views()
+            for view in views:
+                self._counts.seen(view.partition, view.counts)
+            totals = self._counts.total()
+            rate = self._rated(totals.get("events", 0))
         for name, (metric, help) in _PLAIN.items():
-            yield CounterMetricFamily(metric, help, value=totals[name])
+            yield CounterMetricFamily(metric, help, value=totals.get(name, 0))
         for name, (metric, help, label) in _LABELLED.items():
             family = CounterMetricFamily(metric, help, labels=[label])
             for key, count in totals.items():
@@ -126,7 +130,7 @@ class Collected(Collector):
                     family.add_metric([value], count)
             yield family
         yield GaugeMetricFamily(
-            "rule_evaluation_rate", "Events evaluated per second, since the scrape before.", value=self._rated(totals)
+            "rule_evaluation_rate", "Events evaluated per second, since the scrape before.", value=rate
         )
         yield GaugeMetricFamily("orchestrator_appends_waiting", "Events that wait for an append.", self._waiting())
         outcomes = CounterMetricFamily("orchestrator_deliveries", "What became of commands.", labels=["what", "target"])
@@ -136,11 +140,11 @@ class Collected(Collector):
         yield outcomes
         yield from self._partitions(views)
 
-    def _rated(self, totals: Mapping[str, int]) -> float:
-        now, events = time.monotonic(), totals.get("events", 0)
+    def _rated(self, events: float) -> float:
+        now = time.monotonic()
         then, before = self._last
         if now - then >= 0.5:
-            self._rate = max(0, events - before) / (now - then)
+            self._rate = (events - before) / (now - then)
             self._last = (now, events)
         return self._rate
 

@@ -9,7 +9,6 @@ was answered for is lost by that.
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
 import time
@@ -25,11 +24,13 @@ from adapters.engine import Engine as Delivery
 from adapters.ledger import read
 from adapters.target import Target
 from orchestrator.api.app import make_app
-from orchestrator.api.context import Context
+from orchestrator.api.context import CONTEXT, Context
+from orchestrator.api.routes import health
 from orchestrator.appends import Appends
 from orchestrator.escapes import reported
 from orchestrator.health import Health
 from orchestrator.imports import Imports
+from orchestrator.listening import listen
 from orchestrator.metrics import Metrics
 from orchestrator.redrive import Redrive
 from orchestrator.settings import Settings
@@ -128,9 +129,11 @@ class Server:
             stop = self._told_to_stop()
             if self._delivers:
                 await self.delivery.open()
-            host = self._settings.host
-            addresses = {"http": await _listen(api, host, self._settings.port, "--port")}
-            address = await _listen(metrics, host, self._settings.metrics_port, "--metrics-port")
+            host, worker = self._settings.host, self._settings.worker is not None
+            addresses = {"http": await listen(api, host, self._settings.port, "--port", shared=worker)}
+            # A worker's are for its parent only.
+            host = "127.0.0.1" if worker else host
+            address = await listen(metrics, host, self._settings.metrics_port, "--metrics-port")
             addresses["metrics"] = f"{address}/metrics"
             self.engine.start()
             if self._delivers:
@@ -165,14 +168,18 @@ class Server:
     def _runners(self) -> tuple[web.AppRunner, web.AppRunner]:
         """Of the API and of the metrics."""
         common: dict[str, Any] = {"access_log": None, "keepalive_timeout": KEEP_ALIVE}
+        context = self._context()
+        metrics = self.metrics.app()
+        metrics[CONTEXT] = context
+        health.add(metrics)
         return (
             web.AppRunner(
-                make_app(self._context(), "api" in self._settings.roles),
+                make_app(context, "api" in self._settings.roles),
                 shutdown_timeout=SHUTDOWN,
                 auto_decompress=False,
                 **common,
             ),
-            web.AppRunner(self.metrics.app(), shutdown_timeout=1.0, **common),
+            web.AppRunner(metrics, shutdown_timeout=1.0, **common),
         )
 
     def _told_to_stop(self) -> asyncio.Event:
@@ -233,17 +240,6 @@ class Server:
 
         self._loop.call_soon_threadsafe(begin)
         return stopped
-
-
-async def _listen(runner: web.AppRunner, host: str, port: int, setting: str) -> str:
-    """The address. Raises OSError that names the setting."""
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, port).start()
-    except OSError as error:
-        raise OSError(f"{setting}={port} on {host}: {os.strerror(error.errno or 0)}; choose another, or 0") from error
-    found, port = runner.addresses[0][:2]
-    return f"http://{f'[{found}]' if ':' in found else found}:{port}"
 
 
 def command_row(name: str, value: bytes) -> CommandRow | None:

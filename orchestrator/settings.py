@@ -65,7 +65,12 @@ class Settings(BaseSettings):
     log: str = Field(
         "sqlite:///.orchestrator/log.db",
         validation_alias="ORCHESTRATOR_LOG",
-        description="The log: memory:// or sqlite:///path/to/log.db.",
+        description="The log: memory://, sqlite:///path/to/log.db or redis://host:6379.",
+    )
+    redis_url: str | None = Field(
+        None,
+        validation_alias="REDIS_URL",
+        description="A Redis that is the log, unless ORCHESTRATOR_LOG names another.",
     )
     rules: Paths = Field((), validation_alias="ORCHESTRATOR_RULES", description="Rule files or folders.")
     targets: Path | None = Field(None, validation_alias="ORCHESTRATOR_TARGETS", description="The targets file.")
@@ -95,7 +100,15 @@ class Settings(BaseSettings):
         validation_alias="ORCHESTRATOR_LEASE",
         description="How long a partition stays owned without a sign of life.",
     )
-    workers: int = Field(1, ge=1, validation_alias="WORKERS", description="Agent processes; 1 on the embedded log.")
+    workers: int = Field(
+        1, ge=1, le=SLICES, validation_alias="WORKERS", description="Processes of this server; 1 on the embedded log."
+    )
+    worker: int | None = Field(
+        None,
+        ge=1,
+        validation_alias="ORCHESTRATOR_WORKER",
+        description="Which of several processes this one is. Their parent says it; leave it out.",
+    )
     roles: Annotated[tuple[Role, ...], NoDecode, BeforeValidator(_words), Field(min_length=1)] = Field(
         ROLES,
         validation_alias="ORCHESTRATOR_ROLES",
@@ -134,6 +147,14 @@ class Settings(BaseSettings):
         "info", validation_alias="LOG_LEVEL", description="debug, info, warning or error."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _redis_is_the_log(cls, given: dict[str, Any]) -> dict[str, Any]:
+        url = given.get("redis_url", given.get("REDIS_URL"))
+        if url and not given.keys() & {"log", "ORCHESTRATOR_LOG"}:
+            return {**given, "log": url}
+        return given
+
     @field_validator("host")
     @classmethod
     def _loopback(cls, host: str) -> str:
@@ -166,6 +187,19 @@ class Settings(BaseSettings):
                 "everything; leave it out"
             )
         return self
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The settings as variables, for another process; the empty ones are none."""
+    return {
+        str(info.validation_alias): _written(getattr(settings, name)) for name, info in Settings.model_fields.items()
+    }
+
+
+def _written(value: object) -> str:
+    if isinstance(value, tuple):
+        return (os.pathsep if any(isinstance(each, Path) for each in value) else ",").join(map(str, value))
+    return "" if value is None else str(value)
 
 
 _REMEDIES: Final = {

@@ -25,16 +25,19 @@ def server(
     metrics_port: int | None = None,
     partitions: int | None = None,
     lease: str | None = None,
+    workers: int | None = None,
+    roles: str | None = None,
     json: bool = False,
 ) -> int:
     """Run a server. It ends on SIGTERM or Ctrl-C, after the batch at hand.
 
-    Example: orchestrator server --rules rules/ --log sqlite:///.orchestrator/log.db
+    Example: orchestrator server --rules rules/ --log redis://127.0.0.1:6379 --workers 2
 
     Parameters
     ----------
     log
-        Where events are kept: sqlite:///path/to/log.db (the default is .orchestrator/log.db) or memory://.
+        Where events are kept: sqlite:///path/to/log.db (the default is .orchestrator/log.db), redis://host:6379
+        (REDIS_URL) or memory://.
     rules
         Rule files or folders. What is not active yet is activated.
     targets
@@ -49,6 +52,10 @@ def server(
         Partitions of a new log.
     lease
         How long a partition stays owned without a sign of life, such as 10s.
+    workers
+        How many processes, where the log is not embedded (WORKERS).
+    roles
+        What this server does: api, agent and delivery, separated by commas; by default all.
     json
         Print the ready line as one JSON object.
     """
@@ -63,6 +70,8 @@ def server(
         metrics_port=metrics_port,
         partitions=partitions,
         lease=lease,
+        workers=workers,
+        roles=roles,
     )
     if not settings.rules:
         raise CommandFailed("no rules: name files or folders with --rules or ORCHESTRATOR_RULES", USAGE)
@@ -117,14 +126,18 @@ def _serve(settings: Settings, json: bool) -> int:
 
     from adapters.errors import TargetError
     from orchestrator.logs import configure
-    from orchestrator.server import Server
+    from orchestrator.parent import Parent
+    from orchestrator.supervisor import WorkersFailed, supervise
     from orchestrator.targets import check_rules, read_targets
     from orchestrator.wiring import wall_clock
     from projections.stores.sqlite import QueryStoreError
     from rules.diagnostics import RuleErrors
     from streams.log import LogError
 
-    configure(settings.log_level)
+    configure(settings.log_level, settings.worker)
+    parent = Parent()
+    if settings.worker is not None:
+        parent.watch()
     ruleset = load_rules(settings.rules)
 
     def ready(addresses: dict[str, str]) -> None:
@@ -134,12 +147,21 @@ def _serve(settings: Settings, json: bool) -> int:
             line("ready: " + ", ".join(f"{name} {address}" for name, address in addresses.items()))
 
     async def run() -> None:
-        await Server(settings, ruleset, targets).serve(ready)
+        if settings.workers > 1:
+            await supervise(settings, ready)
+            return
+        from orchestrator.server import Server
+
+        server = Server(settings, ruleset, targets)
+        server.health.add_check(parent.problems)
+        await server.serve(ready)
 
     try:
         targets = read_targets(settings.targets, wall_clock)
         check_rules(ruleset, targets)
         asyncio.run(run())
+    except WorkersFailed as error:
+        raise CommandFailed(str(error), error.status) from error
     except RuleErrors as error:
         for each in error.diagnostics:
             note(each.render())

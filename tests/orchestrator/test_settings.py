@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.settings import Settings, SettingsError, load
+from orchestrator.settings import Settings, SettingsError, environment, load
 
 
 def test_every_setting_has_a_variable_and_a_line_of_documentation() -> None:
@@ -47,6 +47,8 @@ def test_rules_are_paths_as_in_path_and_leases_durations(monkeypatch: pytest.Mon
         ("ORCHESTRATOR_HOST", "0.0.0.0", "loopback only"),
         ("ORCHESTRATOR_URL", "localhost:8000", "http://"),
         ("WORKERS", "2", "leave it at 1"),
+        ("WORKERS", "0", "at least 1"),
+        ("ORCHESTRATOR_ROLES", "agent", "leave it out"),
     ],
 )
 def test_a_wrong_value_is_refused_with_name_value_and_remedy(
@@ -62,3 +64,39 @@ def test_a_wrong_value_is_refused_with_name_value_and_remedy(
 def test_a_wrong_flag_is_named_as_a_flag() -> None:
     with pytest.raises(SettingsError, match="--metrics-port=-1"):
         load(metrics_port=-1)
+
+
+def test_a_redis_is_the_log_unless_another_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://here:6379")
+    assert load().log == "redis://here:6379"
+    assert load(redis_url="redis://there:6379").log == "redis://there:6379"
+    assert load(log="memory://").log == "memory://"
+    monkeypatch.setenv("ORCHESTRATOR_LOG", "sqlite:///log.db")
+    assert load().log == "sqlite:///log.db"
+    monkeypatch.setenv("REDIS_URL", "")
+    monkeypatch.delenv("ORCHESTRATOR_LOG")
+    assert load().log == "sqlite:///.orchestrator/log.db"
+
+
+def test_roles_are_words_and_a_wrong_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://here:6379")
+    assert load(roles="api, delivery").roles == ("api", "delivery")
+    with pytest.raises(SettingsError, match="--roles=agnt: choose 'api', 'agent' or 'delivery'"):
+        load(roles="agnt")
+
+
+def test_settings_written_as_variables_are_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(
+        redis_url="redis://user:secret@here:6379",
+        rules=[Path("a.yaml"), Path("rules")],
+        targets=Path("t.yaml"),
+        port=0,
+        partitions=4,
+        lease="1500ms",
+        workers=3,
+        roles="agent,delivery",
+        log_level="WARNING",
+    )
+    for name, text in environment(settings).items():
+        monkeypatch.setenv(name, text)
+    assert load() == settings

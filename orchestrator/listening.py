@@ -1,0 +1,83 @@
+"""Addresses where a server listens: its own, or one that the processes of one parent share.
+
+Several processes listen on one port with SO_REUSEPORT, and the system spreads connections over them. Another parent of
+the same user could join such a port by mistake; so each makes sure that nobody listens there, and marks it as its own.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import ExitStack
+
+from aiohttp import web
+
+
+async def listen(runner: web.AppRunner, host: str, port: int, setting: str, *, shared: bool = False) -> str:
+    """The address. `shared`: a parent holds the port. Raises OSError that names the setting."""
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port, reuse_port=shared or None).start()
+    except OSError as error:
+        raise _refused(setting, host, port, error) from error
+    found, port = runner.addresses[0][:2]
+    return f"http://{f'[{found}]' if ':' in found else found}:{port}"
+
+
+class SharedPort:
+    """Holds a port, without listening, for processes that do. Raises OSError that names the setting."""
+
+    def __init__(self, host: str, port: int, setting: str) -> None:
+        self.port = port
+        """If it was 0, the one that was picked."""
+        self._held = ExitStack()
+        try:
+            for family, address in _addresses(host, port):
+                place = (address[0], self.port, *address[2:])
+                with _bound(family, place, socket.SO_REUSEADDR) as alone:
+                    alone.listen()
+                    place = (address[0], alone.getsockname()[1], *address[2:])
+                held = self._held.enter_context(_bound(family, place, socket.SO_REUSEADDR, socket.SO_REUSEPORT))
+                self.port = held.getsockname()[1]
+                self._held.enter_context(_marked(f"{address[0]}:{self.port}"))
+        except OSError as error:
+            self.close()
+            raise _refused(setting, host, port, error) from error
+
+    def close(self) -> None:
+        self._held.close()
+
+
+def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[str, int, int, int] | tuple[str, int]]]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list(dict.fromkeys((family, address) for family, _, _, _, address in found))  # type: ignore[misc]
+
+
+def _bound(family: socket.AddressFamily, address: tuple[object, ...], *options: int) -> socket.socket:
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        for option in options:
+            made.setsockopt(socket.SOL_SOCKET, option, 1)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.bind(address)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _marked(name: str) -> socket.socket:
+    """A name that one process has until it ends, within the same network as the port that it stands for. Two parents
+    whose children do not listen yet meet here."""
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        made.bind(f"\0orchestrator:{name}".encode())
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _refused(setting: str, host: str, port: int, error: OSError) -> OSError:
+    return OSError(f"{setting}={port} on {host}: {os.strerror(error.errno or 0)}; choose another, or 0")
