@@ -7,7 +7,7 @@ reaches back to where the copy began, it begins again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from streams.backends.redis_commit import decode_names
@@ -15,6 +15,7 @@ from streams.backends.redis_dues import due
 from streams.backends.redis_heads import Head
 from streams.backends.redis_nodes import Argument, Call
 from streams.backends.redis_partitions import Partitions
+from streams.backends.redis_rows import dues_of, rows_of
 from streams.backends.redis_scripts import script
 from streams.log import LogUnavailable
 
@@ -25,8 +26,6 @@ AT_MOST: Final = 32_000
 """The same where commits are so large and quick that fewer are never left."""
 NAMES: Final = 100_000
 """Names of a feed that are looked at in one round."""
-STEP: Final = 2_000
-"""Names of one HMGET."""
 ROUNDS: Final = 200
 BEGINNINGS: Final = 5
 _MOMENT: Final = script("moment")
@@ -119,35 +118,26 @@ class _Copying:
         )
         if int(trimmed) > since:
             return False
-        self._read_again(processor, rows, {name for names in entries[1::2] for name in decode_names(names)})
+        changed = {name for names in entries[1::2] for name in decode_names(names)}
+        self._read_again(processor, rows, sorted(changed))
         self._since[processor] = int(entries[-2]) if more else int(position)
         return True
 
-    def _read_again(self, processor: str, rows: Rows, names: set[str]) -> None:
-        by_letter: dict[str, list[str]] = {}
+    def _read_again(self, processor: str, rows: Rows, names: Sequence[str]) -> None:
+        where = (self._partitions, self._partition, processor, names)
+        values, dues = rows_of(*where), dues_of(*where) if self._with_dues else {}
         for name in names:
-            by_letter.setdefault(name[:1], []).append(name)
-        due = self._keys.due(processor)
-        for letter, found in by_letter.items():
-            key = self._keys.rows(processor, letter)
-            for begin in range(0, len(found), STEP):
-                step = found[begin : begin + STEP]
-                calls: list[Call] = [("HMGET", key, *step)]
-                if self._with_dues:
-                    calls.append(("ZMSCORE", due, *step))
-                values, *scores = self._partitions.ask_many(self._partition, calls)
-                for name, value, score in zip(step, values, scores[0] if scores else [None] * len(step), strict=True):
-                    self._put(processor, rows, name, value, score)
+            self._put(processor, rows, name, values.get(name), dues.get(name))
 
-    def _put(self, processor: str, rows: Rows, name: str, value: bytes | None, score: bytes | None) -> None:
+    def _put(self, processor: str, rows: Rows, name: str, value: bytes | None, moment: int | None) -> None:
         if value is None or not self._wanted(processor, name[:1]):
             rows.values.pop(name, None)
         else:
             rows.values[name] = value
-        if score is None or not self._with_dues:
+        if moment is None or not self._with_dues:
             rows.dues.pop(name, None)
         else:
-            rows.dues[name] = due(score)
+            rows.dues[name] = moment
 
     def _moment(self, names: int) -> Copy | None:
         keys: list[Argument] = [self._keys.meta]
@@ -164,7 +154,7 @@ class _Copying:
                 return None
             rows = self._rows[processor]
             for name, value, score in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
-                self._put(processor, rows, name.decode(), value, score)
+                self._put(processor, rows, name.decode(), value, None if score is None else due(score))
         if any(name not in self._since and self._letters(head, name) for name in head.positions):
             return None  # a processor committed for the first time meanwhile
         return Copy(head, self._rows)

@@ -38,6 +38,7 @@ from streams.backends.redis_memory import MemoryWatch
 from streams.backends.redis_nodes import Call
 from streams.backends.redis_partitions import Partitions
 from streams.backends.redis_reading import RedisReading
+from streams.backends.redis_rows import dues_of, rows_of
 from streams.backends.redis_scripts import script
 from streams.backends.redis_settings import Knowledge
 from streams.backends.redis_snapshot import RedisSnapshot
@@ -62,8 +63,6 @@ from streams.log import (
 )
 from streams.state import NEVER, Change
 
-STEP: Final = 2_000
-"""Names of one HMGET."""
 FEED_KEPT: Final = 4 << 20
 """Bytes of a feed that stay when its reader is done with them: what `redis_copy.py` lives on."""
 LAST_WORDS: Final = 2.0
@@ -261,26 +260,7 @@ class RedisLog(RedisReading):
         return self._partitions.field(partition, f"pos:{processor}")
 
     def rows(self, partition: int, processor: str, names: Sequence[str]) -> dict[str, bytes]:
-        keys = self._partitions[partition]
-        by_letter: dict[str, list[str]] = {}
-        for name in names:
-            by_letter.setdefault(name[:1], []).append(name)
-        asked = [
-            (letter, found[begin : begin + STEP])
-            for letter, found in by_letter.items()
-            for begin in range(0, len(found), STEP)
-        ]
-        if not asked:
-            return {}
-        replies = self._partitions.ask_many(
-            partition, [("HMGET", keys.rows(processor, letter), *some) for letter, some in asked]
-        )
-        return {
-            name: value
-            for (_, some), values in zip(asked, replies, strict=True)
-            for name, value in zip(some, values, strict=True)
-            if value is not None
-        }
+        return rows_of(self._partitions, partition, processor, names)
 
     def scan(self, partition: int, processor: str, prefix: str, after: str, limit: int) -> list[tuple[str, bytes]]:
         """Reads all rows whose name begins with the same letter, or all there are, and keeps them for the next page
@@ -318,7 +298,7 @@ class RedisLog(RedisReading):
         commits = [(int(end), decode_names(names)) for end, names in zip(entries[::2], entries[1::2], strict=True)]
         every = list(dict.fromkeys(name for _, names in commits for name in names))
         values = self.rows(partition, processor, every)
-        dues = self._dues_of(partition, processor, list(values))
+        dues = dues_of(self._partitions, partition, processor, list(values))
         found = [
             Feed(end, [Change(name, values.get(name), dues.get(name, NEVER)) for name in names])
             for end, names in commits
@@ -327,19 +307,6 @@ class RedisLog(RedisReading):
         if not more and int(position) > last:
             found.append(Feed(int(position), []))
         return found
-
-    def _dues_of(self, partition: int, processor: str, names: Sequence[str]) -> dict[str, int]:
-        key = self._partitions[partition].due(processor)
-        steps = [names[begin : begin + STEP] for begin in range(0, len(names), STEP)]
-        if not steps:
-            return {}
-        replies = self._partitions.ask_many(partition, [("ZMSCORE", key, *step) for step in steps])
-        return {
-            name: due(text)
-            for step, scores in zip(steps, replies, strict=True)
-            for name, text in zip(step, scores, strict=True)
-            if text is not None
-        }
 
     def forget(self, partition: int, processor: str, upto: int) -> None:
         keys = self._partitions[partition]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+from streams.backends.fetching import fetch
 from streams.backends.redis_entries import Stream, read_events, read_outputs
 from streams.backends.redis_partitions import Partitions
 from streams.event import Event
-from streams.log import Batch, LogError
+from streams.log import Batch
 from streams.outputs import Output
 
 
@@ -29,17 +30,8 @@ class RedisReading(ABC):
         return read_events(self._events(partition), after, limit)
 
     def fetch(self, partition: int, offsets: Sequence[int]) -> list[Event]:
-        found: dict[int, Event] = {}
         stream = self._events(partition)
-        for offset in sorted(set(offsets)):
-            if offset not in found:
-                batch = read_events(stream, offset - 1, 1) if offset > 0 else Batch((), [])
-                if not batch.events or batch.offsets[0] != offset:
-                    raise LogError(
-                        f"partition {partition} has no event at offset {offset}: its tail is {self.tail(partition)}"
-                    )
-                found.update(zip(batch.offsets, batch.events, strict=True))
-        return [found[offset] for offset in offsets]
+        return fetch(partition, offsets, lambda after: read_events(stream, after, 1), lambda: self.tail(partition))
 
     def outputs(self, partition: int, after: int, limit: int) -> tuple[int, list[Output]]:
         return read_outputs(self._outputs(partition), after, limit)

@@ -9,27 +9,15 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
+from streams.backends.frozen import Frozen
 from streams.backends.redis_check import check
 from streams.backends.redis_copy import Copy, Rows, copy_rows
 from streams.backends.redis_entries import Stream
 from streams.backends.redis_partitions import Partitions
 from streams.backends.redis_reading import RedisReading
-from streams.log import (
-    AGENT,
-    Append,
-    Commit,
-    Feed,
-    Fork,
-    Lease,
-    Log,
-    LogError,
-    LogInfo,
-    PartitionStatus,
-    Role,
-)
+from streams.log import Feed, Fork, LogError, LogInfo, PartitionStatus
 
 
 class _Sorted(NamedTuple):
@@ -37,7 +25,7 @@ class _Sorted(NamedTuple):
     dues: list[tuple[int, str]]
 
 
-class RedisSnapshot(RedisReading):
+class RedisSnapshot(Frozen, RedisReading):
     def __init__(
         self,
         partitions: Partitions,
@@ -148,39 +136,3 @@ class RedisSnapshot(RedisReading):
 
     def warnings(self) -> list[str]:
         return []
-
-    def snapshot(self) -> AbstractContextManager[Log]:
-        raise LogError("this is a snapshot of the log already")
-
-    def close(self) -> None:
-        """Ends with the `with` block that made it."""
-
-    def append(self, appends: Sequence[Append]) -> NoReturn:
-        self._refuse()
-
-    def beat(self, member: str, role: Role, caught_up: Mapping[int, int], ttl: float) -> NoReturn:
-        self._refuse()
-
-    def leave(self, member: str, role: Role) -> NoReturn:
-        self._refuse()
-
-    def acquire(self, partition: int, owner: str, ttl: float, role: Role = AGENT) -> NoReturn:
-        self._refuse()
-
-    def renew(self, lease: Lease, ttl: float) -> NoReturn:
-        self._refuse()
-
-    def release(self, lease: Lease) -> NoReturn:
-        self._refuse()
-
-    def commit(self, commit: Commit) -> NoReturn:
-        self._refuse()
-
-    def forget(self, partition: int, processor: str, upto: int) -> NoReturn:
-        self._refuse()
-
-    def put_document(self, digest: str, body: bytes) -> NoReturn:
-        self._refuse()
-
-    def _refuse(self) -> NoReturn:
-        raise LogError("this is a snapshot of the log: it can only be read")

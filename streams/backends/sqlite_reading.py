@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from streams.backends import sqlite_reads as reads
 from streams.backends import sqlite_rows
+from streams.backends.fetching import fetch
 from streams.backends.limits import LogLimits
 from streams.backends.sqlite_check import check
 from streams.backends.sqlite_schema import translated
@@ -76,7 +77,12 @@ class SqliteReading(ABC):
     @translated
     def fetch(self, partition: int, offsets: Sequence[int]) -> list[Event]:
         with self._reading() as db:
-            return reads.fetch(db, self._known(partition), offsets)
+            return fetch(
+                self._known(partition),
+                offsets,
+                lambda after: reads.read(db, partition, after, 1),
+                lambda: reads.tail(db, partition),
+            )
 
     @translated
     def tail(self, partition: int) -> int:

@@ -6,7 +6,6 @@ Functions over a connection, called by the log with a borrowed one and by a snap
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -15,7 +14,7 @@ from streams import event as events
 from streams import outputs as outs
 from streams.backends.sqlite_schema import SPAN, base
 from streams.event import Event
-from streams.log import AGENT, DELIVERY, Batch, Feed, LogDamaged, LogError, PartitionStatus
+from streams.log import AGENT, DELIVERY, Batch, Feed, LogDamaged, PartitionStatus
 from streams.outputs import Output
 from streams.state import decode_changes
 
@@ -51,19 +50,6 @@ def _decode_entry(partition: int, last: int, count: int, body: bytes) -> list[Ev
             "offsets cannot be trusted: stop, and restore the file from a backup"
         )
     return decoded
-
-
-def fetch(db: sqlite3.Connection, partition: int, offsets: Sequence[int]) -> list[Event]:
-    found: dict[int, Event] = {}
-    for offset in sorted(set(offsets)):
-        if offset not in found:
-            batch = read(db, partition, offset - 1, 1) if offset > 0 else Batch((), [])
-            if not batch.events or batch.offsets[0] != offset:
-                raise LogError(
-                    f"partition {partition} has no event at offset {offset}: its tail is {tail(db, partition)}"
-                )
-            found.update(zip(batch.offsets, batch.events, strict=True))
-    return [found[offset] for offset in offsets]
 
 
 def tail(db: sqlite3.Connection, partition: int) -> int:

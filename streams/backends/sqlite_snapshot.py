@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from typing import NoReturn
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from streams.backends import sqlite_reads as reads
+from streams.backends.frozen import Frozen
 from streams.backends.sqlite_reading import SqliteReading, View
 from streams.backends.sqlite_rows import Layers
 from streams.backends.sqlite_schema import translated
 from streams.backends.sqlite_state import load
-from streams.log import AGENT, Append, Commit, Lease, Log, LogError, Role
 
 
-class SqliteSnapshot(SqliteReading):
+class SqliteSnapshot(Frozen, SqliteReading):
     def __init__(self, source: SqliteReading, db: sqlite3.Connection) -> None:
         """`db` is in a read transaction; who opened it closes it."""
         super().__init__(source.path, source._info, source._now, source._limits)
@@ -58,39 +57,3 @@ class SqliteSnapshot(SqliteReading):
         with self._reading() as db:
             last = {partition: reads.last_output(db, partition) for partition in numbers}
         return {partition: end for partition, end in last.items() if end > numbers[partition]}
-
-    def snapshot(self) -> AbstractContextManager[Log]:
-        raise LogError("this is a snapshot of the log already")
-
-    def close(self) -> None:
-        """Ends with the `with` block that made it."""
-
-    def append(self, appends: Sequence[Append]) -> NoReturn:
-        self._refuse()
-
-    def beat(self, member: str, role: Role, caught_up: Mapping[int, int], ttl: float) -> NoReturn:
-        self._refuse()
-
-    def leave(self, member: str, role: Role) -> NoReturn:
-        self._refuse()
-
-    def acquire(self, partition: int, owner: str, ttl: float, role: Role = AGENT) -> NoReturn:
-        self._refuse()
-
-    def renew(self, lease: Lease, ttl: float) -> NoReturn:
-        self._refuse()
-
-    def release(self, lease: Lease) -> NoReturn:
-        self._refuse()
-
-    def commit(self, commit: Commit) -> NoReturn:
-        self._refuse()
-
-    def forget(self, partition: int, processor: str, upto: int) -> NoReturn:
-        self._refuse()
-
-    def put_document(self, digest: str, body: bytes) -> NoReturn:
-        self._refuse()
-
-    def _refuse(self) -> NoReturn:
-        raise LogError("this is a snapshot of the log: it can only be read")
