@@ -48,7 +48,7 @@ class Settings:
     @property
     def disk(self) -> bool:
         """Whether what is answered reaches the disk some time later, and can be waited for."""
-        return self.append_only and self.fsync == "everysec"
+        return self.append_only and (self.fsync == "everysec" or (self.fsync == "always" and self.skips_fsync))
 
     def refusal(self) -> str | None:
         """Why a log must not be kept here."""
@@ -69,7 +69,7 @@ class Settings:
             found.append(
                 f"{self.address} leaves it to the kernel when events reach the disk: set appendfsync to everysec"
             )
-        elif self.fsync == "everysec" and self.skips_fsync:
+        elif self.skips_fsync:
             found.append(
                 f"{self.address} does not sync while it rewrites its file: set no-appendfsync-on-rewrite to no"
             )
