@@ -25,7 +25,7 @@ from streams.backends.open import open_log
 from streams.intake import Intake
 from tests.docs.pages import ROOT, code, table
 
-OPERATING = (ROOT / "docs/operating.md").read_text()
+OPERATING = (ROOT / "docs/operations/README.md").read_text()
 HTTP = (ROOT / "docs/http.md").read_text()
 RULES = (ROOT / "docs/rules.md").read_text()
 TARGETS = (ROOT / "docs/targets.md").read_text()
