@@ -42,7 +42,6 @@ from rules.ruleset import RuleSet
 from streams.intake import Intake
 from streams.keeper import Keeper
 from streams.log import DELIVERY, LogError
-from streams.worker import RULES
 
 SHUTDOWN: Final = 10.0
 """Seconds that requests, and commands that are being sent, have to end."""
@@ -103,7 +102,7 @@ class Server:
         self.watchdog = Watchdog(
             self.engine.log,
             self.engine.views,
-            lambda partition: self.engine.store.position(partition, RULES),
+            self.engine.shown,
             monotonic=time.monotonic,
             failed=self.health.failed,
         )
@@ -211,7 +210,7 @@ class Server:
             redrive=Redrive(engine.log, self._targets),
             waiting_for=engine.waiting_for,
             problems=self.health.problems,
-            stalled=self.watchdog.problems,
+            stalled=self.watchdog.hangs,
             failed=self.health.failed,
         )
 

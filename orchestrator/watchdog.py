@@ -9,7 +9,7 @@ partitions is logged when it changes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +23,7 @@ EVERY: Final = 2.0
 """Seconds between two looks."""
 STALL: Final = 60.0
 """Seconds without progress after which something counts as stalled."""
+OWNERSHIP: Final = "ownership"
 SILENCE: Final = 10.0
 """Seconds that the log has to answer a look."""
 
@@ -39,13 +40,14 @@ class _Mark:
 
 
 class Watchdog:
-    """On one event loop. `shown`: up to which position the query tables show a partition; in a thread."""
+    """On one event loop. `shown`: up to which position the query tables show a partition, None where this process does
+    not feed them; in a thread."""
 
     def __init__(
         self,
         log: Log,
         views: Callable[[], list[PartitionView]],
-        shown: Callable[[int], int],
+        shown: Callable[[int], int | None],
         *,
         monotonic: Callable[[], float],
         failed: Callable[[str, BaseException], None],
@@ -64,7 +66,14 @@ class Watchdog:
         self._logger = structlog.get_logger()
 
     def problems(self) -> list[str]:
-        found = [f"{part} of partition {partition}: {text}" for (part, partition), text in self._stalled.items()]
+        return self._told(lambda part: True)
+
+    def hangs(self) -> list[str]:
+        """Those of the problems that another start of this process may mend."""
+        return self._told(lambda part: part != OWNERSHIP)
+
+    def _told(self, which: Callable[[str], bool]) -> list[str]:
+        found = [f"{part} of partition {at}: {text}" for (part, at), text in self._stalled.items() if which(part)]
         return [self._silence, *found] if self._silence else found
 
     def stalled(self, partition: int) -> bool:
@@ -87,19 +96,22 @@ class Watchdog:
             except Exception as error:  # what keeps the log from answering is told as everything else that fails
                 self._failed("watchdog", error)
 
-    def _ask(self) -> tuple[list[PartitionStatus], dict[int, int]]:
+    def _ask(self) -> tuple[list[PartitionStatus], dict[int, int | None]]:
         statuses = self._log.status()
         return statuses, {status.partition: self._shown(status.partition) for status in statuses}
 
-    def look(self, statuses: Sequence[PartitionStatus], shown: dict[int, int]) -> None:
+    def look(self, statuses: Sequence[PartitionStatus], shown: Mapping[int, int | None]) -> None:
         """What `run` does with each answer."""
         views = {view.partition: view for view in self._views()}
         for status in statuses:
             partition, position = status.partition, status.positions.get(RULES, 0)
             # What failed is known, and tried again: only what keeps silent is the watchdog's.
-            ours = partition in views and views[partition].state in ("running", "stalled")
+            state = views[partition].state if partition in views else "waiting"
+            ours, nobodys = state in ("running", "stalled"), status.owner is None and state != "failed"
             self._watch("evaluation", partition, position, status.tail if ours else position)
-            self._watch("query tables", partition, shown[partition], position)
+            self._watch(OWNERSHIP, partition, position, status.tail if nobodys and not ours else position)
+            seen = shown[partition]
+            self._watch("query tables", partition, position if seen is None else seen, position)
         self._tell(statuses, views)
 
     def _watch(self, part: str, partition: int, position: int, goal: int) -> None:
@@ -114,7 +126,8 @@ class Watchdog:
         still = now - mark.since
         if still < self._stall:
             return
-        text = f"stands at {position} for {still:.0f} s though {goal - position:,} wait"
+        nobody = "nobody owns it, and it " if part == OWNERSHIP else ""
+        text = f"{nobody}stands at {position} for {still:.0f} s though {goal - position:,} wait"
         self._stalled[where] = text
         if not mark.told:
             mark.told = True

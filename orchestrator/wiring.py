@@ -2,8 +2,8 @@
 
 `Engine` is made from settings, starts what the server's roles need and works without HTTP, and stops it in order: first
 the agent, which finishes its batch, commits and releases; then the feeder, which shows what was committed; then the
-files close. Agent and feeder each live in a thread, where the server has the role `agent`. Nothing that fails in one of
-them is lost: it is counted, logged, and part of `problems` until it is mended.
+files close. Each lives in a thread: the agent where the server has the role `agent`, the feeder where it has `api`.
+Nothing that fails in one of them is lost: it is counted, logged, and part of `problems` until it is mended.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from orchestrator.threads import Part
 from projections.feeder import Feeder
 from projections.query import Queries
 from projections.stores.sqlite import QueryStore
-from projections.table import CommandDecoder, QueryTable
+from projections.table import RULES, CommandDecoder, QueryTable
 from rules.ruleset import RuleSet
 from rules.step import RulesProcessor
 from streams.agent import ELSEWHERE, HELD, Agent, AgentOptions
@@ -147,11 +147,11 @@ class Engine:
             _log.error("the agent did not stop in time; its lease will run out", seconds=STOP_TIMEOUT)
 
     def close(self) -> None:
-        """After `stop_agent`. Blocks until what was committed is shown."""
+        """After `stop_agent`. Blocks until what was committed is shown, where the tables stay."""
         self._feeder.ask_to_stop()
         self.feeder.notify()
         if not self._feeder.started or self._feeder.join(STOP_TIMEOUT):
-            if self._feeder.started and not self.feeder.status.failure:
+            if self._feeder.started and not self.feeder.status.failure and self._home is None:
                 self.feeder.catch_up()
             self.store.close()
             if self._home is not None:
@@ -165,6 +165,10 @@ class Engine:
     def views(self) -> list[PartitionView]:
         """Of all partitions, as this server's agent sees them; none without an agent."""
         return self.agent.views() if "agent" in self.settings.roles else []
+
+    def shown(self, partition: int) -> int | None:
+        """Up to which commit of the rules query tables show a partition; None where this process does not feed them."""
+        return self.store.position(partition, RULES) if self._feeder.started else None
 
     def problems(self) -> list[str]:
         """What is wrong now, in words; nothing if all is well."""

@@ -83,8 +83,8 @@ def _stop(folder: Path) -> None:
 
 
 class Servers:
-    """Servers of one test alone, so that it may spoil them. What they answered for is in their file when they are killed:
-    with `everysec` a server puts off its writes for up to 2 s while an fsync takes long, and a kill then loses them.
+    """Servers of one test alone, so that it may spoil them. What they answered for is in their file when they are
+    killed: with `everysec` a server puts off its writes while an fsync takes long, and a kill then loses them.
     """
 
     def __init__(self, folder: Path, *options: str, ports: int = 1) -> None:

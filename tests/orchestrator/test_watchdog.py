@@ -34,11 +34,11 @@ class Watched:
             failed=lambda where, error: self.failures.append((where, error)),
         )
 
-    def look(self, after: float, position: int, tail: int, shown: int | None = None) -> None:
+    def look(self, after: float, position: int, tail: int, shown: int | None = None, owner: str | None = "me") -> None:
         """The other partition is at its end."""
         self.clock += after
         statuses = [
-            PartitionStatus(0, "me", 1, tail, 0, {RULES: position}, 0),
+            PartitionStatus(0, owner, 1, tail, 0, {RULES: position}, 0),
             PartitionStatus(1, "me", 1, 5, 0, {RULES: 5}, 0),
         ]
         self.dog.look(statuses, {0: position if shown is None else shown, 1: 5})
@@ -69,6 +69,29 @@ def test_query_tables_that_fall_behind_are_told_too() -> None:
         watched.look(40, 9, 9, shown=3)
     assert [where for where, _ in watched.failures] == ["query-tables of partition 0"]
     assert "though 6 wait" in watched.dog.problems()[0]
+
+
+def test_query_tables_that_another_process_feeds_are_its_to_watch() -> None:
+    watched = Watched()
+    for _ in range(3):
+        watched.clock += 40
+        watched.dog.look([PartitionStatus(0, "another", 1, 9, 0, {RULES: 9}, 0)], {0: None})
+    assert (watched.failures, watched.dog.problems()) == ([], [])
+
+
+def test_a_partition_that_nobody_owns_is_told_and_no_reason_to_start_this_process_again() -> None:
+    watched = Watched()
+    watched.state = "waiting"
+    for _ in range(3):
+        watched.look(40, 7, 9, owner=None)
+    assert [where for where, _ in watched.failures] == ["ownership of partition 0"]
+    assert watched.dog.problems() == [
+        "ownership of partition 0: nobody owns it, and it stands at 7 for 80 s though 2 wait"
+    ]
+    assert watched.dog.stalled(0)
+    assert watched.dog.hangs() == []
+    watched.look(1, 7, 9, owner="another")
+    assert watched.dog.problems() == []
 
 
 @pytest.mark.parametrize(
