@@ -157,12 +157,7 @@ class Agent:
         for owned in self._partitions:
             held = owned.held
             if held is not None and self._ownership.members and owned.partition not in self._ownership.share:
-                self._drop(owned, "waiting", ELSEWHERE)
-                try:
-                    held.router.save()
-                    self._log.release(held.lease)
-                except LogError as error:
-                    self._tell(f"partition {owned.partition}", error)
+                self._give_back(owned, held, ELSEWHERE)
                 return True
         return False
 
@@ -340,6 +335,14 @@ class Agent:
         owned.ticked_at = owned.freeing_at = 0
         owned.state, owned.reason = state, reason
 
+    def _give_back(self, owned: Owned, held: Held, reason: str) -> None:
+        self._drop(owned, "waiting", reason)
+        try:
+            held.router.save()
+            self._log.release(held.lease)
+        except LogError as error:
+            self._tell(f"partition {owned.partition}", error)
+
     def leave(self) -> None:
         """Releases what is owned."""
         try:
@@ -347,15 +350,8 @@ class Agent:
         except LogError as error:
             self._tell("members", error)
         for owned in self._partitions:
-            held = owned.held
-            if held is None:
-                continue
-            self._drop(owned, "waiting", "stopped")
-            try:
-                held.router.save()
-                self._log.release(held.lease)
-            except LogError as error:
-                self._tell(f"partition {owned.partition}", error)
+            if owned.held is not None:
+                self._give_back(owned, owned.held, "stopped")
 
     def _tell(self, where: str, error: BaseException) -> None:
         if self._on_failed is not None:
