@@ -8,6 +8,7 @@ another one takes over. Or it was only slow: its lease ran out, another one work
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Literal, cast
 
 from streams.agent import Agent, AgentOptions
@@ -158,8 +159,10 @@ class Agents:
             assert rounds < 5000, [view for view in self._newest.views() if view.state != "running"]
 
     def leave(self) -> None:
+        """Each tries to; faults that are left may end one in the middle of it."""
         for agent in [*self._overtaken, self._newest]:
-            agent.leave()
+            with suppress(Killed):
+                agent.leave()
 
     # ------------------------------------------------------------ what came of it
 
