@@ -6,6 +6,8 @@ PYTHON ?=
 BACKEND ?= sqlite
 # Tests run in parallel; `make test TESTS="tests/rules -n 0"` runs some of them in one process.
 TESTS ?= -n auto --dist worksteal
+# Arguments of `make chaos`: `make chaos CHAOS=--help` tells them.
+CHAOS ?=
 
 BIN := .venv/bin
 PACKAGES := streams rules projections adapters replay orchestrator
@@ -14,7 +16,7 @@ COMPILE := $(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check format bench lock clean
+.PHONY: help setup demo run test check format bench chaos lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -42,6 +44,9 @@ format: .venv/.dev ## put the code into the form that `make check` asks for
 
 bench: .venv/.dev ## measure, against hand-written loops in the same run
 	$(BIN)/python -m bench
+
+chaos: .venv/.dev ## ten minutes of killed, frozen and cut-off processes on Redis; CHAOS="--seconds 60"
+	$(BIN)/python -m tests.crash.chaos $(CHAOS)
 
 # Existing pins stay; `make lock UPGRADE=--upgrade` moves them. One list serves every Python that we support.
 lock: .venv/.dev ## write requirements/*.txt anew from pyproject.toml

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,7 +29,7 @@ class _Process:
 
     def __init__(self, folder: Path, name: str, command: list[str]) -> None:
         self.errors = folder / f"{name}.errors.txt"
-        self._command = [*ORCHESTRATOR, *command]
+        self._command = command
         self._running: subprocess.Popen[bytes] | None = None
 
     def spawn(self, **settings: str) -> None:
@@ -77,7 +78,16 @@ class ServerProcess(_Process):
     """A server over the log in `folder`, or another, always on the same port."""
 
     def __init__(
-        self, folder: Path, rules: Path, targets: Path, partitions: int, *, log: str = "", name: str = "server"
+        self,
+        folder: Path,
+        rules: Path,
+        targets: Path,
+        partitions: int,
+        *,
+        log: str = "",
+        name: str = "server",
+        program: Sequence[str] = ORCHESTRATOR,
+        options: Sequence[str] = (),
     ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -85,7 +95,8 @@ class ServerProcess(_Process):
         self.log = log or f"sqlite:///{self.database}"
         self.partitions = partitions
         command = ["server", "--log", self.log, "--rules", str(rules), "--targets", str(targets), "--json"]
-        super().__init__(folder, name, [*command, "--port", str(self.port), "--metrics-port", "0"])
+        ports = ["--port", str(self.port), "--metrics-port", "0"]
+        super().__init__(folder, name, [*program, *command, *ports, *options])
 
     def spawn(self, **settings: str) -> None:
         super().spawn(ORCHESTRATOR_PARTITIONS=str(self.partitions), **settings)
@@ -104,7 +115,7 @@ class ImportProcess(_Process):
 
     def __init__(self, folder: Path, file: Path, url: str, until: str) -> None:
         command = ["events", "import", str(file), "--url", url, "--until", until, "--wait", "delivered", "--json"]
-        super().__init__(folder, "import", command)
+        super().__init__(folder, "import", [*ORCHESTRATOR, *command])
 
     def summary(self, within: float) -> dict[str, Any]:
         """Waits for its end."""
