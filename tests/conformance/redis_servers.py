@@ -111,7 +111,9 @@ class Servers:
     def kill(self, port: int) -> None:
         (pid,) = (pid for at, pid, _ in self.members() if at == port)
         os.kill(pid, signal.SIGKILL)
-        while port in (at for at, _, _ in self.members()):
+        until = time.monotonic() + 30
+        while not _free(port):  # a large one takes a while to go
+            assert time.monotonic() < until, f"port {port} is not given back"
             time.sleep(0.01)
 
     def start(self) -> None:

@@ -72,13 +72,17 @@ class Load:
     def stop(self) -> None:
         """Whatever it began to send is stored then."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         with suppress(BrokenPipeError):
             self._process.stdin.close()
-        status = self._process.wait(150)
+        assert self._process.wait(150) == 0, "the producer gave up"
+        self._thread.join(10)
+
+    def close(self) -> None:
+        assert self._process.stdout is not None
+        self._process.kill()
+        self._process.wait(10)
         self._thread.join(10)
         self._process.stdout.close()
-        assert status == 0, "the producer gave up"
 
 
 class Trial:
@@ -113,7 +117,7 @@ class Trial:
             storm, workers = self._storm(redis, ends)
             storm.start()
             load = Load(f"redis://{address}/0?name=storm", self._rate)
-            ends.callback(load.stop)
+            ends.callback(load.close)
             self._disturb(storm, load, log)
             load.stop()
             self.report.sent = load.counts["sent"]
