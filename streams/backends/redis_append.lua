@@ -81,7 +81,8 @@ while i <= #entries do
     i = i + 1
   end
   tail = tail + events
-  redis.call('XADD', log, whole(tail) .. '-0', 'n', events, 'd', table.concat(bodies))
+  local body = #bodies == 1 and bodies[1] or table.concat(bodies)
+  redis.call('XADD', log, whole(tail) .. '-0', 'n', events, 'd', body)
 end
 if tail > before then redis.call('HSET', meta, 'tail', whole(tail)) end
 for producer, last in pairs(lasts) do redis.call('HSET', producers, producer, last) end
