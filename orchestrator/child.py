@@ -8,13 +8,11 @@ is killed. Its stdin stays open for as long as the parent lives, and says what i
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import orjson
@@ -32,8 +30,6 @@ _log = structlog.get_logger()
 class Command:
     arguments: Sequence[str]
     environment: Mapping[str, str]
-    scratch: Path | None = None
-    """A folder that is emptied before each start: who was killed left files there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +137,6 @@ class Child:
         """One process, from start to end: how many seconds it was ready."""
         self._killed = ""
         try:
-            if self._command.scratch is not None:
-                await asyncio.to_thread(_emptied, self._command.scratch)
             # A process group of its own: Ctrl-C on a terminal is for the parent, which tells its children.
             process = await asyncio.create_subprocess_exec(
                 *self._command.arguments, stdin=PIPE, stdout=PIPE, env=self._command.environment, process_group=0
@@ -259,12 +253,6 @@ class Child:
             return
         self._told = problems
         process.stdin.write(orjson.dumps(problems) + b"\n")
-
-
-def _emptied(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
 
 
 def _ending(status: int) -> str:

@@ -12,9 +12,7 @@ import asyncio
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -241,17 +239,15 @@ async def supervise(settings: Settings, ready: Callable[[dict[str, str]], None])
     """As many servers as `settings` asks for, on one port, until told to stop. Raises what `Supervisor.run` does."""
     port = SharedPort(settings.host, settings.port, "--port")
     try:
-        with tempfile.TemporaryDirectory(prefix="orchestrator-") as home:
-            commands = [_command(settings, each, port.port, Path(home)) for each in range(1, settings.workers + 1)]
-            await Supervisor(commands, settings.host, settings.metrics_port, Patience()).run(ready)
+        commands = [_command(settings, each, port.port) for each in range(1, settings.workers + 1)]
+        await Supervisor(commands, settings.host, settings.metrics_port, Patience()).run(ready)
     finally:
         port.close()
 
 
-def _command(settings: Settings, worker: int, port: int, home: Path) -> Command:
+def _command(settings: Settings, worker: int, port: int) -> Command:
     """All settings go as variables: they may hold passwords, and a command line can be read by everybody."""
     # -P: a folder here may be called `rules`, as a package of ours is.
     arguments = [sys.executable, "-P", "-m", "orchestrator", "server", "--json"]
     own = settings.model_copy(update={"workers": 1, "worker": worker, "port": port, "metrics_port": 0})
-    scratch = home / str(worker)
-    return Command(arguments, {**os.environ, **environment(own), "TMPDIR": str(scratch)}, scratch)
+    return Command(arguments, {**os.environ, **environment(own)})

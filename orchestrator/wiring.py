@@ -2,7 +2,8 @@
 
 `Engine` is made from settings, starts what the server's roles need and works without HTTP, and stops it in order: first
 the agent, which finishes its batch, commits and releases; then the feeder, which shows what was committed; then the
-files close. Each lives in a thread: the agent where the server has the role `agent`, the feeder where it has `api`.
+files close. Each lives in a thread, where the server has the role `agent`; the feeder of the embedded log, where all
+query tables are one process's, feeds all partitions, else those that the agent holds.
 Nothing that fails in one of them is lost: it is counted, logged, and part of `problems` until it is mended.
 """
 
@@ -13,7 +14,7 @@ import secrets
 import socket
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,13 +25,15 @@ from orchestrator.settings import Settings
 from orchestrator.threads import Part
 from projections.feeder import Feeder
 from projections.query import Queries
-from projections.stores.sqlite import QueryStore
+from projections.store import QueryStore
+from projections.stores import redis, sqlite
 from projections.table import RULES, CommandDecoder, QueryTable
 from rules.ruleset import RuleSet
 from rules.step import RulesProcessor
 from streams.agent import ELSEWHERE, HELD, Agent, AgentOptions
 from streams.backends.open import open_log
-from streams.log import Log
+from streams.backends.redis_url import parse
+from streams.log import Log, LogInfo
 from streams.owned import PartitionView
 
 MOST_PAGES = 50
@@ -79,14 +82,15 @@ class Engine:
             self.activated = self._activate()
             path = query_path(settings.log)
             self._home: tempfile.TemporaryDirectory[str] | None = None
-            if path is None:
+            if path is None and self.embedded:
                 self._home = tempfile.TemporaryDirectory(prefix="orchestrator-")
                 path = Path(self._home.name, "query.db")
-            self.store = QueryStore(
+            self.store = open_tables(
+                settings.log,
                 path,
                 self.log.info,
                 tables(self._processor),
-                notice=lambda text: _log.warning("query tables", text=text),
+                lambda text: _log.warning("query tables", text=text),
             )
         except BaseException:
             self.log.close()
@@ -96,7 +100,8 @@ class Engine:
             self.log,
             self.store,
             commands,
-            alone=self.embedded,
+            partitions=self._fed,
+            apart=self.embedded,
             failed=lambda error: self.report("feeder", error),
         )
         self.agent = Agent(
@@ -113,6 +118,7 @@ class Engine:
             committed=self._committed,
             failed=self.report,
         )
+        self._left: list[int] = []
         self._agent = Part("agent", self.agent.run, failed=self.report)
         self._feeder = Part("feeder", self.feeder.run, failed=self.report)
 
@@ -135,19 +141,19 @@ class Engine:
     def start(self) -> None:
         for text in self.log.warnings():
             _log.warning("settings of the log", text=text)
-        if "api" in self.settings.roles:
-            self._feeder.start()
         if "agent" in self.settings.roles:
+            self._feeder.start()
             self._agent.start()
 
     def stop_agent(self) -> None:
         """Blocks until the agent has released its partitions, at most STOP_TIMEOUT seconds."""
+        self._left = self.agent.partitions
         self._agent.ask_to_stop()
         if self._agent.started and not self._agent.join(STOP_TIMEOUT):
             _log.error("the agent did not stop in time; its lease will run out", seconds=STOP_TIMEOUT)
 
     def close(self) -> None:
-        """After `stop_agent`. Blocks until what was committed is shown, where the tables stay."""
+        """After `stop_agent`. Blocks until what was committed here is shown, where the tables stay."""
         self._feeder.ask_to_stop()
         self.feeder.notify()
         if not self._feeder.started or self._feeder.join(STOP_TIMEOUT):
@@ -168,7 +174,14 @@ class Engine:
 
     def shown(self, partition: int) -> int | None:
         """Up to which commit of the rules query tables show a partition; None where this process does not feed them."""
-        return self.store.position(partition, RULES) if self._feeder.started else None
+        return self.store.position(partition, RULES) if self._feeder.started and partition in self._fed() else None
+
+    def _fed(self) -> Sequence[int]:
+        """The partitions whose query tables this process feeds. Those it gave back when it was stopped are fed to the
+        end: whoever took one may feed it, too."""
+        if self.embedded:
+            return range(self.log.info.partitions)
+        return self._left or self.agent.partitions
 
     def problems(self) -> list[str]:
         """What is wrong now, in words; nothing if all is well."""
@@ -221,10 +234,18 @@ def tables(processor: RulesProcessor) -> list[QueryTable]:
 
 
 def query_path(log_url: str) -> Path | None:
-    """The file of the query tables, beside the log's. None where the log is no file: then every process makes tables of
-    its own from the log when it starts, in a folder that goes with it."""
+    """The file of the query tables, beside the log's. None where the log is no file."""
     parts = urlsplit(log_url)
     if parts.scheme != "sqlite":
         return None
     path = Path(parts.path[1:])
     return path.with_name(f"{path.stem}.query.db")
+
+
+def open_tables(
+    log_url: str, path: Path | None, info: LogInfo, shown: Sequence[QueryTable], notice: Callable[[str], None]
+) -> QueryStore:
+    """The query tables of a log: in the file, or without one in Redis beside the log. Raises QueryStoreError."""
+    if path is None:
+        return redis.QueryStore(parse(log_url), info, shown)
+    return sqlite.QueryStore(path, info, shown, notice=notice)

@@ -1,24 +1,28 @@
 """Brings query tables up to date behind the log.
 
 The shell runs one in a thread of its own (`run`) and calls `notify` after commits. It follows the rows that the rules
-and delivery commit in each partition, keeps of many changes of a row the last, writes them sorted in one transaction
-with the position reached, and only then lets the log forget them, where it is the only one that shows them. A crash at
-any place repeats a part, and what is repeated is the same. When the log has forgotten what was not shown yet, or has
-lost events, the partition is made anew from its state.
+and delivery commit in each partition, keeps of many changes of a row the last, and writes what a round found in all
+partitions together, each with the position reached; only then it lets the log forget them. A crash at any place repeats
+a part, and what is repeated is the same. When the log has forgotten what was not shown yet, or has lost events, the
+partition is made anew from its state.
 
-It holds at most one gathering of changes (`Bounds`) in memory. An error is reported, waited out and tried again: the
-tables fall behind meanwhile, and `status` says so.
+Where processes share the tables, the one that evaluates a partition feeds it. Two that do so for a moment, while it
+changes hands, or beside a rebuild, find that the position was moved and go on from there.
+
+It holds about one gathering of changes (`Bounds`) in memory, and one commit more. An error is reported, waited out and
+tried again: the tables fall behind meanwhile, and `status` says so.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from projections.changes import row_changes
 from projections.refill import refill
-from projections.stores.sqlite import QueryStore
+from projections.store import QueryStore, Write
 from projections.table import DELIVERY, RULES, CommandDecoder, CommandRow
 from streams.log import Feed, Log
 
@@ -30,7 +34,7 @@ class Bounds:
     page_rows: int = 5_000
     """Rows asked from the log at once."""
     gather_rows: int = 50_000
-    """Different rows gathered for one transaction, about."""
+    """Different rows gathered for one write of the store, and of one partition, about."""
     gather_bytes: int = 32 << 20
     pause: float = 0.05
     """Least time between two rounds, so that commits of a busy log are shown together. What comes alone is shown at
@@ -51,9 +55,25 @@ class FeederStatus:
     """How often a partition was made anew because the log had forgotten commits."""
 
 
+_Slot = tuple[int, str]
+"""Partition and processor."""
+_Rows = dict[str, tuple[bytes | None, int]]
+"""Name → the last value and the position of its commit."""
+
+
+class _Gathered(NamedTuple):
+    slot: _Slot
+    start: int
+    end: int
+    rows: _Rows
+    size: int
+    """Bytes that were read for it."""
+
+
 class Feeder:
-    """`commands` decodes delivery's rows; `failed` is called with each error, in the feeder's thread. Not `alone`:
-    other processes show the same log in tables of their own, so it forgets by its own bound."""
+    """`commands` decodes delivery's rows; `failed` is called with each error, in the feeder's thread. `partitions` says
+    which to feed, asked in each round: those may come and go. `apart`: the tables lie elsewhere than the log, so they
+    show only what the log cannot lose any more."""
 
     def __init__(
         self,
@@ -61,21 +81,21 @@ class Feeder:
         store: QueryStore,
         commands: CommandDecoder,
         *,
-        partitions: Iterable[int] | None = None,
-        alone: bool = True,
+        partitions: Callable[[], Iterable[int]] | None = None,
+        apart: bool = True,
         failed: Callable[[Exception], None],
         bounds: Bounds | None = None,
     ) -> None:
         self._log = log
         self._store = store
         self._commands = commands
-        self._partitions = tuple(range(log.info.partitions) if partitions is None else partitions)
-        self._alone = alone
+        self._partitions = partitions or (lambda: range(log.info.partitions))
+        self._apart = apart
         self._forks = len(log.forks)
         self._failed = failed
         self._bounds = bounds or Bounds()
         self._wake = threading.Event()
-        self._positions: dict[tuple[int, str], int] = {}
+        self._positions: dict[_Slot, int] = {}
         self._status = FeederStatus("", 0, 0)
 
     @property
@@ -108,69 +128,75 @@ class Feeder:
             else:
                 self._wake.wait(self._bounds.idle)
 
-    def round(self, stop: threading.Event | None = None) -> bool:
-        """Shows what there is, one gathering for each partition and processor; whether anything was. LogError and
-        QueryStoreError may leave a part shown."""
-        moved = self._after_forks()
-        for partition in self._partitions:
-            for processor in (RULES, DELIVERY):
-                if stop is not None and stop.is_set():
-                    return moved
-                moved |= self._advance(partition, processor)
-        return moved
-
-    def _after_forks(self) -> bool:
-        """What was shown of a partition that lost events may be lost, too: it is made anew."""
-        forks = self._log.forks
-        if len(forks) == self._forks:
-            return False
-        for partition in {fork.partition for fork in forks[self._forks :]}.intersection(self._partitions):
-            for processor in (RULES, DELIVERY):
-                self._positions[partition, processor] = self._refilled(partition, processor)
-        self._forks = len(forks)
-        return True
-
-    def _refilled(self, partition: int, processor: str) -> int:
-        """The position it led to."""
-        refill(self._log, self._store, partition, processor, self._commands)
-        self._status = FeederStatus(self._status.failure, self._status.failures, self._status.refills + 1)
-        return self._store.position(partition, processor)
-
     def catch_up(self) -> None:
         """Shows everything that is committed now."""
         while self.round():
             pass
 
-    def _advance(self, partition: int, processor: str) -> bool:
-        slot = (partition, processor)
-        start = self._positions.get(slot)
-        if start is None:
-            start = self._positions[slot] = self._store.position(partition, processor)
-        gathered = self._gather(partition, processor, start)
-        if gathered is None:
-            end = self._refilled(partition, processor)
-        else:
-            end, rows = gathered
-            if end == start:
-                return False
-            # What is shown follows from events that no power cut takes away: it would never be corrected.
-            self._log.durable(partition)
-            if not self._apply(partition, processor, start, end, rows):
-                # A rebuild moved the position: go on from where it left off.
-                del self._positions[slot]
-                return True
-        self._positions[slot] = end
-        if self._alone:
-            self._log.forget(partition, processor, end)
+    def round(self, stop: threading.Event | None = None) -> bool:
+        """Shows what there is, one gathering for each partition and processor; whether anything was. LogError and
+        QueryStoreError may leave a part shown."""
+        partitions = set(self._partitions())
+        # Others feed what is not ours, and may have when it comes back.
+        self._positions = {slot: at for slot, at in self._positions.items() if slot[0] in partitions}
+        moved = self._after_forks(partitions)
+        gathered: list[_Gathered] = []
+        for slot, position in self._slots(partitions):
+            if stop is not None and stop.is_set():
+                break
+            start = self._positions.get(slot)
+            if start is None:
+                start = self._positions[slot] = self._store.position(*slot)
+            if start == position or self._is_ahead(slot, start, position):
+                continue
+            found = self._gather(slot, start) if start < position else None
+            if found is None:
+                self._refill(slot)
+                moved = True
+            elif found.end > start:
+                gathered.append(found)
+            if (
+                sum(len(each.rows) for each in gathered) >= self._bounds.gather_rows
+                or sum(each.size for each in gathered) >= self._bounds.gather_bytes
+            ):
+                moved |= self._show(gathered)
+                gathered = []
+        return self._show(gathered) or moved
+
+    def _slots(self, partitions: set[int]) -> Iterator[tuple[_Slot, int]]:
+        """With the positions that the log has."""
+        for status in self._log.status():
+            if status.partition in partitions:
+                for processor in (RULES, DELIVERY):
+                    yield (status.partition, processor), status.positions.get(processor, 0)
+
+    def _after_forks(self, partitions: set[int]) -> bool:
+        """What was shown of a partition that lost events may be lost, too: it is made anew."""
+        forks = self._log.forks
+        if len(forks) == self._forks:
+            return False
+        for partition in partitions.intersection(fork.partition for fork in forks[self._forks :]):
+            for processor in (RULES, DELIVERY):
+                self._refill((partition, processor))
+        self._forks = len(forks)
         return True
 
-    def _gather(self, partition: int, processor: str, start: int) -> tuple[int, _Rows] | None:
-        """(position, name → the last value and the position of its commit) from `start` on, within bounds. None if the
-        log has forgotten some of it."""
+    def _refill(self, slot: _Slot) -> None:
+        refill(self._log, self._store, *slot, self._commands)
+        self._status = FeederStatus(self._status.failure, self._status.failures, self._status.refills + 1)
+        self._positions[slot] = self._store.position(*slot)
+
+    def _is_ahead(self, slot: _Slot, start: int, position: int) -> bool:
+        """Whether what is shown was committed after the log was asked for its position. What the log does not have at
+        all is of one that was put back, or lost something: it is made anew."""
+        return start > position and start <= self._log.position(*slot)
+
+    def _gather(self, slot: _Slot, start: int) -> _Gathered | None:
+        """From `start` on, within bounds. None if the log has forgotten some of it."""
         rows: _Rows = {}
         end, size = start, 0
         while len(rows) < self._bounds.gather_rows and size < self._bounds.gather_bytes:
-            feeds: list[Feed] | None = self._log.feed(partition, processor, end, self._bounds.page_rows)
+            feeds: list[Feed] | None = self._log.feed(*slot, end, self._bounds.page_rows)
             if feeds is None:
                 return None
             for feed in feeds:
@@ -180,18 +206,36 @@ class Feeder:
             if not feeds:
                 break
             end = feeds[-1].end
-        return end, rows
+        return _Gathered(slot, start, end, rows, size)
 
-    def _apply(self, partition: int, processor: str, start: int, end: int, rows: _Rows) -> bool:
+    def _show(self, gathered: Sequence[_Gathered]) -> bool:
+        """Whether anything was shown, here or by others."""
+        if not gathered:
+            return False
+        if self._apart:
+            # What is shown follows from events that no power cut takes away: it would never be corrected.
+            for partition in {each.slot[0] for each in gathered}:
+                self._log.durable(partition)
+        moved = False
+        for each, done in zip(gathered, self._store.apply([self._write(each) for each in gathered]), strict=True):
+            if done:
+                self._positions[each.slot] = each.end
+                self._log.forget(*each.slot, each.end)
+                moved = True
+            else:
+                # Somebody else moved the position: go on from there. Or replaces what is shown: it is waited for.
+                now = self._positions[each.slot] = self._store.position(*each.slot)
+                moved |= now != each.start
+        return moved
+
+    def _write(self, gathered: _Gathered) -> Write:
+        (partition, processor), start, end, rows, _ = gathered
         if processor != DELIVERY:
             cells = ((name, value, position) for name, (value, position) in rows.items())
-            return self._store.apply(partition, processor, start, end, row_changes(self._store.tables, cells))
+            return Write(partition, processor, start, end, row_changes(self._store.tables, cells))
         shown: list[CommandRow] = []
         gone = [name for name, (value, _) in rows.items() if value is None]
         for name, (value, _) in rows.items():
             if value is not None and (command := self._commands(name, value)) is not None:
                 shown.append(command)
-        return self._store.apply(partition, processor, start, end, commands=shown, gone=gone)
-
-
-_Rows = dict[str, tuple[bytes | None, int]]
+        return Write(partition, processor, start, end, commands=shown, gone=gone)

@@ -1,8 +1,8 @@
-"""Makes the query tables of one partition anew from state, in one transaction of the query file.
+"""Makes the query tables of one partition anew from state, as one replacement (`QueryStore.replace`).
 
 The feeder calls it when the log has forgotten commits that the tables have not seen, `replay rebuild` for everything.
-Safe beside other writers: it holds the query file's write lock while it looks at a snapshot of the log, so the position
-it ends with is never behind what was shown before. Memory is bounded by a page; queries see the old rows until the end.
+Safe beside other writers: it looks at a snapshot of the log when no other may write, so the position it ends with is
+never behind what was shown before. Memory is bounded by a page; queries see the old rows until the end.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from projections.changes import row_changes
-from projections.stores.sqlite import QueryStore
+from projections.store import QueryStore
 from projections.table import DELIVERY, CommandDecoder
 from streams.log import Log
 from streams.state import CELL

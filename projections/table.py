@@ -13,6 +13,9 @@ from typing import Final, NamedTuple
 RULES: Final = "rules"
 DELIVERY: Final = "delivery"
 """The processors whose rows query tables show."""
+SETTLED: Final = ("done", "shadow")
+"""States of commands that nothing will be done about. Nearly all commands are in one of them: stores need no index that
+finds those."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,7 @@
 """`orchestrator replay rebuild`: throws the query tables away and makes them again from state, partition by partition.
 
-Works beside a running server: each partition is replaced in one transaction, in which the feeder waits, and queries see
-the old rows until the new ones are there. Whoever runs it opened the `QueryStore`, which empties a file that belongs to
-another log or other projections.
+Works beside running servers: each partition is replaced as a whole, feeders wait meanwhile, and queries see the old
+rows until the new ones are there. Whoever runs it opened the `QueryStore`, which empties a file of another log.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from projections.refill import refill
-from projections.stores.sqlite import QueryStore
+from projections.store import QueryStore
 from projections.table import DELIVERY, RULES, CommandDecoder
 from streams.log import Log
 
@@ -64,7 +63,7 @@ def rebuild(
     progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Rebuilt:
     """Raises LogError and QueryStoreError; partitions that were done stay done, the others are as they were."""
-    estimate = store.size()
+    estimate = max((store.count(table) for table in store.tables), default=0) + store.count_commands()
     began = time.perf_counter()
     read = 0
     for partition in range(log.info.partitions):

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from adapters.errors import DeliveryError
 from projections.query import QueryError
-from projections.stores.sqlite import QueryStoreBusy
+from projections.store import QueryStoreUnavailable
 from streams.intake import IntakeError
 from streams.log import LogFull, LogUnavailable
 
@@ -67,7 +67,7 @@ def middleware(failed: Callable[[str, BaseException], None], over: Callable[[web
             return problem(400, str(error))
         except LogFull as error:
             return problem(429, f"{error}: try again later", {"Retry-After": f"{max(1, round(error.retry_after))}"})
-        except (LogUnavailable, QueryStoreBusy, DeliveryError) as error:
+        except (LogUnavailable, QueryStoreUnavailable, DeliveryError) as error:
             return problem(503, str(error), {"Retry-After": "1"})
         except web.HTTPMethodNotAllowed as error:
             allowed = ", ".join(sorted(error.allowed_methods))

@@ -60,8 +60,8 @@ def rebuild(*, log: str | None = None, json: bool = False) -> int:
     from orchestrator.activation import Processors, active
     from orchestrator.server import command_row
     from orchestrator.settings import load
-    from orchestrator.wiring import query_path, tables
-    from projections.stores.sqlite import QueryStore, QueryStoreError
+    from orchestrator.wiring import open_tables, query_path, tables
+    from projections.store import QueryStoreError
     from replay.rebuild import rebuild as run
     from rules.diagnostics import RuleErrors
     from streams.log import LogError
@@ -72,11 +72,9 @@ def rebuild(*, log: str | None = None, json: bool = False) -> int:
             if not digest:
                 raise CommandFailed("no rules were ever activated in this log: there is nothing to show")
             shown = tables(Processors(opened)(digest))
-            path = query_path(load(log=log).log)
-            if path is None:
-                raise CommandFailed("this log has no query tables on disk: each server makes its own when it starts")
+            url = load(log=log).log
             with (
-                closing(QueryStore(path, opened.info, shown, notice=note)) as store,
+                closing(open_tables(url, query_path(url), opened.info, shown, note)) as store,
                 progress("rebuilding") as advance,
             ):
                 found = run(opened, store, command_row, lambda at: advance(at.rows, at.estimate))

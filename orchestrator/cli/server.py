@@ -130,7 +130,7 @@ def _serve(settings: Settings, json: bool) -> int:
     from orchestrator.supervisor import WorkersFailed, supervise
     from orchestrator.targets import check_rules, read_targets
     from orchestrator.wiring import wall_clock
-    from projections.stores.sqlite import QueryStoreError
+    from projections.store import QueryStoreError
     from rules.diagnostics import RuleErrors
     from streams.log import LogError
 

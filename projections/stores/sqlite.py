@@ -17,8 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from projections.stores.sqlite_schema import Layout, create, read_layout, table_name
-from projections.table import DELIVERY, CommandRow, QueryTable, RowChange
+from projections.store import CommandFilter, Listed, Place, QueryStoreBusy, QueryStoreError, Write
+from projections.stores.sqlite_schema import OPEN, Layout, create, read_layout, table_name
+from projections.table import DELIVERY, RULES, SETTLED, CommandRow, QueryTable, RowChange
 from streams.log import LogInfo
 
 CACHE_BYTES: Final = 16 << 20
@@ -31,14 +32,6 @@ _MOVE: Final = """
 INSERT INTO positions (partition, processor, position) VALUES (?, ?, ?)
 ON CONFLICT (partition, processor) DO UPDATE SET position = excluded.position
 """
-
-
-class QueryStoreError(Exception):
-    """The query tables cannot be used; the text says why and what to do."""
-
-
-class QueryStoreBusy(QueryStoreError):
-    """Another process is writing for longer than the time limit: repeat."""
 
 
 class QueryStore:
@@ -87,32 +80,24 @@ class QueryStore:
 
     # -- writing
 
-    def apply(
-        self,
-        partition: int,
-        processor: str,
-        start: int,
-        end: int,
-        rows: Sequence[RowChange] = (),
-        commands: Sequence[CommandRow] = (),
-        gone: Sequence[str] = (),
-    ) -> bool:
-        """Shows what the commits from `start` to `end` changed. False, and nothing done, if the position is not
-        `start`: somebody else was here. `gone` are ids of commands that are no more."""
+    def apply(self, writes: Sequence[Write]) -> list[bool]:
+        """In one transaction."""
         with self._lock, self._translated(), self._transaction() as db:
             self._check_layout(db)
-            if _position(db, partition, processor) != start:
-                return False
-            self._write_rows(db, partition, rows)
-            self._write_commands(db, partition, commands)
-            db.executemany("DELETE FROM commands WHERE id = ?", [(id,) for id in sorted(gone)])
-            db.execute(_MOVE, (partition, processor, end))
-            return True
+            return [self._show(db, write) for write in writes]
+
+    def _show(self, db: sqlite3.Connection, write: Write) -> bool:
+        if _position(db, write.partition, write.processor) != write.start:
+            return False
+        self._write_rows(db, write.partition, write.rows)
+        self._write_commands(db, write.partition, write.commands)
+        db.executemany("DELETE FROM commands WHERE id = ?", [(id,) for id in sorted(write.gone)])
+        db.execute(_MOVE, (write.partition, write.processor, write.end))
+        return True
 
     @contextmanager
     def replace(self, partition: int, processor: str) -> Iterator[Replacement]:
-        """Throws away what is shown of one processor of one partition and takes what is shown instead, in one
-        transaction: queries see the old rows until the block ends well, and no other writer comes between."""
+        """In one transaction, which holds the file's write lock from the beginning."""
         with self._lock, self._translated(), self._transaction() as db:
             self._check_layout(db)
             if processor == DELIVERY:
@@ -147,13 +132,30 @@ class QueryStore:
     # -- reading
 
     def position(self, partition: int, processor: str) -> int:
-        """0 where nothing is shown yet."""
         with self.reading() as db:
             return _position(db, partition, processor)
 
-    def size(self) -> int:
-        """About how many rows of state are shown: the largest table's, and the commands. One pass over both."""
-        return max((self.count(table) for table in self.tables), default=0) + self.count_commands()
+    def row(self, table: QueryTable, partition: int, key: str) -> tuple[str | None, int]:
+        select = f"SELECT row FROM {table_name(table.id)} WHERE partition = ? AND key = ?"  # noqa: S608
+        with self.reading() as db:
+            found = db.execute(select, (partition, key)).fetchone()
+            return (found[0] if found else None), _position(db, partition, RULES)
+
+    def command(self, id: str) -> str | None:
+        with self.reading() as db:
+            found = db.execute("SELECT summary FROM commands WHERE id = ?", (id,)).fetchone()
+        return found[0] if found else None
+
+    def commands(self, filter: CommandFilter, limit: int, after: Place | None = None) -> list[Listed]:
+        where, values = _conditions(filter)
+        if after is not None:
+            where.append("(at, id) < (?, ?)")
+            values += after
+        condition = f"WHERE {' AND '.join(where)} " if where else ""
+        select = f"SELECT at, id, summary FROM commands {condition}ORDER BY at DESC, id DESC LIMIT ?"  # noqa: S608
+        with self.reading() as db:
+            found = db.execute(select, (*values, limit)).fetchall()
+        return [Listed(Place(at, id), summary) for at, id, summary in found]
 
     def count_commands(self) -> int:
         with self.reading() as db:
@@ -262,6 +264,18 @@ def _position(db: sqlite3.Connection, partition: int, processor: str) -> int:
         "SELECT position FROM positions WHERE partition = ? AND processor = ?", (partition, processor)
     ).fetchone()
     return row[0] if row else 0
+
+
+def _conditions(filter: CommandFilter) -> tuple[list[str], list[str | int]]:
+    where: list[str] = []
+    values: list[str | int] = []
+    for column, value in (("target", filter.to), ("rule", filter.rule), ("key", filter.key), ("state", filter.state)):
+        if value is not None:
+            where.append(f"{column} = ?")
+            values.append(value)
+    if filter.state is not None and filter.state not in SETTLED:
+        where.append(OPEN)  # said again, so that the index over the others can be used
+    return where, values
 
 
 def _key(row: RowChange) -> str:

@@ -15,11 +15,11 @@ from typing import Final
 
 import msgspec
 
-from projections.table import QueryTable
+from projections.table import SETTLED, QueryTable
 from streams.log import LogInfo
 
 FORMAT: Final = 1
-OPEN: Final = "state NOT IN ('done', 'shadow')"
+OPEN: Final = f"state NOT IN ({', '.join(repr(state) for state in SETTLED)})"
 """The condition of the index by state: nearly all commands are settled, and finding those is no work."""
 _ID: Final = re.compile(r"[0-9a-z_]{1,64}", re.ASCII)
 

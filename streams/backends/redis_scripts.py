@@ -1,7 +1,8 @@
 """Lua scripts, by the hash under which servers remember them.
 
-A script is a file beside this one. Its first line says what the server must know (`flags=…`), the next ones what its
-KEYS and ARGV are and what it answers; the functions of `redis_common.lua` are put before the rest.
+A script is a file, beside this one or beside who else needs one. Its first line says what the server must know
+(`flags=…`), the next ones what its KEYS and ARGV are and what it answers; the functions of `redis_common.lua` are put
+before the rest.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def in_full(call: Call) -> Call:
     return ("EVAL", _TEXTS[str(call[1])], *call[2:])
 
 
-def script(name: str) -> Script:
-    """The one in `redis_<name>.lua`."""
-    first, _, rest = (_FOLDER / f"redis_{name}.lua").read_text().partition("\n")
-    return Script(f"{first}\n{(_FOLDER / 'redis_common.lua').read_text()}\n{rest}")
+def script(name: str, folder: Path = _FOLDER, functions: str = "") -> Script:
+    """The one in `redis_<name>.lua` of a folder, with more functions of its own."""
+    first, _, rest = (folder / f"redis_{name}.lua").read_text().partition("\n")
+    return Script(f"{first}\n{(_FOLDER / 'redis_common.lua').read_text()}\n{functions}\n{rest}")

@@ -24,6 +24,10 @@ from tests.conformance.backends import redis_url
 CALL = [sys.executable, "-c", "from orchestrator.cli import main; main()", "server"]
 RULES = """
 ruleset: shop
+projections:
+  orders:
+    fold:
+      order.placed: {total: event.data.total}
 rules:
   big:
     on: order.placed
@@ -43,7 +47,7 @@ class Running:
         (folder / "rules.yaml").write_text(RULES)
         self.errors = folder / "errors.txt"
         call = [*CALL, "--rules", "rules.yaml", "--port", "0", "--metrics-port", "0", "--lease", "1s", "--json"]
-        ours = {"REDIS_URL": url, "ORCHESTRATOR_PARTITIONS": str(PARTITIONS), "TMPDIR": str(folder)}
+        ours = {"REDIS_URL": url, "ORCHESTRATOR_PARTITIONS": str(PARTITIONS)}
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
                 [*call, *arguments],
@@ -108,6 +112,16 @@ def wait_for(question: Callable[[], bool], said: Callable[[], str] = str) -> Non
     while not question():
         assert time.monotonic() < until, said() or "it did not happen in time"
         time.sleep(0.05)
+
+
+def row(server: Running, number: int) -> dict[str, Any]:
+    status, found = asked(f"{server.url}/v1/projections/orders/A{number}")
+    assert status in (200, 404)
+    return found  # type: ignore[no-any-return]
+
+
+def all_shown(server: Running) -> bool:
+    return all(each["shown"] for each in asked(f"{server.url}/v1/partitions")[1]["partitions"])
 
 
 def owners(log: Log) -> list[str]:
@@ -186,7 +200,6 @@ def test_workers_share_partitions_and_a_port_and_one_that_dies_is_replaced(
 
     assert server.stop() == 0
     assert released(log)
-    assert not list((tmp_path / "server").glob("orchestrator-*")), "query tables are gone, those of the killed one too"
 
 
 @pytest.mark.timeout(240)
@@ -201,6 +214,7 @@ def test_what_roles_do_can_be_split_over_servers(tmp_path: Path, redis: str, log
         return [each["state"] for each in asked(f"{api.url}/v1/commands")[1]["commands"]]
 
     wait_for(lambda: states() == ["done"] * 3)
+    assert row(api, 2)["row"] == {"total": 250}
     own = [":".join(map(str, ("", server.process.pid, ""))) for server in (agent, delivery)]
     for status in log.status():
         assert own[0] in str(status.owner)
@@ -210,6 +224,49 @@ def test_what_roles_do_can_be_split_over_servers(tmp_path: Path, redis: str, log
         assert asked(f"{other.url}/health")[0] == 200
     assert [server.stop() for server in (api, agent, delivery)] == [0, 0, 0]
     assert released(log)
+
+
+@pytest.mark.timeout(240)
+def test_who_evaluates_a_partition_shows_its_rows_to_all(tmp_path: Path, redis: str, log: Log, ends: ExitStack) -> None:
+    """The query tables are in Redis, fed by whoever has a partition: nobody makes them anew when it changes hands."""
+    api = started(ends, tmp_path / "api", redis, "--roles", "api")
+    agents = [started(ends, tmp_path / name, redis, "--roles", "agent") for name in ("first", "second")]
+    wait_for(lambda: len(owners(log)) == 2 and None not in {status.owner for status in log.status()})
+    publish(api.url, range(30))
+    wait_for(lambda: all(row(api, number).get("row") == {"total": 250} for number in range(30)))
+    wait_for(lambda: all_shown(api))
+
+    agents[0].process.kill()
+    publish(api.url, range(30, 50))
+    wait_for(lambda: all(row(api, number).get("row") == {"total": 250} for number in range(50)), agents[1].said)
+    found = row(api, 49)
+    partition = int(found["as_of"].split(".")[1])
+    assert found["as_of"] == f"{log.info.generation}.{partition}.{log.position(partition, 'rules')}"
+
+    # What one process left is what the next one finds, without anybody who evaluates.
+    assert agents[1].stop() == 0
+    another = started(ends, tmp_path / "another", redis, "--roles", "api")
+    assert all(row(another, number)["row"] == {"total": 250} for number in range(50))
+    assert all_shown(another)
+    assert "failed" not in agents[1].said()
+
+    done = rebuild(tmp_path, redis)
+    assert (done["tables"], done["commands"]) == ({"orders": 50}, 0)
+    assert all(row(another, number)["row"] == {"total": 250} for number in range(50))
+
+
+def rebuild(folder: Path, redis: str) -> Any:
+    done = subprocess.run(
+        [*CALL[:-1], "replay", "rebuild", "--json"],
+        cwd=folder,
+        env={**os.environ, "REDIS_URL": redis},
+        capture_output=True,
+        text=True,
+        timeout=WAIT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def test_what_no_worker_can_do_is_said_once_with_its_status(tmp_path: Path) -> None:

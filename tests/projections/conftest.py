@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,17 @@ import pytest
 
 from projections.feeder import Bounds, Feeder
 from projections.query import Queries
-from projections.stores.sqlite import QueryStore
+from projections.store import QueryStore
+from projections.stores import redis, sqlite
 from projections.table import CommandRow, QueryTable
 from streams.backends.limits import LogLimits
 from streams.backends.open import open_log
+from streams.backends.redis_url import is_redis, parse
 from streams.keys import partition_of
 from streams.log import AGENT, DELIVERY, Code, Commit, Lease, Log, role_of
 from streams.state import Cell, Change, encode_cell
+from tests.conformance.backends import redis_url
+from tests.projections.dump import Shown, file_shows, redis_shows
 
 FINES = QueryTable("fines", "aaa1")
 CLASSES = QueryTable("classes", "bbb2")
@@ -41,6 +45,7 @@ def summary(id: str, state: str = "pending", at: int = 1, **more: Any) -> bytes:
 class World:
     def __init__(self, folder: Path, url: str, partitions: int = 3, limits: LogLimits | None = None) -> None:
         self.folder = folder
+        self.url = url
         self.log: Log = open_log(url, partitions=partitions, now=lambda: 1, limits=limits)
         self.partitions = partitions
         self.notices: list[str] = []
@@ -58,13 +63,26 @@ class World:
 
     def open(self, tables: tuple[QueryTable, ...] = (FINES, CLASSES), log: Log | None = None) -> QueryStore:
         info = (log or self.log).info
-        store = QueryStore(self.folder / "query.db", info, tables, notice=self.notices.append, busy_timeout=5.0)
+        store: QueryStore
+        if is_redis(self.url):
+            store = redis.QueryStore(parse(self.url), info, tables)
+        else:
+            path = self.folder / "query.db"
+            store = sqlite.QueryStore(path, info, tables, notice=self.notices.append, busy_timeout=5.0)
         self.stores.append(store)
         return store
 
-    def make_feeder(self, store: QueryStore | None = None, **bounds: Any) -> Feeder:
+    def make_feeder(
+        self, store: QueryStore | None = None, partitions: Callable[[], Iterable[int]] | None = None, **bounds: Any
+    ) -> Feeder:
         return Feeder(
-            self.log, store or self.store, decode_command, failed=self.failures.append, bounds=Bounds(**bounds)
+            self.log,
+            store or self.store,
+            decode_command,
+            partitions=partitions,
+            apart=not is_redis(self.url),
+            failed=self.failures.append,
+            bounds=Bounds(**bounds),
         )
 
     @property
@@ -93,16 +111,16 @@ class World:
     def decide(self, id: str, partition: int = 0, **fields: Any) -> int:
         return self.commit(partition, "delivery", [Change("#outputs", b"7"), Change(id, summary(id, **fields))])
 
-    def shown(self) -> dict[str, Any]:
-        """Everything in the query file but positions of rows."""
-        with self.store.reading() as db:
-            found: dict[str, Any] = {
-                table.name: db.execute(f"SELECT partition, key, row FROM rows_{table.id} ORDER BY key").fetchall()
-                for table in self.store.tables
-            }
-            found["commands"] = db.execute("SELECT id, partition, state, summary FROM commands ORDER BY id").fetchall()
-            found["positions"] = sorted(row for row in db.execute("SELECT * FROM positions") if row[2])
-        return found
+    @property
+    def file(self) -> sqlite.QueryStore:
+        assert isinstance(self.store, sqlite.QueryStore)
+        return self.store
+
+    def shown(self) -> Shown:
+        """Everything in the query tables."""
+        if isinstance(self.store, redis.QueryStore):
+            return redis_shows(self.store)
+        return file_shows(self.file)
 
     def close(self) -> None:
         for store in self.stores:
@@ -110,21 +128,30 @@ class World:
         self.log.close()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+def url_of(kind: str, folder: Path) -> str:
+    """Of a log that no other test has. Its query tables are in a file, or in Redis beside it."""
+    if kind == "memory":
+        return "memory://"
+    if kind == "sqlite":
+        return f"sqlite:///{folder}/log.db"
+    return redis_url("cluster" if kind == "redis-cluster" else "single", folder)
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis", "redis-cluster"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path, "memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/log.db")
+    made = World(tmp_path, url_of(request.param, tmp_path))
     yield made
     made.close()
 
 
-@pytest.fixture
-def make_world(tmp_path: Path) -> Iterator[Callable[..., World]]:
+@pytest.fixture(params=["sqlite", "redis"])
+def make_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., World]]:
     worlds: list[World] = []
 
     def make(**options: Any) -> World:
         folder = tmp_path / str(len(worlds))
         folder.mkdir()
-        worlds.append(World(folder, f"sqlite:///{folder}/log.db", **options))
+        worlds.append(World(folder, url_of(request.param, folder), **options))
         return worlds[-1]
 
     yield make

@@ -7,14 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from projections.stores.sqlite import QueryStoreBusy, QueryStoreError
+from projections.store import QueryStoreBusy, QueryStoreError
+from projections.stores import redis
+from projections.stores.redis_layout import COMMANDS, command_value, unit
+from projections.table import CommandRow
 from replay.rebuild import Progress, rebuild
-from tests.projections.conftest import World, decode_command
+from tests.projections.conftest import FINES, World, decode_command, summary, url_of
+from tests.projections.dump import entries_of
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    made = World(tmp_path, f"sqlite:///{tmp_path}/log.db")
+@pytest.fixture(params=["sqlite", "redis"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    made = World(tmp_path, url_of(request.param, tmp_path))
     for number in range(40):
         made.put(f"K{number}", fines={"n": number}, **({"classes": {"c": 1}} if number % 2 else {}))
         made.decide(f"c{number}", partition=number % 3)
@@ -34,7 +38,17 @@ def test_tables_that_were_made_again_are_those_that_were_fed(world: World) -> No
 
 def test_what_was_wrong_in_the_tables_is_right_again(world: World) -> None:
     before = world.shown()
-    with world.store._transaction() as db:
+    if isinstance(world.store, redis.QueryStore):
+        spoil_redis(world, world.store)
+    else:
+        spoil_file(world)
+    assert world.shown() != before
+    rebuild(world.log, world.store, decode_command)
+    assert world.shown() == before
+
+
+def spoil_file(world: World) -> None:
+    with world.file._transaction() as db:
         db.execute("DELETE FROM rows_aaa1 WHERE key = 'K3'")
         db.execute("UPDATE rows_aaa1 SET row = '{}' WHERE key = 'K4'")
         db.execute("INSERT INTO rows_aaa1 VALUES (0, 'INVENTED', 1, '{}')")
@@ -42,9 +56,25 @@ def test_what_was_wrong_in_the_tables_is_right_again(world: World) -> None:
         db.execute(
             "INSERT INTO commands SELECT 'x', 0, number, state, target, rule, key, at, '{}' FROM commands LIMIT 1"
         )
-    assert world.shown() != before
-    rebuild(world.log, world.store, decode_command)
-    assert world.shown() == before
+
+
+def spoil_redis(world: World, store: redis.QueryStore) -> None:
+    rows = {key: store._layout.rows(world.partition(key), unit(FINES)) for key in ("K3", "K4", "INVENTED")}
+    commands = store._layout.rows(1, COMMANDS)
+    for key, call in (
+        ("K3", ("HDEL", rows["K3"], "K3")),
+        ("K4", ("HSET", rows["K4"], "K4", "{}")),
+        ("INVENTED", ("HSET", rows["INVENTED"], "INVENTED", "{}")),
+    ):
+        store._partitions.ask(world.partition(key), call)
+    store._partitions.ask(1, ("HDEL", commands, "c1"))
+    store._partitions.ask(1, ("ZREM", f"{commands}:i", *entries_of("c1", command_value(decoded("c1")))))
+
+
+def decoded(id: str) -> CommandRow:
+    command = decode_command(id, summary(id))
+    assert command is not None
+    return command
 
 
 def test_progress_grows_to_what_was_read(world: World) -> None:
@@ -77,12 +107,17 @@ def test_queries_see_the_old_rows_until_the_new_ones_are_there(world: World) -> 
     assert all(row == {"n": 5} for row in seen)
 
 
-def test_a_file_that_somebody_else_is_writing_is_waited_for_and_then_named(world: World, tmp_path: Path) -> None:
+def test_what_somebody_else_is_writing_for_long_is_named(world: World) -> None:
     other = world.open()
-    other._busy_timeout = 0
-    other._writer.execute("PRAGMA busy_timeout = 50")
-    with world.store._transaction(), pytest.raises(QueryStoreBusy, match="repeat"):
-        rebuild(world.log, other, decode_command)
+    if isinstance(other, redis.QueryStore):
+        with world.store.replace(1, "delivery") as replacement:
+            with pytest.raises(QueryStoreBusy, match="repeat"):
+                rebuild(world.log, other, decode_command)
+            replacement.position = 0
+    else:
+        other._writer.execute("PRAGMA busy_timeout = 50")  # type: ignore[attr-defined]
+        with world.file._transaction(), pytest.raises(QueryStoreBusy, match="repeat"):
+            rebuild(world.log, other, decode_command)
 
 
 def test_closed_tables_cannot_be_made_again(world: World) -> None:

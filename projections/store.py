@@ -1,0 +1,124 @@
+"""The contract of a store of query tables, kept by every backend and tested by one suite (`tests/projections`).
+
+A store shows, for each partition, the rows of the projections it was opened with (processor `rules`) and the commands
+(processor `delivery`), each with the position up to which it shows everything.
+
+Promised: a position never covers what is not shown; a write happens whole, and only if the position is still where the
+writer began, so two writers never mix, whether threads or processes; while something is replaced, readers see what was
+there before. Not promised: one moment over several partitions; that anything survives (all of it can be made again from
+the log).
+
+Calls block, at most for the backend's time limits, and may come from any thread. They raise QueryStoreError. Texts are
+valid Unicode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from projections.table import CommandRow, QueryTable, RowChange
+from streams.log import LogInfo
+
+
+class QueryStoreError(Exception):
+    """The query tables cannot be used; the text says why and what to do."""
+
+
+class QueryStoreUnavailable(QueryStoreError):
+    """The store did not answer within its time limit, and may later: repeat."""
+
+
+class QueryStoreBusy(QueryStoreUnavailable):
+    """Somebody else is writing or replacing the same: repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandFilter:
+    """All that are given must hold."""
+
+    state: str | None = None
+    to: str | None = None
+    rule: str | None = None
+    key: str | None = None
+
+
+class Place(NamedTuple):
+    """Where a command stands in a list: newest first by firing time (microseconds), equal times by id (code points)."""
+
+    at: int
+    id: str
+
+
+class Listed(NamedTuple):
+    place: Place
+    summary: str
+
+
+class Write(NamedTuple):
+    """What the commits of one processor of one partition from `start` to `end` changed, of each row the last. `gone`
+    are ids of commands that are no more."""
+
+    partition: int
+    processor: str
+    start: int
+    end: int
+    rows: Sequence[RowChange] = ()
+    commands: Sequence[CommandRow] = ()
+    gone: Sequence[str] = ()
+
+
+class Replacement(Protocol):
+    """What takes the place of one processor's rows in one partition. Ends by setting `position`."""
+
+    position: int | None
+
+    def add(self, rows: Sequence[RowChange] = (), commands: Sequence[CommandRow] = ()) -> None: ...
+
+
+class QueryStore(Protocol):
+    @property
+    def info(self) -> LogInfo:
+        """Of the log whose tables these are."""
+        ...
+
+    @property
+    def tables(self) -> Sequence[QueryTable]: ...
+
+    # -- writing
+
+    def apply(self, writes: Sequence[Write]) -> list[bool]:
+        """Shows each, unless the position is no longer its `start`: somebody else was here. Which were shown."""
+        ...
+
+    def replace(self, partition: int, processor: str) -> AbstractContextManager[Replacement]:
+        """Throws away what is shown of one processor of one partition and takes what is shown instead: queries see the
+        old rows until the block ends well, and no other writer comes between. What is replaced is decided when the
+        block begins: a position that is read from the log inside it is never behind what was shown."""
+        ...
+
+    # -- reading
+
+    def position(self, partition: int, processor: str) -> int:
+        """0 where nothing is shown yet."""
+        ...
+
+    def row(self, table: QueryTable, partition: int, key: str) -> tuple[str | None, int]:
+        """The row as JSON text, None if there is none, and the position that it shows everything up to."""
+        ...
+
+    def command(self, id: str) -> str | None:
+        """The summary."""
+        ...
+
+    def commands(self, filter: CommandFilter, limit: int, after: Place | None = None) -> list[Listed]:
+        """The first `limit` commands that stand after that place; fewer only if there are no more."""
+        ...
+
+    def count(self, table: QueryTable) -> int: ...
+
+    def count_commands(self) -> int: ...
+
+    def close(self) -> None: ...
