@@ -23,7 +23,7 @@ import structlog
 from orchestrator.activation import Processors, activate, without_history
 from orchestrator.settings import Settings
 from orchestrator.threads import Part
-from projections.feeder import Feeder
+from projections.feeder import BESIDE, Bounds, Feeder
 from projections.query import Queries
 from projections.store import QueryStore
 from projections.stores import redis, sqlite
@@ -95,13 +95,14 @@ class Engine:
         except BaseException:
             self.log.close()
             raise
-        self.queries = Queries(self.store)
+        self.queries = Queries(self.store, lambda: self.log.info.generation)
         self.feeder = Feeder(
             self.log,
             self.store,
             commands,
             partitions=self._fed,
             apart=self.embedded,
+            bounds=Bounds() if self.embedded else BESIDE,
             failed=lambda error: self.report("feeder", error),
         )
         self.agent = Agent(

@@ -18,7 +18,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from projections.changes import row_changes
 from projections.refill import refill
@@ -43,6 +43,11 @@ class Bounds:
     """Longest wait without a `notify`: commits of another process are seen after that."""
     first_retry: float = 0.1
     last_retry: float = 5.0
+
+
+BESIDE: Final = Bounds(page_rows=2_000, gather_rows=2_000, gather_bytes=4 << 20)
+"""For tables on the server that commits go to, too: it does nothing else while it writes those of one partition, a few
+milliseconds then."""
 
 
 @dataclass(frozen=True, slots=True)

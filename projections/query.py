@@ -7,6 +7,7 @@ they are (`as_of`).
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -40,8 +41,10 @@ class Page(NamedTuple):
 
 
 class Queries:
-    def __init__(self, store: QueryStore) -> None:
+    def __init__(self, store: QueryStore, generation: Callable[[], int] | None = None) -> None:
+        """`generation` of the log, which may grow while the tables are open."""
         self._store = store
+        self._generation = generation or (lambda: store.info.generation)
         self._tables = {table.name: table for table in store.tables}
 
     @property
@@ -56,13 +59,12 @@ class Queries:
     def row(self, name: str, key: str) -> Row:
         """Raises QueryError for a projection that does not exist or a key that is not valid Unicode."""
         table = self._table(name)
-        info = self._store.info
         try:
-            partition = partition_of(key, info.partitions)
+            partition = partition_of(key, self._store.info.partitions)
         except UnicodeEncodeError:
             raise QueryError("the key holds a lone surrogate: ask for a key in valid Unicode") from None
         text, position = self._store.row(table, partition, key)
-        as_of = Position(info.generation, partition, position)
+        as_of = Position(self._generation(), partition, position)
         return Row(key, msgspec.json.decode(text) if text is not None else None, as_of)
 
     def command(self, id: str) -> dict[str, Any] | None:

@@ -81,7 +81,7 @@ class Replacement(Protocol):
 class QueryStore(Protocol):
     @property
     def info(self) -> LogInfo:
-        """Of the log whose tables these are."""
+        """Of the log whose tables these are, as of when they were opened."""
         ...
 
     @property

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from projections.query import CommandFilter, QueryError
+from projections.query import CommandFilter, Queries, QueryError
 from projections.stores import redis
 from tests.projections.conftest import World, url_of
 
@@ -47,6 +47,16 @@ def test_a_position_stands_for_the_partition_of_the_key(world: World) -> None:
     world.feeder.catch_up()
     other = next(key for key in map(str, range(100)) if world.partition(key) != world.partition("A"))
     assert world.queries.row("fines", other).as_of == (1, world.partition(other), 0)
+
+
+def test_positions_carry_the_generation_that_the_log_has_now(world: World) -> None:
+    generation = 1
+    queries = Queries(world.store, lambda: generation)
+    world.put("A", fines={"n": 1})
+    world.feeder.catch_up()
+    assert str(queries.row("fines", "A").as_of) == f"1.{world.partition('A')}.1"
+    generation = 2
+    assert str(queries.row("fines", "A").as_of) == f"2.{world.partition('A')}.1"
 
 
 @pytest.mark.parametrize("key", ["", "ä", "\0", "a/b", "'; DROP TABLE commands --", "x" * 10_000])
