@@ -205,9 +205,10 @@ class Replacement:
             raise QueryStoreBusy(f"the query tables of partition {partition} are being made anew already: repeat")
 
     def add(self, rows: Sequence[RowChange] = (), commands: Sequence[CommandRow] = ()) -> None:
+        """Nothing, too: it says that this is still being built."""
         calls = [self._add_call(step, ()) for step in _steps(rows)]
         calls += [self._add_call((), step) for step in _steps(commands)]
-        self._hold(self._store._ask([(self._partition, call) for call in calls]))
+        self._hold(self._store._ask([(self._partition, call) for call in calls or [self._add_call((), ())]]))
 
     def _add_call(self, rows: Sequence[RowChange], commands: Sequence[CommandRow]) -> Call:
         groups = self._store._groups(rows, commands, ())

@@ -192,6 +192,16 @@ def test_a_builder_that_was_silent_too_long_changes_nothing(world: World) -> Non
     assert world.shown() == scanned(world)
 
 
+def test_a_builder_that_finds_nothing_to_show_is_not_silent(world: World) -> None:
+    store = redis_of(world.store)
+    held = store._layout.held(0, "rules")
+    with store.replace(0, "rules") as replacement:
+        store._partitions.ask(0, ("PEXPIRE", held, 5_000))
+        replacement.add()
+        assert store._partitions.ask(0, ("PTTL", held)) > 5_000
+        replacement.position = 1
+
+
 def test_a_large_replacement_is_added_in_steps(world: World) -> None:
     partition = world.partition("A")
     names = [name for name in (f"K{number}" for number in range(20_000)) if world.partition(name) == partition]
