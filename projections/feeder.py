@@ -130,12 +130,13 @@ class Feeder:
                 self._status = FeederStatus("", 0, self._status.refills)
             if moved:
                 stop.wait(self._bounds.pause)
-            else:
-                self._wake.wait(self._bounds.idle)
+            elif not self._wake.wait(self._bounds.idle):
+                self._positions.clear()  # a failover may have taken back what was shown, and no event
 
     def catch_up(self) -> None:
-        """Shows everything that is committed now."""
-        while self.round():
+        """Shows everything that is committed now; what is committed meanwhile is the next one's."""
+        goals = dict(self._slots(set(self._partitions())))
+        while self.round() and any(self._positions.get(slot, 0) < goal for slot, goal in goals.items()):
             pass
 
     def round(self, stop: threading.Event | None = None) -> bool:

@@ -1,9 +1,10 @@
 """Query tables in Redis, beside the log whose tables they are (`redis_layout.py`): every process reads the same.
 
-Each write is one script in the slot of its partition: it compares the position, writes and moves it. All writes of a
-call go to the servers together. While something is replaced, `held` keeps others from writing; a builder that died is
-waited for as long as SILENCE. Units that are not written any more, because no rules have their projection, go when
-something is replaced after UNUSED.
+Each write is one script in the slot of its partition: it compares the position, writes and moves it, but only in the
+run of the server's data in which the position was read: after a failover the same position may stand for other commits.
+All writes of a call go to the servers together. While something is replaced, `held` keeps others from writing; a
+builder that died is waited for as long as SILENCE. Units that are not written any more, because no rules have their
+projection, go when something is replaced after UNUSED.
 
 Errors are those of the connections to the log, in the words of query tables: QueryStoreUnavailable where repeating may
 help, a full memory among them, else QueryStoreError. Waits are bounded as the log's are (`timeout` in its URL).
@@ -74,18 +75,27 @@ class QueryStore:
         with _translated():
             self._servers = RedisServers(options)
             self._partitions = Partitions(self._servers, LogKeys(options.name, info.partitions))
+        self._runs: dict[tuple[int, str], bytes] = {}
+        """Of the server's data (`redis_forks.py`), when a position was read: what was gathered since is that run's."""
 
     # -- writing
 
     def apply(self, writes: Sequence[Write]) -> list[bool]:
-        calls = [(write.partition, self._apply_call(write)) for write in writes]
-        return [bool(done) for done in self._ask(calls)]
+        for write in writes:
+            if (write.partition, write.processor) not in self._runs:
+                self.position(write.partition, write.processor)
+        runs = self._ask([(write.partition, self._apply_call(write)) for write in writes])
+        for write, run in zip(writes, runs, strict=True):
+            if run is not None:
+                self._runs[write.partition, write.processor] = run
+        return [run is not None for run in runs]
 
     def _apply_call(self, write: Write) -> Call:
         units = self._layout.units(write.processor)
+        run = self._runs[write.partition, write.processor]
         groups = self._groups(write.rows, write.commands, write.gone)
         return _APPLY.call(
-            self._keys(write.partition, write.processor), [write.start, write.end, len(units), *units, *groups]
+            self._keys(write.partition, write.processor), [run, write.start, write.end, len(units), *units, *groups]
         )
 
     @contextmanager
@@ -119,7 +129,13 @@ class QueryStore:
 
     def position(self, partition: int, processor: str) -> int:
         fields = [f"at:{each}" for each in self._layout.units(processor)]
-        (positions,) = self._ask([(partition, ("HMGET", self._layout.head(partition), *fields))])
+        run, positions = self._ask(
+            [
+                (partition, ("HGET", self._partitions[partition].meta, "run")),
+                (partition, ("HMGET", self._layout.head(partition), *fields)),
+            ]
+        )
+        self._runs[partition, processor] = run or b""
         return min(int(position or 0) for position in positions)
 
     def row(self, table: QueryTable, partition: int, key: str) -> tuple[str | None, int]:
@@ -165,7 +181,8 @@ class QueryStore:
     # -- connections
 
     def _keys(self, partition: int, processor: str) -> list[Argument]:
-        return [self._layout.head(partition), self._layout.held(partition, processor)]
+        layout = self._layout
+        return [layout.head(partition), layout.held(partition, processor), self._partitions[partition].meta]
 
     def _ask_everywhere(self, call: Callable[[int], Call]) -> list[Reply]:
         return self._ask([(partition, call(partition)) for partition in range(self.info.partitions)])

@@ -1,12 +1,14 @@
 #!lua
 -- Ends a replacement: what was built takes the place of what was shown, or without a position is thrown away. Then units
 -- go that nobody has written for long: those of projections that rules had once.
--- KEYS: the head, `held` of the processor
+-- KEYS: the head, `held` of the processor, the log's meta
 -- ARGV: its number, the position or '', seconds after which units go, count of units, the units, others that stay
--- Answers: 1, or 0 if it is no longer the one that is being built
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+-- Answers: 1, or 0 if it is no longer the one that is being built, or another run began, which may lack a part of it
+local number, begun = string.match(redis.call('GET', KEYS[2]) or '', '^(%d+) (%x+)$')
+if number ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[2])
-local head, position, now, stays = KEYS[1], ARGV[2], tonumber(redis.call('TIME')[1]), {}
+local whole_run = begun == recognise(KEYS[3])
+local head, position, now, stays = KEYS[1], whole_run and ARGV[2] or '', tonumber(redis.call('TIME')[1]), {}
 for i = 5, #ARGV do stays[ARGV[i]] = true end
 for i = 5, 4 + ARGV[4] do
   for _, suffix in ipairs({'', ':i'}) do
@@ -32,4 +34,4 @@ for i = 1, #fields, 2 do
     redis.call('HDEL', head, 'at:' .. unit, 'seen:' .. unit)
   end
 end
-return 1
+return whole_run and 1 or 0

@@ -9,7 +9,8 @@ shown is never ahead of the log.
     …:q:<unit>            hash     rows: key → JSON · commands: id → head and summary
     …:q:<unit>:i          zset     entries of what is listed, all with score 0: their order is that of their bytes
     …:q:b:<unit>[:i]               the same while a replacement is built
-    …:q:held:<processor>  string   the number of the replacement that is being built; goes by itself if its builder died
+    …:q:held:<processor>  string   the number of the replacement that is being built, and the run in which it was begun;
+                                   goes by itself if its builder died
 
 A **unit** is what has a position of its own: one for the commands, one for each projection, named by the id of its
 definition and the format. So an edited projection is another unit beside the old one, processes of two rule sets share

@@ -231,6 +231,26 @@ def test_in_a_full_memory_what_was_committed_is_still_shown_but_nothing_is_made_
         assert store.row(FINES, 0, "A") == ("{}", 1)
 
 
+def test_what_was_read_before_a_server_began_a_new_run_is_read_again(servers: Servers) -> None:
+    """Its commits may be others: a failover takes some back, and the same positions are reached anew."""
+    with closing(QueryStore(parse(servers.url()), LogInfo("x", 1, 2), [FINES])) as store:
+        gathered = Write(0, "rules", 0, 1, [RowChange(FINES, "A", "{}", 1)])
+        assert store.position(0, "rules") == 0
+        assert store.apply([gathered]) == [True]
+        replacement = tables.Replacement(store, 0, "rules")
+        replacement.add([RowChange(FINES, "B", "{}", 1)])
+        servers.kill(servers.port)
+        servers.start()
+        with pytest.raises(QueryStoreUnavailable, match="repeat"):
+            replacement.finish(2)
+        assert store.row(FINES, 0, "B") == (None, 1)
+        stale, again = (Write(0, "rules", 1, 2, [RowChange(FINES, "B", text, 2)]) for text in ("{}", '{"n":1}'))
+        assert store.apply([stale]) == [False]
+        assert store.position(0, "rules") == 1
+        assert store.apply([again]) == [True]
+        assert store.row(FINES, 0, "B") == ('{"n":1}', 2)
+
+
 def test_servers_that_are_away_are_waited_for_as_long_as_was_said(servers: Servers) -> None:
     url = f"{servers.url()}&timeout=0.5&connect_timeout=0.2"
     with closing(QueryStore(parse(url), LogInfo("x", 1, 2), [FINES])) as store:
