@@ -42,6 +42,8 @@ MOST_EVENTS = 5_000
 """The same in events."""
 STOP_TIMEOUT = 30.0
 """Seconds that each part has to end."""
+LOSS_SHOWN = 3_600_000_000
+"""Microseconds for which it is shown that the log lost events."""
 _log = structlog.get_logger()
 
 
@@ -188,6 +190,7 @@ class Engine:
         """What is wrong now, in words; nothing if all is well."""
         found = [f"{part.name}: {part.failure}" for part in (self._agent, self._feeder) if part.failure]
         found += self.log.warnings()
+        found += self._losses()
         if self.feeder.status.failure:
             found.append(f"query tables fall behind: {self.feeder.status.failure}")
         views = self.views()
@@ -206,6 +209,15 @@ class Engine:
                     "`orchestrator keys blocked`"
                 )
         return found
+
+    def _losses(self) -> list[str]:
+        since = self.log.now() - LOSS_SHOWN
+        return [
+            f"the log lost events of partition {fork.partition} beyond offset {fork.offset} and is in generation "
+            f"{fork.generation} since then: let producers send again what they published shortly before"
+            for fork in self.log.forks
+            if fork.at > since
+        ]
 
     def waiting_for(self) -> list[str]:
         """What keeps this process from its work, in words. On a shared log others do what it cannot have."""

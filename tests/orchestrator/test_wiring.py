@@ -11,7 +11,7 @@ from orchestrator.wiring import Engine
 from rules.load import load_sources
 from streams.event import Event, fingerprint
 from streams.keys import partition_of
-from streams.log import Append
+from streams.log import Append, Fork
 
 RULES = """
 ruleset: totals
@@ -49,9 +49,9 @@ def wait_for(question, seconds=20.0):
 def engine(tmp_path):
     made = []
 
-    def make(text=RULES):
+    def make(text=RULES, wrap=lambda log: log):
         settings = load(log=f"sqlite:///{tmp_path}/log.db", partitions=3)
-        engine = Engine(settings, load_sources({"rules.yaml": text}), lambda name, value: None)
+        engine = Engine(settings, load_sources({"rules.yaml": text}), lambda name, value: None, wrap=wrap)
         engine.start()
         made.append(engine)
         return engine
@@ -108,3 +108,21 @@ def test_rules_that_mean_the_same_keep_what_they_know(engine):
         second = engine(RULES + DEADLINE.replace("after: 1d", "after: 2d") + "# a remark\n")
     assert row(second, "A") == {"amount": 7}
     assert [each["parts"] for each in logs if "begin empty" in each["event"]] == [["deadline of rule `late`"]]
+
+
+class Forked:
+    """A log that lost events twice: two hours ago, and a minute ago."""
+
+    def __init__(self, log):
+        self._log = log
+        now = log.now()
+        self.forks = [Fork(2, 0, 7, now - 7_200_000_000), Fork(3, 1, 5, now - 60_000_000)]
+
+    def __getattr__(self, name):
+        return getattr(self._log, name)
+
+
+def test_that_the_log_lost_events_is_shown_for_an_hour(engine):
+    (problem,) = engine(wrap=Forked).problems()
+    assert "partition 1 beyond offset 5" in problem
+    assert "generation 3" in problem
