@@ -251,7 +251,7 @@ class Agent:
         if worker.freed is not None and worker.position >= owned.freeing_at:
             event = control(UNPARKED, {}, time=self._now(), key=worker.freed)
             try:
-                (answer,) = self._log.append([Append(owned.partition, [event])])
+                (answer,) = self._log.append([Append(owned.partition, [event], follows=True)])
             except LogFull:
                 return
             owned.freeing_at = answer.offset
@@ -301,7 +301,8 @@ class Agent:
             time = max(time, last)  # the last tick had more to fire than its bound
         elif nearest >= time or time - last < self._options.tick_interval:
             return None
-        return Append(owned.partition, [control(TICK, {"limit": self._options.tick_limit}, time=time)])
+        event = control(TICK, {"limit": self._options.tick_limit}, time=time)
+        return Append(owned.partition, [event], follows=True)
 
     def _rest(self, stop: threading.Event) -> None:
         """Waits for an event, but no longer than until the next beat or the next deadline."""

@@ -100,8 +100,8 @@ class Append(NamedTuple):
     producer: str = ""
     sequences: Sequence[int] = ()
     follows: bool = False
-    """It follows from events that are in the log, or says how they are read: not refused because a reader lags, which
-    could then never go on."""
+    """It follows from events that are in the log, or says how they are read (ticks, too): not refused because a reader
+    lags or memory runs short, or what is there could never be done with. A full disk refuses it."""
 
 
 class Appended(NamedTuple):

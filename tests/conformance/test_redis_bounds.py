@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +15,14 @@ from hypothesis import strategies as st
 from streams.backends.redis_dues import due, score
 from streams.backends.redis_open import open_redis
 from streams.backends.redis_url import parse
-from streams.event import TICK, control
+from streams.event import TICK, UNPARKED, control
 from streams.log import Append, Code, Log, LogError, LogFull
+from streams.park import AT_ONCE
+from tests.agent.running import HOUR, PoisonedBy, Running
+from tests.agent.running import event as happened
 from tests.conformance.backends import SMALL, Clock, Writer, command, event, events, put, redis_url
 from tests.conformance.redis_servers import Servers, addresses
+from tests.rules.compile import building as build
 
 
 @pytest.fixture
@@ -75,6 +80,32 @@ def test_a_bound_of_our_own_counts_as_the_servers(servers: Servers) -> None:
     with pytest.raises(LogFull, match="of 1 MB"):
         log.append([Append(0, events(1, 1))])
     log.close()
+
+
+def test_deadlines_fire_and_a_key_is_freed_though_memory_is_full(servers: Servers) -> None:
+    clock = Clock()
+    rules = PoisonedBy(
+        build.compiled(
+            build.projection("totals", {"paid": {"count": "(has(row.count) ? row.count : 0) + 1"}}),
+            build.rule("late", "paid", build.command(), when="totals.count == 1", after=HOUR),
+        )
+    )
+    with closing(open_redis(parse(servers.url()), partitions=1, limits=SMALL, clock=clock)) as log:
+        behind = 2 * AT_ONCE
+        running = Running(log, rules, clock).activate().publish(happened("bad", "K")).settle()
+        log.append([Append(0, [happened("paid", "K", clock.now) for _ in range(behind)])])
+        running.settle()
+        rules.cured = True
+        log.append([Append(0, [control(UNPARKED, {}, time=clock.now, key="K")])])
+    with closing(open_redis(parse(servers.url()), limits=replace(SMALL, max_bytes=1 << 20), clock=clock)) as full:
+        with pytest.raises(LogFull):
+            full.append([Append(0, events(1, 1))])
+        running = Running(full, rules, clock).settle()
+        assert running.row("totals", "K") == {"count": behind}
+        assert running.commands() == []
+        clock.advance(2 * 3600)
+        running.settle()
+        assert [each.rule for each in running.commands()] == ["late"]
 
 
 def test_a_server_that_throws_keys_away_is_refused(servers: Servers) -> None:
