@@ -230,7 +230,7 @@ class Agent:
 
     def _work(self, owned: Owned, held: Held, clock: float, begun: int) -> bool:
         done = held.worker.work(self._options.page)
-        if done < self._options.page:
+        if held.worker.caught_up:
             owned.caught_up_at = begun
         self._free(owned, held.worker)
         self._handled += done

@@ -12,6 +12,7 @@ offsets in chunks. In memory are the rows of blocked keys, and of each the chunk
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from typing import Final
 
 import msgspec
@@ -56,6 +57,8 @@ class Park:
         self._filling: dict[str, list[int]] = {}
         """The last chunk of each key that got an event here."""
         self._changed: dict[str, Change] = {}
+        self._before: dict[str, Blocked | None] = {}
+        """What was known of each key that changed since."""
         self.keys: dict[str, Blocked] = dict(self._stored())
 
     def _stored(self) -> Iterator[tuple[str, Blocked]]:
@@ -72,11 +75,13 @@ class Park:
 
     def block(self, key: str, reason: str, offset: int) -> None:
         """The event at this offset is parked."""
+        self._touch(key)
         self.keys[key] = Blocked(reason)
         self.wait(key, offset)
 
     def wait(self, key: str, offset: int) -> None:
         """One more event of a blocked key."""
+        self._touch(key)
         blocked = self.keys[key]
         number = blocked.tail // CHUNK
         chunk = self._filling.get(key)
@@ -101,6 +106,7 @@ class Park:
 
     def advance(self, key: str, count: int) -> None:
         """So many of `offsets` are done with; when none is left the key is blocked no more, else it is being freed."""
+        self._touch(key)
         blocked = self.keys[key]
         before, blocked.head = blocked.head // CHUNK, blocked.head + count
         done = blocked.head == blocked.tail
@@ -114,6 +120,7 @@ class Park:
 
     def park_again(self, key: str, reason: str) -> None:
         """The event that is now the first cannot be evaluated either."""
+        self._touch(key)
         blocked = self.keys[key]
         blocked.reason, blocked.freed = reason, False
         self._note(BLOCKED + key, blocked)
@@ -121,7 +128,24 @@ class Park:
     def changes(self) -> list[Change]:
         """What to commit since the last call."""
         changed, self._changed = self._changed, {}
+        self._before.clear()
         return list(changed.values())
+
+    def discard(self) -> None:
+        """Forgets what changed since `changes`."""
+        for key, blocked in self._before.items():
+            self._filling.pop(key, None)
+            if blocked is None:
+                self.keys.pop(key, None)
+            else:
+                self.keys[key] = blocked
+        self._before.clear()
+        self._changed.clear()
+
+    def _touch(self, key: str) -> None:
+        if key not in self._before:
+            blocked = self.keys.get(key)
+            self._before[key] = None if blocked is None else copy(blocked)
 
     def _chunk(self, key: str, number: int) -> list[int]:
         if key in self._filling and number == (self.keys[key].tail - 1) // CHUNK:

@@ -29,6 +29,9 @@ from streams.state import FINGERPRINTS, PARTITION, Change
 RULES: Final = "rules"
 """The name under which evaluation commits."""
 
+FEW: Final = 16
+"""Events of a turn after one that held poison, so that a flood of it keeps other partitions waiting for a few commits
+only; doubled by each turn without."""
 _SINGLE: Final = frozenset((TICK, MODE, ACTIVATED, UNPARKED, SKIPPED, REDRIVEN, FORKED))
 _partitions: Final = msgspec.msgpack.Decoder(Partition)
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -57,6 +60,8 @@ class Worker:
         self.counts: dict[str, int] = {}
         """Counters since the start of this worker: `Step.counts` and `events`, `duplicates`, `parked`, `waiting`."""
         self.reasons: dict[str, str] = {}
+        self.caught_up = False
+        """Whether the last turn handled all that there was."""
         self._log = log
         self._processors = processors
         self._committed = committed
@@ -69,6 +74,8 @@ class Worker:
         self._park = Park(log, lease.partition, RULES)
         self._numbers = next((s.outputs for s in log.status() if s.partition == lease.partition), 0)
         self._processor = processors(self.state.rules) if self.state.rules else None
+        self._most: int | None = None
+        """Events of a turn, while there is poison."""
 
     @property
     def processor(self) -> Processor | None:
@@ -86,11 +93,19 @@ class Worker:
         return self._park.freed
 
     def work(self, limit: int) -> int:
-        """Evaluates and commits about `limit` events; how many. 0: there are none. Raises Fenced and LogError; then
-        this worker is of no more use: make a new one."""
-        batch = self._log.read(self.partition, self.position, limit)
+        """A turn: evaluates and commits about `limit` events, fewer while there is poison; how many it looked at. 0:
+        there are none. Raises Fenced and LogError; then this worker is of no more use: make a new one."""
+        most = limit if self._most is None else min(self._most, limit)
+        batch = self._log.read(self.partition, self.position, most)
+        self.caught_up = len(batch.events) < most
+        if self._most is not None:
+            self._most = most * 2 if most < limit else None
+            batch = Batch(batch.offsets[:most], batch.events[:most])
         for piece in _pieces(batch):
             self._piece(piece)
+            if self.position < piece.offsets[-1]:
+                self.caught_up = False
+                break
         return len(batch.events)
 
     def _piece(self, piece: Batch) -> None:
@@ -106,7 +121,8 @@ class Worker:
     # ------------------------------------------------------------ runs
 
     def _run(self, run: Batch, end: int, decisions: list[Output], *, freed: str | None = None) -> None:
-        """Evaluates and commits a run. `freed`: the key in whose park it waited; fingerprints are remembered."""
+        """Evaluates and commits a run; of a long one that holds poison only what is up to it. `freed`: the key in
+        whose park it waited; fingerprints are remembered."""
         rest: Batch | None = run
         while rest is not None:
             try:
@@ -114,6 +130,9 @@ class Worker:
             except Poisoned as poison:
                 rest = self._poisoned(rest, end, decisions, poison, freed)
                 decisions = []
+                self._most = FEW
+                if rest is not None and len(rest.events) > FEW:
+                    return
                 continue
             if freed is not None:
                 self._park.advance(freed, len(rest.events))
@@ -163,7 +182,7 @@ class Worker:
         """What came before the event is evaluated anew from what is committed and the event is parked. Answers what is
         behind it and not committed yet: each event is evaluated at most twice for each poisoned one."""
         self._cells.discard()
-        self._park = Park(self._log, self.partition, RULES)
+        self._park.discard()
         if run.events and run.events[0].type == TICK:
             raise LogError(f"partition {self.partition}: a deadline cannot be fired: {poison.reason}") from poison
         at = list(run.offsets).index(poison.offset)

@@ -40,6 +40,26 @@ def test_a_batch_may_hold_any_number_of_poisoned_events(make_log, clock):
     assert running.row("totals", "A") == {"count": 1}
 
 
+def test_a_flood_of_poison_keeps_another_partition_waiting_for_a_few_commits_only(make_log, clock):
+    running = Running(make_log(2), PoisonedBy(counting()), clock).activate().settle()
+    flood = [event("bad", f"K{number % 150}") for number in range(300)]
+    running.log.append([Append(0, flood)])
+    agent = running.agent()
+    agent.round()
+    handled = []
+    for _number in range(1, 5):
+        running.log.append([Append(1, [event("paid", "A")])])
+        agent.round()
+        assert running.log.position(1, "rules") == running.log.tail(1)
+        handled.append(running.log.position(0, "rules"))
+    assert handled[-1] < 5 * 16 + 10
+    agent.leave()
+    running.settle()
+    parked = [output.key for output in running.outputs() if isinstance(output, Decision)]
+    assert sorted(parked) == sorted({each.key for each in flood})
+    assert running.log.position(0, "rules") == running.log.tail(0)
+
+
 def test_a_parked_event_can_be_skipped(make_log, clock):
     running = Running(make_log(1), PoisonedBy(counting()), clock).activate()
     running.publish(event("bad", "A"), event("paid", "A"), event("paid", "A")).settle()
