@@ -11,7 +11,7 @@ offsets in chunks. In memory are the rows of blocked keys, and of each the chunk
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from copy import copy
 from typing import Final
 
@@ -56,7 +56,7 @@ class Park:
         self._processor = processor
         self._filling: dict[str, list[int]] = {}
         """The last chunk of each key that got an event here."""
-        self._changed: dict[str, Change] = {}
+        self._changed: dict[str, Blocked | list[int] | None] = {}
         self._before: dict[str, Blocked | None] = {}
         """What was known of each key that changed since."""
         self.keys: dict[str, Blocked] = dict(self._stored())
@@ -129,7 +129,7 @@ class Park:
         """What to commit since the last call."""
         changed, self._changed = self._changed, {}
         self._before.clear()
-        return list(changed.values())
+        return [Change(name, None if value is None else _encode(value)) for name, value in changed.items()]
 
     def discard(self) -> None:
         """Forgets what changed since `changes`."""
@@ -151,12 +151,12 @@ class Park:
         if key in self._filling and number == (self.keys[key].tail - 1) // CHUNK:
             return self._filling[key]
         name = chunk_name(key, number)
-        if (changed := self._changed.get(name)) is not None and changed.value is not None:
-            return decode_offsets(changed.value)
+        if isinstance(changed := self._changed.get(name), list):
+            return changed
         return decode_offsets(self._log.rows(self._partition, self._processor, [name])[name])
 
-    def _note(self, name: str, value: Blocked | Sequence[int] | None) -> None:
-        self._changed[name] = Change(name, None if value is None else _encode(value))
+    def _note(self, name: str, value: Blocked | list[int] | None) -> None:
+        self._changed[name] = value
 
 
 def chunk_name(key: str, number: int) -> str:
