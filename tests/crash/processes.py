@@ -31,8 +31,11 @@ class _Process:
         self.errors = folder / f"{name}.errors.txt"
         self._command = command
         self._running: subprocess.Popen[bytes] | None = None
+        self.ready = False
+        """Whether the one that runs has said so, to who waited for it."""
 
     def spawn(self, **settings: str) -> None:
+        self.ready = False
         with self.errors.open("ab") as errors:
             self._running = subprocess.Popen(
                 self._command,
@@ -108,6 +111,7 @@ class ServerProcess(_Process):
         line = self._out.readline()
         assert line, self.said()
         assert json.loads(line)["http"] == self.url
+        self.ready = True
 
 
 class ImportProcess(_Process):

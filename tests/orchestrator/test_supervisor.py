@@ -21,7 +21,7 @@ from orchestrator.child import Command, Patience
 from orchestrator.supervisor import Supervisor
 
 PARENT = Path(__file__).with_name("dummy_parent.py")
-QUICK = {"first_pause": 0.05, "longest_pause": 0.2, "look": 0.05, "silence": 0.6, "stop": 20.0}
+QUICK = {"first_pause": 0.05, "longest_pause": 0.2, "look": 0.05, "silence": 8.0, "stop": 20.0}
 WAIT = 30.0
 """Seconds in which anything must have happened."""
 
@@ -225,7 +225,7 @@ def test_a_worker_that_cannot_start_is_tried_for_ever_while_another_works(family
 
 
 def test_a_worker_that_gives_no_answer_keeps_its_counts_and_is_killed(family: Family) -> None:
-    family.ready(scrape=0.2)
+    family.ready(scrape=0.2, silence=1.0)
     assert family.metrics()["orchestrator_events_total"] == 200
     family.kill(1, signal.SIGSTOP)
     metrics = family.metrics()
@@ -239,7 +239,7 @@ def test_a_worker_that_gives_no_answer_keeps_its_counts_and_is_killed(family: Fa
 
 def test_a_worker_in_which_something_hangs_is_killed_unless_all_say_so(family: Family) -> None:
     (family.folders[1] / "failing").touch()
-    family.ready()
+    family.ready(silence=1.0)
     wait_for(lambda: bool(family.lines("worker ended", 1)))
     assert family.lines("worker ended", 1)[0]["how"].startswith("was killed: it hangs for ")
     (family.folders[2] / "failing").touch()

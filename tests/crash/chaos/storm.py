@@ -8,6 +8,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
 
@@ -26,6 +27,8 @@ MEANING: Final[dict[Kind, str]] = {
     "restart": "SIGKILL of Redis, which is started again from its file",
 }
 DAY: Final = 86_400
+ATTEMPTS: Final = 3
+"""Of a process to start, when it is calm."""
 
 
 class Storm:
@@ -91,7 +94,13 @@ class Storm:
     def calm(self) -> None:
         """Everything runs again, and nothing more happens."""
         self._thaw(float("inf"))
-        self._revive()
+        for worker in self._workers:
+            for _ in range(ATTEMPTS):
+                if not worker.ready:
+                    self._revive()
+                    with suppress(AssertionError):  # it met no Redis when it started, before the calm
+                        worker.wait_ready()
+            assert worker.ready, worker.said()
 
     def _revive(self) -> None:
         """A process that meets no Redis when it starts says so and ends: who supervises it starts it again."""

@@ -135,7 +135,7 @@ class Trial:
                 return self.report
             self._deliver(log, wanted.commands.total())
             statuses = [worker.end(signal.SIGTERM) for worker in workers]
-            assert statuses == [0] * WORKERS, [worker.said() for worker in workers]
+            assert statuses == [0] * WORKERS, (statuses, [worker.said() for worker in workers])
             self._judge(log, wanted)
             return self.report
 
