@@ -22,6 +22,7 @@ from bench.jobs import (
     redis_latency,
     redis_loop,
     redis_memory,
+    redis_noise,
     redis_scale,
     simulation,
 )
@@ -40,6 +41,7 @@ JOBS = {
     "redis-scale": redis_scale.run,
     "redis-latency": redis_latency.run,
     "redis-memory": redis_memory.run,
+    "redis-noise": redis_noise.run,
 }
 
 

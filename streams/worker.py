@@ -11,6 +11,7 @@ and the processor sees the rest.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -33,6 +34,7 @@ FEW: Final = 16
 """Events of a turn after one that held poison, so that a flood of it keeps other partitions waiting for a few commits
 only; doubled by each turn without."""
 _SINGLE: Final = frozenset((TICK, MODE, ACTIVATED, UNPARKED, SKIPPED, REDRIVEN, FORKED))
+_NOTHING: Final = Batch((), [])
 _partitions: Final = msgspec.msgpack.Decoder(Partition)
 _encode: Final = msgspec.msgpack.Encoder().encode
 
@@ -76,6 +78,8 @@ class Worker:
         self._processor = processors(self.state.rules) if self.state.rules else None
         self._most: int | None = None
         """Events of a turn, while there is poison."""
+        self._page = _NOTHING
+        """What was read and is not all handled: entries of a log are long, and a short turn takes little of one."""
 
     @property
     def processor(self) -> Processor | None:
@@ -96,16 +100,24 @@ class Worker:
         """A turn: evaluates and commits about `limit` events, fewer while there is poison; how many it looked at. 0:
         there are none. Raises Fenced and LogError; then this worker is of no more use: make a new one."""
         most = limit if self._most is None else min(self._most, limit)
-        batch = self._log.read(self.partition, self.position, most)
-        self.caught_up = len(batch.events) < most
+        page = self._page
+        at = bisect_right(page.offsets, self.position)
+        fresh = at == len(page.events)
+        if fresh:
+            page, at = self._log.read(self.partition, self.position, most), 0
+        batch = page
         if self._most is not None:
+            batch = Batch(page.offsets[at : at + most], page.events[at : at + most])
             self._most = most * 2 if most < limit else None
-            batch = Batch(batch.offsets[:most], batch.events[:most])
+        elif at:
+            batch = Batch(page.offsets[at:], page.events[at:])
         for piece in _pieces(batch):
             self._piece(piece)
             if self.position < piece.offsets[-1]:
-                self.caught_up = False
                 break
+        left = bool(page.events) and self.position < page.offsets[-1]
+        self._page = page if left else _NOTHING
+        self.caught_up = fresh and not left and len(page.events) < most
         return len(batch.events)
 
     def _piece(self, piece: Batch) -> None:
