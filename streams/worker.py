@@ -30,7 +30,7 @@ from streams.state import FINGERPRINTS, PARTITION, Change
 RULES: Final = "rules"
 """The name under which evaluation commits."""
 
-FEW: Final = 16
+FEW: Final = 4
 """Events of a turn after one that held poison, so that a flood of it keeps other partitions waiting for a few commits
 only; doubled by each turn without."""
 _SINGLE: Final = frozenset((TICK, MODE, ACTIVATED, UNPARKED, SKIPPED, REDRIVEN, FORKED))

@@ -13,6 +13,7 @@ from streams import park
 from streams.event import SKIPPED, UNPARKED, control
 from streams.log import Append
 from streams.outputs import Decision
+from streams.worker import FEW
 from tests.agent.running import PoisonedBy, Running, counting, event
 
 
@@ -52,7 +53,7 @@ def test_a_flood_of_poison_keeps_another_partition_waiting_for_a_few_commits_onl
         agent.round()
         assert running.log.position(1, "rules") == running.log.tail(1)
         handled.append(running.log.position(0, "rules"))
-    assert handled[-1] < 5 * 16 + 10
+    assert handled[-1] < 10 * FEW
     agent.leave()
     running.settle()
     parked = [output.key for output in running.outputs() if isinstance(output, Decision)]
