@@ -81,7 +81,7 @@ class Settings:
         if self.replicas and not self.replicas_needed:
             found.append(
                 f"{self.address} answers before a replica has what it answers for, so a failover may lose events: set "
-                "min-replicas-to-write to 1 to bound that (effects wait for a replica in any case)"
+                "min-replicas-to-write to 1 to bound that (effects wait for a replica while one is connected)"
             )
         if clustered and not self.replicas:
             found.append(f"{self.address} has no replica: when it is gone, so are its partitions until it is back")
