@@ -3,8 +3,9 @@
 One thread drives all partitions of a process in turn. A turn of a partition is one read (a few commits), then its
 forwards leave. Where something is due that the clock has passed, the agent appends a tick, no further than the moment
 up to which every partition, whoever holds it, has handled what was published: traffic does not hold ticks back, a
-backlog does. Stopping finishes the batch at hand, commits and releases. What fails is kept as the partition's state
-with its reason, shown in `views`, and tried again after a pause that doubles.
+backlog does. Between turns, and while it takes a partition, the agent says that it lives and renews its leases: a round
+may take longer than a lease lasts. Stopping finishes the batch at hand, commits and releases. What fails is kept as the
+partition's state with its reason, shown in `views`, and tried again after a pause that doubles.
 
 Clock: the log's, in microseconds; `monotonic` seconds, handed in, for pauses and leases.
 """
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from streams.event import TICK, UNPARKED, control
-from streams.log import AGENT, Append, Log, LogError, LogFull
+from streams.log import AGENT, Append, Lease, Log, LogError, LogFull
 from streams.outputs import Output
 from streams.owned import Held, Owned, PartitionState, PartitionView
 from streams.ownership import Ownership
@@ -35,6 +36,8 @@ RETRY: Final = 0.1
 """Seconds until a partition that its holder has not given back yet is asked for again."""
 ELSEWHERE: Final = "another process's share"
 HELD: Final = "another process owns it"
+FORKED: Final = "the log lost events: what is stored is read again"
+LOST: Final = "partition {}: the lease ran out and somebody else took it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +124,34 @@ class Agent:
         for owned in self._partitions:
             if owned.held is not None and ahead is not None and owned.partition not in ahead:
                 owned.caught_up_at, owned.progressed = begun, clock
-                if not self._due_for_renewal(owned, clock):
-                    continue
+                continue
             busy = self._turn(owned, begun) or busy
+            self._beat()
             if stop is not None and stop.is_set():
                 return True
         self._news |= busy
         return self._ticks() or busy
 
     def _beat(self) -> None:
-        """Says and hears who lives, if it is time to."""
+        """Says and hears who lives, and renews leases, if it is time to."""
+        self._live()
+        if len(self._log.forks) > self._forks:
+            self._forks = len(self._log.forks)
+            for owned in self._partitions:
+                if owned.held is not None:
+                    self._drop(owned, "waiting", FORKED)
+        clock = self._monotonic()
+        for owned in self._partitions:
+            held = owned.held
+            if held is not None and self._due_for_renewal(owned, clock):
+                try:
+                    if not held.router.save():
+                        raise Fenced(LOST.format(owned.partition))
+                    self._renew(owned, held.lease)
+                except Exception as error:
+                    self._failed(owned, error)
+
+    def _live(self) -> None:
         clock = self._monotonic()
         if clock < self._beat_again_at:
             return
@@ -146,11 +167,15 @@ class Agent:
         for owned in self._partitions:
             if owned.held is None and owned.partition not in self._ownership.share:
                 owned.state, owned.reason = "waiting", ELSEWHERE
-        if len(self._log.forks) > self._forks:
-            self._forks = len(self._log.forks)
-            for owned in self._partitions:
-                if owned.held is not None:
-                    self._drop(owned, "waiting", "the log lost events: what is stored is read again")
+
+    def _due_for_renewal(self, owned: Owned, clock: float) -> bool:
+        return clock - owned.renewed > self._options.lease / 3
+
+    def _renew(self, owned: Owned, lease: Lease) -> None:
+        clock = self._monotonic()
+        if not self._log.renew(lease, self._options.lease):
+            raise Fenced(LOST.format(owned.partition))
+        owned.renewed = clock
 
     def _hand_over(self) -> bool:
         """Gives one partition that became another member's share to it; whether there was one."""
@@ -168,9 +193,6 @@ class Agent:
             return self._log.follow(positions, 0.0) if positions else set()
         except LogError:
             return None  # each partition will find out for itself, and say so
-
-    def _due_for_renewal(self, owned: Owned, clock: float) -> bool:
-        return clock - owned.renewed > self._options.lease / 3
 
     @property
     def partitions(self) -> list[int]:
@@ -194,16 +216,22 @@ class Agent:
                 owned.again_at = clock + min(RETRY, self._options.lease / 3)
                 return False
             return self._work(owned, held, clock, begun)
-        except Fenced as error:
-            self._drop(owned, "waiting", str(error))
-        except Exception as error:  # kept as the partition's state, reported, and tried again
-            self._drop(owned, "failed", f"{type(error).__name__}: {error}")
-            owned.pause = min(self._options.longest_pause, owned.pause * 2 or 0.1)
-            owned.again_at = self._monotonic() + owned.pause
-            self._tell(f"partition {owned.partition}", error)
+        except Exception as error:
+            self._failed(owned, error)
         return False
 
+    def _failed(self, owned: Owned, error: Exception) -> None:
+        """Keeps it as the partition's state, reports it, and sees to it that it is tried again."""
+        if isinstance(error, Fenced):
+            self._drop(owned, "waiting", str(error))
+            return
+        self._drop(owned, "failed", f"{type(error).__name__}: {error}")
+        owned.pause = min(self._options.longest_pause, owned.pause * 2 or 0.1)
+        owned.again_at = self._monotonic() + owned.pause
+        self._tell(f"partition {owned.partition}", error)
+
     def _take(self, owned: Owned) -> Held | None:
+        owned.renewed = self._monotonic()
         lease = self._log.acquire(owned.partition, self._owner, self._options.lease)
         if lease is None:
             owned.state, owned.reason = "waiting", HELD
@@ -216,16 +244,26 @@ class Agent:
             if self._on_committed is not None:
                 self._on_committed(owned.partition)
 
+        forks = self._forks
+
+        def meanwhile() -> None:
+            self._beat()
+            if self._forks > forks:
+                raise Fenced(FORKED)
+            if self._due_for_renewal(owned, self._monotonic()):
+                self._renew(owned, lease)
+
         worker = Worker(
             self._log,
             lease,
             self._processors,
             budget=self._options.cache // len(self._partitions),
             committed=committed,
+            meanwhile=meanwhile,
         )
         held = owned.held = Held(lease, worker, router)
         owned.state, owned.reason = "running", ""
-        owned.renewed = owned.progressed = self._monotonic()
+        owned.progressed = self._monotonic()
         return held
 
     def _work(self, owned: Owned, held: Held, clock: float, begun: int) -> bool:
@@ -240,10 +278,6 @@ class Agent:
             owned.state, owned.reason = "running", ""
             return True
         owned.progressed = clock
-        if self._due_for_renewal(owned, clock):
-            if not held.router.save() or not self._log.renew(held.lease, self._options.lease):
-                raise Fenced(f"partition {owned.partition}: the lease ran out and somebody else took it")
-            owned.renewed = clock
         return False
 
     def _free(self, owned: Owned, worker: Worker) -> None:

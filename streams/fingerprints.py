@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import compress
 from operator import sub
 from typing import Final
@@ -36,9 +36,15 @@ _SIZE: Final = 8
 
 
 class Fingerprints:
-    """`remembered` is how many there ever were; it is kept in the partition's own row."""
+    """`remembered` is how many there ever were; it is kept in the partition's own row. `meanwhile` is called after each
+    chunk while all are read in: half a second."""
 
-    def __init__(self, remembered: int = 0, rows: Iterable[tuple[str, bytes]] = ()) -> None:
+    def __init__(
+        self,
+        remembered: int = 0,
+        rows: Iterable[tuple[str, bytes]] = (),
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> None:
         self.remembered = self._first = max(0, remembered // GENERATION - WHOLE) * GENERATION
         self._buckets = [b""] * BUCKETS
         self._lengths = array("I", bytes(4 * BUCKETS))
@@ -57,6 +63,7 @@ class Fingerprints:
         for number in range(self._first // CHUNK, -(-remembered // CHUNK)):
             values = array("Q", chunks[number])
             self.remember(values[: remembered - number * CHUNK])
+            meanwhile()
 
     def duplicates(self, values: Sequence[int]) -> set[int]:
         """The places in this run of fingerprints that are remembered, or come earlier in the run. Remembers

@@ -54,8 +54,10 @@ class Worker:
         *,
         budget: int,
         committed: Callable[[int, list[Output]], None] | None = None,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> None:
-        """`budget` bytes for cells. `committed` is told (number of the first, outputs) after each commit."""
+        """`budget` bytes for cells. `committed` is told (number of the first, outputs) after each commit. `meanwhile`
+        is called again and again while this is made, which may take longer than a lease lasts."""
         self.partition = lease.partition
         self.lease = lease
         self.position = log.position(lease.partition, RULES)
@@ -72,7 +74,8 @@ class Worker:
         stored = log.rows(lease.partition, RULES, [PARTITION]).get(PARTITION)
         self.state = _partitions.decode(stored) if stored is not None else Partition()
         self._stored_state = stored
-        self._fingerprints = Fingerprints(self.state.remembered, _all_rows(log, lease.partition, FINGERPRINTS))
+        rows = _all_rows(log, lease.partition, FINGERPRINTS)
+        self._fingerprints = Fingerprints(self.state.remembered, rows, meanwhile)
         self._park = Park(log, lease.partition, RULES)
         self._numbers = next((s.outputs for s in log.status() if s.partition == lease.partition), 0)
         self._processor = processors(self.state.rules) if self.state.rules else None

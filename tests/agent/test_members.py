@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 
 from streams.agent import Agent
 from streams.backends.limits import LogLimits
 from streams.backends.memory import MemoryLog
-from streams.log import AGENT, Fork, Log
+from streams.fingerprints import CHUNK, Fingerprints
+from streams.log import AGENT, Append, Fork, Log
 from streams.ownership import shares
+from streams.state import Change
 from tests.agent.running import HOUR, SECOND, Running, counting, event
 from tests.conformance.backends import Clock
 from tests.rules.compile import building as build
@@ -130,4 +133,82 @@ def test_after_a_fork_everything_is_read_again(log: Log, clock: Clock, monkeypat
 
     assert [status.epoch for status in log.status()] == [epoch + 1 for epoch in before]
     assert agent.partitions == list(range(PARTITIONS))
+    assert not running.failures
+
+
+def test_what_is_held_stays_held_while_taking_more_takes_longer_than_a_lease(
+    log: Log, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = Running(log, counting(), clock, lease=1.0).activate()
+    for partition in range(PARTITIONS):
+        log.append([Append(partition, [event("paid", "k") for _ in range(5 * CHUNK)])])
+    running.settle()
+    seen: list[tuple[list[str | None], Sequence[str]]] = []
+    remember = Fingerprints.remember
+
+    def slow(fingerprints: Fingerprints, values: Sequence[int]) -> list[Change]:
+        clock.advance(0.3)
+        seen.append((holders(log), log.beat("", AGENT, {}, 1.0).members))
+        return remember(fingerprints, values)
+
+    monkeypatch.setattr(Fingerprints, "remember", slow)
+    agent = running.agent("first")
+    agent.round()
+
+    assert agent.partitions == list(range(PARTITIONS))
+    assert len(seen) == 5 * PARTITIONS
+    for number, (owners, members) in enumerate(seen):
+        taken = number // 5 + 1
+        assert owners == ["first"] * taken + [None] * (PARTITIONS - taken)
+        assert members == ["first"]
+    assert not running.failures
+
+
+def test_a_partition_that_another_took_meanwhile_is_not_held(
+    log: Log, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = Running(log, counting(), clock, lease=1.0).activate()
+    log.append([Append(3, [event("paid", "k") for _ in range(5 * CHUNK)])])
+    running.settle()
+    remember = Fingerprints.remember
+
+    def frozen(fingerprints: Fingerprints, values: Sequence[int]) -> list[Change]:
+        """Longer than the lease lasts, so that others take what is held and what is being taken."""
+        clock.advance(1.1)
+        log.acquire(0, "second", 100.0)
+        log.acquire(3, "second", 100.0)
+        return remember(fingerprints, values)
+
+    monkeypatch.setattr(Fingerprints, "remember", frozen)
+    agent = running.agent("first")
+    agent.round()
+
+    assert agent.partitions == [1, 2, *range(4, PARTITIONS)]
+    assert [view.state for view in agent.views()] == ["waiting", *["running"] * 2, "waiting", *["running"] * 4]
+    assert not running.failures
+
+
+def test_what_was_being_taken_when_the_log_lost_events_is_taken_again(
+    log: Log, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = Running(log, counting(), clock, lease=1.0).activate()
+    log.append([Append(3, [event("paid", "k") for _ in range(2 * CHUNK)])])
+    running.settle()
+    before = [status.epoch for status in log.status()]
+    remember = Fingerprints.remember
+
+    def forked(fingerprints: Fingerprints, values: Sequence[int]) -> list[Change]:
+        monkeypatch.setattr(MemoryLog, "forks", [Fork(5, 3, 17, clock())])
+        return remember(fingerprints, values)
+
+    monkeypatch.setattr(Fingerprints, "remember", forked)
+    agent = running.agent("first")
+    agent.round()
+    assert agent.partitions == [4, 5, 6, 7]
+    agent.round()
+
+    assert agent.partitions == list(range(PARTITIONS))
+    assert [status.epoch for status in log.status()] == [
+        epoch + (2 if partition <= 3 else 1) for partition, epoch in enumerate(before)
+    ]
     assert not running.failures
