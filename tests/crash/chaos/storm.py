@@ -78,6 +78,8 @@ class Storm:
             worker.spawn(**settings)
         for worker in self._workers:
             worker.wait_ready()
+        # A library that cannot be loaded is passed over, and no clock would ever jump.
+        assert "libfaketime" in Path(f"/proc/{self._workers[0].process.pid}/maps").read_text()
 
     def step(self) -> None:
         """Lets happen what is due."""
