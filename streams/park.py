@@ -20,7 +20,7 @@ import msgspec
 from streams.log import Log
 from streams.state import BLOCKED, WAITING, Change
 
-AT_ONCE: Final = 5_000
+AT_ONCE: Final = 1_000
 CHUNK: Final = 512
 """Neither may change for a log that has freed keys: what a replay evaluates at once, and where offsets lie, follow."""
 _PAGE: Final = 1_000
