@@ -18,6 +18,8 @@ from typing import Literal
 
 import redis
 
+from streams.backends.redis_nodes import QUIET
+
 SCRIPT = Path(__file__).parent.parent / "services" / "redis"
 Form = Literal["single", "cluster", "sentinel"]
 OPTIONS: dict[Form, list[str]] = {"single": [], "cluster": ["--cluster", "3"], "sentinel": ["--sentinel"]}
@@ -117,8 +119,9 @@ class Servers:
             time.sleep(0.01)
 
     def start(self) -> None:
-        """Those that do not run."""
+        """Those that do not run. A connection that was used less than QUIET ago is not looked at before it is used."""
         script("start", "--dir", str(self._folder))
+        time.sleep(QUIET)
 
     def stop(self) -> None:
         script("stop", "--dir", str(self._folder))

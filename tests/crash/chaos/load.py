@@ -23,7 +23,7 @@ STEP: Final = 0.05
 """Seconds of load that are sent at once."""
 LATE: Final = 1.0
 """Seconds of load that may be made up for: what was not sent during a long silence stays unsent."""
-GIVE_UP: Final = 120.0
+GIVE_UP: Final = 60.0
 """Seconds without room or answer."""
 
 
@@ -42,12 +42,11 @@ def main() -> None:
                 try:
                     log.append(batch)
                     break
-                except LogFull:
-                    counts["refused"] += 1
-                except LogError:
-                    counts["failed"] += 1
+                except LogError as error:
+                    counts["refused" if isinstance(error, LogFull) else "failed"] += 1
+                    reason = str(error)
                 if time.monotonic() - since > GIVE_UP:
-                    sys.exit(f"no event was taken for {GIVE_UP:.0f} s")
+                    sys.exit(f"no event was taken for {GIVE_UP:.0f} s: {reason}")
                 time.sleep(0.05)
             counts["sent"] += step
             now = time.monotonic()
