@@ -15,6 +15,16 @@ REFUSED = 0.01
 """Share of the deliveries that are answered with 503 although they arrived, as a failing proxy would."""
 
 
+TARGETS = """
+targets:
+  {name}:
+    kind: webhook
+    url: http://127.0.0.1:{port}/penalties
+    allow: [127.0.0.1/32]
+    retry: {{initial: 100ms, attempts: {attempts}}}
+"""
+
+
 class Receiver:
     """`pause`: seconds that an answer takes, on average. Runs until `close`."""
 
@@ -32,6 +42,10 @@ class Receiver:
         self._thread = threading.Thread(target=asyncio.run, args=(self._serve(),), name="receiver")
         self._thread.start()
         assert self._started.wait(10)
+
+    def targets(self, name: str, attempts: int) -> str:
+        """A file of targets in which this is the one of that name."""
+        return TARGETS.format(name=name, port=self.port, attempts=attempts)
 
     def close(self) -> None:
         assert self._loop is not None

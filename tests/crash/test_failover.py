@@ -48,14 +48,6 @@ rules:
     when: event.data.n % 10 == 0
     then: [{command: praise, to: office, args: {n: "${event.data.n}"}}]
 """
-TARGETS: Final = """
-targets:
-  office:
-    kind: webhook
-    url: http://127.0.0.1:{port}/penalties
-    allow: [127.0.0.1/32]
-    retry: {{initial: 100ms, attempts: 1000}}
-"""
 PARTITIONS: Final = 16
 LEASE: Final = "1s"
 MORE_THAN_BUFFERS: Final = 32 << 20
@@ -86,7 +78,7 @@ class Running:
         ends.callback(self.receiver.close)
         rules, targets = folder / "rules.yaml", folder / "targets.yaml"
         rules.write_text(RULES)
-        targets.write_text(TARGETS.format(port=self.receiver.port))
+        targets.write_text(self.receiver.targets("office", attempts=1000))
         self.servers = [
             ServerProcess(
                 folder, rules, targets, PARTITIONS, log=self.url, name=f"server{number}", options=["--lease", LEASE]

@@ -44,14 +44,6 @@ rules:
     after: 1s
     then: [{command: remind, to: office, args: {n: "${event.data.n}"}}]
 """
-TARGETS: Final = """
-targets:
-  office:
-    kind: webhook
-    url: http://127.0.0.1:{port}/penalties
-    allow: [127.0.0.1/32]
-    retry: {{initial: 100ms, attempts: 100}}
-"""
 PARTITIONS: Final = 4
 PADDING: Final = 5_000
 REQUEST: Final = 50
@@ -81,7 +73,7 @@ def test_when_memory_is_full_ingest_is_refused_and_everything_that_is_there_is_d
         ends.callback(receiver.close)
         rules, targets = tmp_path / "rules.yaml", tmp_path / "targets.yaml"
         rules.write_text(RULES)
-        targets.write_text(TARGETS.format(port=receiver.port))
+        targets.write_text(receiver.targets("office", attempts=100))
         api, agent = (
             ServerProcess(tmp_path, rules, targets, PARTITIONS, log=redis.url(), name=roles, options=["--roles", roles])
             for roles in ("api", "agent,delivery")

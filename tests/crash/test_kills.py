@@ -45,14 +45,7 @@ STARTING = 0.2
 """Share of the servers that are killed before they answer, or soon after."""
 BOTH = 7
 """Of so many kills one takes the importer too."""
-TARGETS = """
-targets:
-  police:
-    kind: webhook
-    url: http://127.0.0.1:{port}/penalties
-    allow: [127.0.0.1/32]
-    retry: {{initial: 100ms, attempts: 1000}}
-"""
+ATTEMPTS = 1_000
 """More attempts than kills: a command that is leased whenever its server dies is parked in the end, as it should be."""
 
 
@@ -69,7 +62,7 @@ class Run:
         self.expected = simulated(self.file, folder)
         self.receiver = Receiver(self.chance, SLOW)
         targets = folder / "targets.yaml"
-        targets.write_text(TARGETS.format(port=self.receiver.port))
+        targets.write_text(self.receiver.targets("police", ATTEMPTS))
         self.server = ServerProcess(folder, RULES, targets, partitions)
         self.importer = ImportProcess(folder, self.file, self.server.url, UNTIL)
         self.kills: Counter[str] = Counter()
