@@ -26,6 +26,8 @@ MEANING: Final[dict[Kind, str]] = {
     "jump": "the wall clock of a process's machine jumps by up to a day",
     "restart": "SIGKILL of Redis, which is started again from its file",
 }
+NOBODY: Final = ("start it, or name the right host", "Error while reading", "Connection closed by server")
+"""What a process says that met no Redis, or lost it while it started."""
 DAY: Final = 86_400
 ATTEMPTS: Final = 3
 """Of a process to start, when it is calm."""
@@ -108,7 +110,8 @@ class Storm:
         """A process that meets no Redis when it starts says so and ends: who supervises it starts it again."""
         for worker, settings in zip(self._workers, self._settings, strict=True):
             if not worker.alive:
-                assert "start it, or name the right host" in worker.said().splitlines()[-1], worker.said()
+                last = worker.said().splitlines()[-1]
+                assert last.startswith("orchestrator: ") and any(each in last for each in NOBODY), worker.said()  # noqa: PT018
                 worker.clean_up()
                 worker.spawn(**settings)
                 self.revived += 1

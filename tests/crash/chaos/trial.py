@@ -78,7 +78,10 @@ class Load:
         self._thread.join(10)
 
     def close(self) -> None:
+        assert self._process.stdin is not None
         assert self._process.stdout is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
         self._process.kill()
         self._process.wait(10)
         self._thread.join(10)
