@@ -37,8 +37,9 @@ def redis_shows(store: redis.QueryStore) -> Shown:
     }
     found["commands"] = []
     for partition in partitions:
-        commands = redis_hash(store, partition, COMMANDS)
-        entries = store._partitions.ask(partition, ("ZRANGE", store._layout.rows(partition, COMMANDS) + ":i", 0, -1))
+        commands, entries = redis_hash(store, partition, COMMANDS), _entries(store, partition)
+        while (again := redis_hash(store, partition, COMMANDS)) != commands:  # somebody writes meanwhile
+            commands, entries = again, _entries(store, partition)
         assert sorted(entries) == sorted(entry for id, value in commands.items() for entry in entries_of(id, value))
         for id, value in commands.items():
             text = value[HEAD:].decode()
@@ -58,3 +59,10 @@ def entries_of(id: str, value: bytes) -> list[bytes]:
     at, state, to, rule, key = value[:8], value[9:25], value[25:41], value[41:57], value[57:73]
     digests = [(b"t", b""), (b"o", to), (b"r", rule), (b"k", key), *([(b"s", state)] if value[8:9] == b"+" else [])]
     return [letter + digest + at + id.encode() for letter, digest in digests]
+
+
+def _entries(store: redis.QueryStore, partition: int) -> list[bytes]:
+    found: list[bytes] = store._partitions.ask(
+        partition, ("ZRANGE", store._layout.rows(partition, COMMANDS) + ":i", 0, -1)
+    )
+    return found
