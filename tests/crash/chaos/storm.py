@@ -111,7 +111,8 @@ class Storm:
         for worker, settings in zip(self._workers, self._settings, strict=True):
             if not worker.alive:
                 last = worker.said().splitlines()[-1]
-                assert last.startswith("orchestrator: ") and any(each in last for each in NOBODY), worker.said()  # noqa: PT018
+                assert last.startswith("orchestrator: "), worker.said()
+                assert any(each in last for each in NOBODY), worker.said()
                 worker.clean_up()
                 worker.spawn(**settings)
                 self.revived += 1
