@@ -18,16 +18,16 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
-from rules.nodes.deadline import DUE, ORDER, Entry
-from rules.step import DeadlineRule, Evaluation, RulesProcessor
+from rules.nodes.waiting import DUE, ORDER, Entry
+from rules.step import Evaluation, RulesProcessor, Waiter
 from streams.event import OUTSIDE, TICK, Event
 from streams.keys import partition_of
 from streams.outputs import Command, Derived, Output
 from streams.processor import Partition, Poisoned, Step
 from streams.state import DAWN, Cell
 
-Due = tuple[int, int, int, str, DeadlineRule, int]
-"""(due, rank, order of opening over all keys, key, rule, order of opening within the key)."""
+Due = tuple[int, int, int, str, Waiter]
+"""(due, rank, order of opening over all keys, key, waiter)."""
 Sent = tuple[str, str, Event]
 """(route, key, event)."""
 
@@ -41,7 +41,7 @@ class _Cells(dict[str, Cell]):
 
 
 class _Evaluation(Evaluation):
-    """One partition's. Forwards and deadlines go to what all partitions share."""
+    """One partition's. Forwards and what waits go to what all partitions share."""
 
     __slots__ = ("_due", "_forwards", "_order")
 
@@ -61,8 +61,11 @@ class _Evaluation(Evaluation):
     def forward(self, route: str, key: str, event: Event) -> None:
         self._forwards.append((route, key, event))
 
-    def opened(self, rule: DeadlineRule, key: str, entry: Entry) -> None:
-        heappush(self._due, (entry[DUE], rule.rank, next(self._order), key, rule, entry[ORDER]))
+    def order(self, cell: Cell) -> int:
+        return next(self._order)
+
+    def opened(self, waiter: Waiter, key: str, entry: Entry) -> None:
+        heappush(self._due, (entry[DUE], waiter.rank, entry[ORDER], key, waiter))
 
 
 class Simulation:
@@ -150,13 +153,12 @@ class Simulation:
         """Fires what is due before `target`; the clock stops at each on its way, and ends at `clock`."""
         due = self._due
         while due and due[0][0] < target:
-            at, _, _, key, rule, order = heappop(due)
-            assert rule.deadline is not None
+            at, _, order, key, waiter = heappop(due)
             evaluation = self._of(key)
             cell = evaluation.cells[key]
-            pending = cell.nodes.get(rule.deadline.id)
+            pending = cell.nodes.get(waiter.id)
             if not pending or pending[0][DUE] != at or pending[0][ORDER] != order:
-                continue  # cancelled, replaced, or fired because it was already past
+                continue  # cancelled, replaced, put off, or fired because it was already past
             if at > self.clock:
                 self.clock = evaluation.tick = at
             evaluation.fire_next(key, cell)

@@ -34,7 +34,7 @@ from typing import Final, Protocol
 import msgspec
 
 from rules import cel
-from rules.nodes.deadline import DUE, ORDER, Deadline, Entry
+from rules.nodes.waiting import DUE, ORDER, Entry
 from rules.ruleset import RuleSet
 from streams.event import CONTROL, FORWARDED, OUTSIDE, TICK, Event, Forwarded
 from streams.log import Batch
@@ -73,16 +73,22 @@ class Plan(Protocol):
     def misfit(self, event: Event, /) -> bool: ...
 
 
-class DeadlineRule(Protocol):
-    """A rule that waits (`rules.compile.rule`)."""
+class Waiter(Protocol):
+    """What fires, closes or forgets when the clock has passed the first entry of its node (`rules.nodes.waiting`)."""
 
     @property
-    def rank(self) -> int: ...
+    def id(self) -> str:
+        """Of the node, under which its state lies in `Cell.nodes`."""
+        ...
 
     @property
-    def deadline(self) -> Deadline | None: ...
+    def rank(self) -> int:
+        """The place among what is due at one time: no two waiters have the same."""
+        ...
 
-    def expire(self, evaluation: Evaluation, key: str, cell: Cell, /) -> None: ...
+    def expire(self, evaluation: Evaluation, key: str, cell: Cell, /) -> None:
+        """Takes the first entry out, does what follows, and leaves `Cell.due` right (`Evaluation.rearm`)."""
+        ...
 
 
 class RulesProcessor:
@@ -92,7 +98,7 @@ class RulesProcessor:
         self,
         ruleset: RuleSet,
         plans: Mapping[str, Plan],
-        deadlines: Mapping[str, DeadlineRule],
+        waiters: Mapping[str, Waiter],
         projection_ids: dict[str, str],
         node_ids: dict[str, str],
     ) -> None:
@@ -106,8 +112,8 @@ class RulesProcessor:
         """`RULE/deadline`, `RULE/throttle` → the id under which that node's state lies in `Cell.nodes`."""
         self.plans = plans
         """Event type → what to do with it; made when it is first asked for."""
-        self.deadlines = deadlines
-        """Node id → the rule that fires."""
+        self.waiters = waiters
+        """Node id → what is called when the clock has passed its first entry."""
 
     def keys(self, batch: Batch) -> Iterable[str]:
         """The keys whose cells `step` needs; those with something due at a tick are the agent's to find."""
@@ -130,10 +136,10 @@ class Evaluation:
 
     __slots__ = (
         "_counts",
-        "_deadlines",
         "_lateness",
         "_plans",
         "_reasons",
+        "_waiters",
         "cells",
         "dirty",
         "late",
@@ -156,7 +162,7 @@ class Evaluation:
         self._counts = step.counts
         self._reasons = step.reasons
         self._plans = processor.plans
-        self._deadlines = processor.deadlines
+        self._waiters = processor.waiters
         self._lateness = processor.lateness
 
     # ------------------------------------------------------------ events
@@ -239,44 +245,49 @@ class Evaluation:
             else:
                 self.looped(key, event, TOO_MANY)
 
-    # ------------------------------------------------------------ deadlines
+    # ------------------------------------------------------------ what waits
 
     def expire(self, key: str, cell: Cell, clock: int) -> None:
-        """Fires all deadlines of a key that are due before `clock`, each with what it derives."""
+        """All of a key that is due before `clock`, each with what it derives."""
         while cell.due < clock:
             self.fire_next(key, cell)
 
     def fire_next(self, key: str, cell: Cell) -> None:
-        """Fires the earliest deadline of a key, and handles what it derives for the same key."""
-        rule = self._next(cell)
-        if rule is None:
+        """What is due first for a key, and what it derives for the same key."""
+        waiter = self._next(cell)
+        if waiter is None:
             # what was due belonged to a rule that is no more
-            self.settle(cell)
+            self.rearm(cell)
             self.dirty.add(key)
             return
-        rule.expire(self, key, cell)
+        waiter.expire(self, key, cell)
         if self.queue:
             self.drain(key, cell)
 
-    def _next(self, cell: Cell) -> DeadlineRule | None:
+    def _next(self, cell: Cell) -> Waiter | None:
         first: tuple[int, int, int] | None = None
-        found: DeadlineRule | None = None
+        found: Waiter | None = None
         for id, state in cell.nodes.items():
-            rule = self._deadlines.get(id)
-            if rule is None or state[0][DUE] > cell.due:
+            waiter = self._waiters.get(id)
+            if waiter is None or state[0][DUE] > cell.due:
                 continue
-            place = state[0][DUE], rule.rank, state[0][ORDER]
+            place = state[0][DUE], waiter.rank, state[0][ORDER]
             if first is None or place < first:
-                first, found = place, rule
+                first, found = place, waiter
         return found
 
-    def settle(self, cell: Cell) -> None:
-        """Makes `Cell.due` the earliest of what is pending."""
-        deadlines = self._deadlines
-        cell.due = min((state[0][DUE] for id, state in cell.nodes.items() if id in deadlines), default=NEVER)
+    def rearm(self, cell: Cell) -> None:
+        """Makes `Cell.due` the earliest of what waits."""
+        waiters = self._waiters
+        cell.due = min((state[0][DUE] for id, state in cell.nodes.items() if id in waiters), default=NEVER)
 
-    def opened(self, rule: DeadlineRule, key: str, entry: Entry) -> None:
-        """Told of each deadline that opens. Here a cell's own order is enough; `simulation` orders over all keys."""
+    def order(self, cell: Cell) -> int:
+        """Draws the place of an entry in the order of opening: of its key, here; `simulation` orders over all keys."""
+        cell.opened += 1
+        return cell.opened
+
+    def opened(self, waiter: Waiter, key: str, entry: Entry) -> None:
+        """Told of each entry that opens, or is due at another time than before: cells know what is due here."""
 
     def ticked(self, event: Event, offset: int, step: Step) -> None:
         """One tick. Raises Poisoned."""

@@ -5,7 +5,7 @@ deadlines, data, folds, rules, all inlined, nothing looked up twice. `one` evalu
 for a given choice of routes: derived and forwarded events, and those that do not fit their schema.
 
 Inlined are the values of folds, and `when` with the `let` values it reads. That is pure code: whenever it raises,
-whatever it raises, the exact twin (`Fold.slowly`, `CompiledRule.judge`) starts again from the beginning, so fast code
+whatever it raises, the exact twin (`Fold.slowly`, `Condition.judge`) starts again from the beginning, so fast code
 need not know what went wrong. Conditions cannot see what other rules do to the same event, so they may be tested in any
 order; what follows from them happens in the order of firing.
 """
@@ -28,6 +28,7 @@ from rules.compile.listen import Hearing
 from rules.compile.rows import Rows
 from rules.compile.rule import CompiledRule
 from rules.compile.schema import Shape
+from rules.compile.triggers.after import After
 from rules.compile.variables import UNDECODED, Variables, decode_data, row_prologue, row_variable
 from streams.event import OUTSIDE, Event
 from streams.processor import Poisoned
@@ -190,14 +191,14 @@ class Fused:
         handed = decoded if struct is None else name("_undecoded")
         stages: list[ast.stmt] = [part for fold in self._hearing.folds for part in inlined_fold(fold, scope)]
         for rule in self._hearing.cancels:
-            assert rule.deadline is not None
-            stages += quote(CANCEL, ID=ast.Constant(rule.deadline.id), CANCELLED=scope.bind(rule.cancel))
+            assert isinstance(rule.trigger, After)
+            stages += quote(CANCEL, ID=ast.Constant(rule.trigger.id), CANCELLED=scope.bind(rule.trigger.cancel))
         rules: list[ast.stmt] = []
         if self._tables:
             rules = self._indexed(scope, struct, decoded, handed)
         else:
             for rule in self._hearing.meets:
-                hit = quote("MEET(ev, e, key, cell, DATA)", MEET=scope.bind(rule.meet), DATA=handed)
+                hit = quote("MEET(ev, e, key, cell, DATA)", MEET=scope.bind(rule.trigger.meet), DATA=handed)
                 rules += inlined_test(rule, rule.when, scope, hit)
         return self._with_rows(stages, rules)
 
@@ -232,7 +233,7 @@ class Fused:
         for place, rule in enumerate(self._hearing.meets):
             if place not in looked_up:
                 made += inlined_test(rule, rule.when, scope, _noted(place))
-        enact = scope.bind(_enact([rule.meet for rule in self._hearing.meets]))
+        enact = scope.bind(_enact([rule.trigger.meet for rule in self._hearing.meets]))
         return [*made, *quote("if hits:\n    ENACT(hits, ev, e, key, cell, DATA)", ENACT=enact, DATA=handed)]
 
     def _bucket(self, residues: Sequence[Residue], struct: Shape | None) -> Callable[..., None]:
@@ -251,7 +252,7 @@ def _noted(place: int) -> list[ast.stmt]:
 def _scan(rules: list[tuple[int, CompiledRule]]) -> Callable[..., None]:
     def scan(ev: Evaluation, event: Event, key: str, cell: Cell, hits: list[int]) -> None:
         """The path that the index reads cannot be evaluated: each rule says for itself what follows."""
-        hits.extend(place for place, rule in rules if rule.judge(ev, event, key, cell))
+        hits.extend(place for place, rule in rules if rule.condition.judge(ev, event, key, cell))
 
     return scan
 

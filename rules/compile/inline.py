@@ -100,7 +100,7 @@ def inlined_test(rule: CompiledRule, when: cel.Node | None, scope: Variables, hi
             tested.append(assign(f"l{place}", emit.expression(expression.node, scope)))
             scope.declare((let,), f"l{place}")
         tested.append(assign("hit", emit.expression(when, scope, condition=True)))
-    return quote(TEST, TESTED=tested, JUDGE=scope.bind(rule.judge), HIT=hit)
+    return quote(TEST, TESTED=tested, JUDGE=scope.bind(rule.condition.judge), HIT=hit)
 
 
 def lets_read(rule: CompiledRule, node: cel.Node) -> Sequence[tuple[str, Expression]]:

@@ -62,7 +62,7 @@ class Listeners:
     def of(self, type: str) -> Hearing:
         """Costs a look at every rule; callers remember the answer."""
         folds = tuple(self._folds.get(type, ()))
-        cancels = tuple(rule for rule in self._rules if any(fits(pattern, type) for pattern in rule.unless))
+        cancels = tuple(rule for rule in self._rules if any(fits(pattern, type) for pattern in rule.cancels))
         meets = tuple(rule for rule in self._rules if any(fits(pattern, type) for pattern in rule.on))
         shape = self._shapes.get(type)
         known = (tuple(map(id, folds)), tuple(map(id, cancels)), tuple(map(id, meets)), id(shape))

@@ -1,8 +1,8 @@
 """`after`, `unless` and `pending`: what an opening event sets for later (RULES.md §4).
 
-The state is a list of entries `[due, order, event, let]`, ordered by due time, then by order of opening: the opening
-event whole, as its JSON array, and the `let` values of the moment when it opened. A state is never empty: a key without
-pending deadlines has none. Callers keep `Cell.due`, the earliest due time of all deadlines of the key, right.
+The state is a list of entries `[due, order, event, let]` (`rules.nodes.waiting`), ordered by due time, then by order
+of opening: the opening event whole, as its JSON array, and the `let` values of the moment when it opened. Callers keep
+`Cell.due`, the earliest due time of all that waits for the key, right.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any, Final, Literal
 import msgspec
 
 from rules.nodes.kept import give, keep
+from rules.nodes.waiting import DUE, ORDER, Entry
 from streams.event import Event
 from streams.state import Cell
 
-Entry = list[Any]
-DUE, ORDER, OPENING, LET = range(4)
+OPENING, LET = 2, 3
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Event).decode
@@ -35,8 +35,8 @@ class Deadline:
         """Microseconds."""
         self.pending = pending
 
-    def open(self, cell: Cell, event: Event, let: dict[str, Any]) -> Entry | None:
-        """The new entry, or None where `pending` prefers the one that is there."""
+    def open(self, cell: Cell, event: Event, let: dict[str, Any], order: Callable[[Cell], int]) -> Entry | None:
+        """The new entry, or None where `pending` prefers the one that is there. `order` draws its place."""
         due = event.time + self.after
         entries: list[Entry] | None = cell.nodes.get(self.id)
         if entries and self.pending != "each":
@@ -44,8 +44,7 @@ class Deadline:
             if due >= held if self.pending == "first" else due < held:
                 return None
             entries.clear()
-        cell.opened += 1
-        entry: Entry = [due, cell.opened, _encode(event), {name: keep(value) for name, value in let.items()}]
+        entry: Entry = [due, order(cell), _encode(event), {name: keep(value) for name, value in let.items()}]
         if entries is None:
             cell.nodes[self.id] = [entry]
         else:

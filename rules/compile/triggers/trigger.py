@@ -1,0 +1,29 @@
+"""What all triggers have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rules.compile.variables import UNDECODED
+from streams.event import Event
+from streams.state import Cell
+
+if TYPE_CHECKING:
+    from rules.step import Evaluation, Waiter
+
+
+class Trigger(Protocol):
+    @property
+    def waiters(self) -> Sequence[Waiter]:
+        """Those of its nodes for which time makes something happen."""
+        ...
+
+    @property
+    def node_ids(self) -> dict[str, str]:
+        """What a node is called within its rule (`deadline`, …) → the id under which its state lies."""
+        ...
+
+    def meet(self, evaluation: Evaluation, event: Event, key: str, cell: Cell, data: Any = UNDECODED, /) -> None:
+        """An event for which `when` holds. `data` is the event's, if it is decoded."""
+        ...

@@ -1,0 +1,14 @@
+"""What waits: states of nodes for which time alone makes something happen (RULES.md §9).
+
+The state of a node that waits is a list of entries, each a list that begins with `[due, order]`: when it is due, in
+microseconds, and its place in the order of opening of its key. The first entry is the one that is due first; a state is
+never empty: a key for which nothing waits has none.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+Entry = list[Any]
+DUE: Final = 0
+ORDER: Final = 1
