@@ -70,7 +70,7 @@ def without_history(processors: Processors, log: Log, digest: str) -> list[str]:
     before = {active(log, partition) for partition in range(log.info.partitions)} - {"", digest}
     after = processors(digest)
     named = {f"projection `{name}`": id for name, id in after.projection_ids.items()}
-    named |= {"{} of rule `{}`".format(*reversed(name.rsplit("/", 1))): id for name, id in after.node_ids.items()}
+    named |= {"{} of {}".format(*reversed(name.rsplit("/", 1))): id for name, id in after.node_ids.items()}
     known = [{*old.projection_ids.values(), *old.node_ids.values()} for old in map(processors, sorted(before))]
     return [name for name, id in named.items() if any(id not in ids for ids in known)]
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from streams.outputs import Command, Output
-from streams.state import BLOCKED, CELL, FINGERPRINTS, PARTITION, WAITING, Cell
+from streams.state import BLOCKED, CELL, COPY, FINGERPRINTS, PARTITION, WAITING, Cell
 
 _LONGEST: Final = 2_000
 """Characters of a value in the text for people."""
@@ -131,6 +131,9 @@ def _row_name(name: str) -> str:
             return f"chunk {int(key[:8])} of what waits behind the parked event of key `{key[8:]}`"
         case letter if letter == PARTITION and not key:
             return "the partition's own state"
+        case letter if letter == COPY:
+            projection, _, copied = key.partition("/")
+            return f"the copy of the row of key `{copied}` (projection {projection})"
         case letter if letter == FINGERPRINTS:
             return f"chunk {key} of the remembered fingerprints"
         case _:

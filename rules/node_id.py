@@ -2,9 +2,9 @@
 
 State lies in cells under these ids, so a node keeps its state for as long as it means the same, whatever else in the
 rule set was edited, and one that means something else starts empty. A definition is what decides *which* state there
-is: of a projection `by`, `fold`, `initial` and `delete`; of a deadline `on`, `by`, `when`, `let`, `after`, `unless` and
-`pending`; of a throttle the definition of the firing it looks at, and its time. Names, priorities, actions and texts
-for people are no part of it. Expressions count by what they say, not by how they are spaced.
+is: of a projection `by`, `fold`, `initial`, `delete` and `scope`; of a deadline `on`, `by`, `when`, `let`, `after`,
+`unless` and `pending`; of a throttle the definition of the firing it looks at, and its time. Names, priorities, actions
+and texts for people are no part of it. Expressions count by what they say, not by how they are spaced.
 """
 
 from __future__ import annotations
@@ -47,7 +47,13 @@ def route_id(by: Expression | None) -> str:
 def projection_definition(projection: Projection) -> list[Any]:
     folds = sorted((type, _named(sorted(fields, key=_name))) for type, fields in projection.fold)
     initial = _named(sorted(projection.initial, key=_name))
-    return ["projection", _by(projection.by), folds, initial, sorted(projection.delete)]
+    everywhere = ["everywhere"] if projection.everywhere else []
+    return ["projection", _by(projection.by), folds, initial, sorted(projection.delete), *everywhere]
+
+
+def kept_definition(projection: Projection) -> list[Any]:
+    """When rows go that nothing touches. Not of how long that is: what waits is looked at again when it is due."""
+    return ["keep", projection_definition(projection)]
 
 
 def firing_definition(rule: Rule) -> list[Any]:

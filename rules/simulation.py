@@ -20,6 +20,7 @@ from typing import Any
 
 from rules.nodes.waiting import DUE, ORDER, Entry
 from rules.step import Evaluation, RulesProcessor, Waiter
+from streams.copies import Copies
 from streams.event import OUTSIDE, TICK, Event
 from streams.keys import partition_of
 from streams.outputs import Command, Derived, Output
@@ -41,7 +42,8 @@ class _Cells(dict[str, Cell]):
 
 
 class _Evaluation(Evaluation):
-    """One partition's. Forwards and what waits go to what all partitions share."""
+    """One partition's. Forwards and what waits go to what all partitions share, and so do copies of rows: one that
+    changes has changed everywhere."""
 
     __slots__ = ("_due", "_forwards", "_order")
 
@@ -60,6 +62,9 @@ class _Evaluation(Evaluation):
 
     def forward(self, route: str, key: str, event: Event) -> None:
         self._forwards.append((route, key, event))
+
+    def copy(self, projection: str, key: str, row: dict[str, Any] | None, time: int) -> None:
+        self.keep_copy(projection, key, row)
 
     def order(self, cell: Cell) -> int:
         return next(self._order)
@@ -92,10 +97,11 @@ class Simulation:
         self._due: list[Due] = []
         """A heap. What was cancelled or replaced stays in it until its time."""
         self._forwards: deque[Sent] = deque()
+        self._copies = Copies()
         order = count(1)
         self._partitions: list[_Evaluation] = []
         for _ in range(partitions):
-            step = Step(Partition(), _Cells())
+            step = Step(Partition(), _Cells(), None, self._copies)
             step.outputs, step.counts, step.reasons = self.outputs, self.counts, self.reasons
             self._partitions.append(_Evaluation(processor, step, self._due, order, self._forwards))
 

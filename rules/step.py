@@ -29,21 +29,24 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import heapify, heappop, heapreplace
 from operator import attrgetter
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from rules import cel
 from rules.nodes.waiting import DUE, ORDER, Entry
 from rules.ruleset import RuleSet
-from streams.event import CONTROL, FORWARDED, OUTSIDE, TICK, Event, Forwarded
+from streams.copies import MOST
+from streams.event import CONTROL, COPIED, FORWARDED, OUTSIDE, TICK, Copied, Event, Forwarded
 from streams.log import Batch
-from streams.outputs import Decision, Derived, Forward, Output
+from streams.outputs import Copy, Decision, Derived, Forward, Output
 from streams.processor import Poisoned, Step
 from streams.state import NEVER, Cell
 
 MOST_DERIVED: Final = 10_000
 TOO_MANY: Final = f"more than {MOST_DERIVED:,} events for one key were derived from one: this is taken for a loop"
+TOO_MANY_COPIES: Final = f"a row is not copied: `scope: everywhere` is for no more than {MOST:,} rows"
+_copied: Final = msgspec.json.Decoder(Copied).decode
 _forwarded: Final = msgspec.json.Decoder(Forwarded).decode
 _key: Final = attrgetter("key")
 
@@ -108,8 +111,10 @@ class RulesProcessor:
         """Microseconds."""
         self.projection_ids = projection_ids
         """Projection → the id under which its rows lie in `Cell.rows`."""
+        self.projections = {id: name for name, id in projection_ids.items()}
         self.node_ids = node_ids
-        """`RULE/deadline`, `RULE/throttle` → the id under which that node's state lies in `Cell.nodes`."""
+        """``rule `NAME`/deadline``, ``projection `NAME`/keep`` → the id under which that node's state lies in
+        `Cell.nodes`."""
         self.plans = plans
         """Event type → what to do with it; made when it is first asked for."""
         self.waiters = waiters
@@ -135,12 +140,15 @@ class Evaluation:
     """One step at work: what it reads, and what it has put out so far. Generated code drives it."""
 
     __slots__ = (
+        "_copies",
         "_counts",
         "_lateness",
         "_plans",
+        "_projections",
         "_reasons",
         "_waiters",
         "cells",
+        "copies",
         "dirty",
         "late",
         "offset",
@@ -151,6 +159,8 @@ class Evaluation:
 
     def __init__(self, processor: RulesProcessor, step: Step) -> None:
         self.cells = step.cells
+        self.copies = step.copies.rows
+        """Projection id → key → row, of those that lie in every partition. Read only: `copy` changes them."""
         self.dirty = step.dirty
         self.outputs: list[Output] = step.outputs
         self.tick = step.partition.tick
@@ -159,9 +169,11 @@ class Evaluation:
         self.late = 0
         self.queue: deque[Event] = deque()
         """Derived events of the key at hand, not yet handled."""
+        self._copies = step.copies
         self._counts = step.counts
         self._reasons = step.reasons
         self._plans = processor.plans
+        self._projections = processor.projections
         self._waiters = processor.waiters
         self._lateness = processor.lateness
 
@@ -183,10 +195,14 @@ class Evaluation:
             i += 1
 
     def _control(self, event: Event) -> None:
-        if event.type != FORWARDED:
+        if event.type == FORWARDED:
+            sent = _forwarded(event.data)
+            self.forwarded(sent.route, event.key, sent.event)
+        elif event.type == COPIED:
+            copied = _copied(event.data)
+            self.keep_copy(copied.projection, event.key, copied.row)
+        else:
             raise ValueError(f"{event.type} is for the agent, not for rules")
-        sent = _forwarded(event.data)
-        self.forwarded(sent.route, event.key, sent.event)
 
     def forwarded(self, route: str, key: str, event: Event) -> None:
         """An event that came here because a route, or a derived event's subject, led to this key."""
@@ -313,6 +329,17 @@ class Evaluation:
 
     def forward(self, route: str, key: str, event: Event) -> None:
         self.outputs.append(Forward(route, key, event, self.offset))
+
+    def copy(self, projection: str, key: str, row: dict[str, Any] | None, time: int) -> None:
+        """A row that every partition has changed here, by an event of this time; None: it is gone."""
+        self.keep_copy(projection, key, row)
+        self.outputs.append(Copy(projection, key, row, time, self.offset))
+
+    def keep_copy(self, projection: str, key: str, row: dict[str, Any] | None) -> None:
+        """As this partition reads it from now on."""
+        if not self._copies.set(projection, key, row):
+            name = self._projections.get(projection, projection)
+            self.not_evaluated(f"projection {name}", cel.CelEvaluationError(TOO_MANY_COPIES))
 
     def emitted(self, rule: str, key: str, event: Event, shadow: bool) -> None:
         """A derived event of a firing under `key`. A shadow is recorded and goes nowhere."""

@@ -31,6 +31,8 @@ TICK: Final = "orchestrator.tick"
 MODE: Final = "orchestrator.mode"
 ACTIVATED: Final = "orchestrator.rules.activated"
 FORWARDED: Final = "orchestrator.forwarded"
+COPIED: Final = "orchestrator.copied"
+"""A row of a projection with `scope: everywhere` as its owner has it now (`Copied`)."""
 UNPARKED: Final = "orchestrator.key.unparked"
 SKIPPED: Final = "orchestrator.key.skipped"
 REDRIVEN: Final = "orchestrator.command.redriven"
@@ -80,6 +82,17 @@ class Forwarded(msgspec.Struct, array_like=True, gc=False):
     partition: int
     offset: int
     event: Event
+
+
+class Copied(msgspec.Struct, array_like=True, gc=False):
+    """The data of a control event of type COPIED, whose key is the row's.
+
+    `projection` is the id of its definition; without `row` it was deleted."""
+
+    projection: str
+    row: dict[str, Any] | None
+    partition: int
+    offset: int
 
 
 NULL: Final = msgspec.Raw(b"null")

@@ -1,7 +1,8 @@
 """What a step puts out, beside changes of state: commands, derived events, forwards, decisions, and what people ask.
 
 Outputs of one commit are one batch in the partition's outputs log, numbered without gaps from 1. Delivery reads the
-commands and what is asked of them, the router (`streams/routes.py`) the forwards, people and verification all of them.
+commands and what is asked of them, the router (`streams/routes.py`) forwards and copies, people and verification all
+of them.
 """
 
 from __future__ import annotations
@@ -72,6 +73,19 @@ class Forward(msgspec.Struct, array_like=True, tag="forward", frozen=True):
     offset: int = 0
 
 
+class Copy(msgspec.Struct, array_like=True, tag="copy", frozen=True):
+    """A row of a projection with `scope: everywhere`, on its way to all other partitions as `orchestrator.copied`.
+
+    `projection` is the id of its definition; without `row` it was deleted."""
+
+    projection: str
+    key: str
+    row: dict[str, Any] | None
+    time: int
+    """Of the event that changed it."""
+    offset: int = 0
+
+
 class Decision(msgspec.Struct, array_like=True, tag="decision", frozen=True):
     """An event that was not evaluated: `verdict` is parked, blocked, skipped or looped."""
 
@@ -93,9 +107,9 @@ class Asked(msgspec.Struct, array_like=True, tag="asked", frozen=True):
     offset: int = 0
 
 
-Output = Command | Derived | Forward | Decision | Asked
+Output = Command | Derived | Forward | Copy | Decision | Asked
 
-_decoder = msgspec.json.Decoder(Command | Derived | Forward | Decision | Asked)
+_decoder = msgspec.json.Decoder(Command | Derived | Forward | Copy | Decision | Asked)
 _encoder = msgspec.json.Encoder()
 
 

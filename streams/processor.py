@@ -13,6 +13,7 @@ from typing import Protocol
 
 import msgspec
 
+from streams.copies import Copies
 from streams.event import Event
 from streams.log import Batch
 from streams.outputs import Output
@@ -34,12 +35,19 @@ class Partition(msgspec.Struct, array_like=True):
 class Step:
     """What one step reads and writes. Made by the agent for each batch; `cells` and `partition` live longer."""
 
-    __slots__ = ("cells", "counts", "dirty", "due", "outputs", "partition", "reasons")
+    __slots__ = ("cells", "copies", "counts", "dirty", "due", "outputs", "partition", "reasons")
 
-    def __init__(self, partition: Partition, cells: dict[str, Cell], due: list[tuple[int, str]] | None = None) -> None:
+    def __init__(
+        self,
+        partition: Partition,
+        cells: dict[str, Cell],
+        due: list[tuple[int, str]] | None = None,
+        copies: Copies | None = None,
+    ) -> None:
         self.partition = partition
         self.cells = cells
         """Key → cell; holds every key of `Processor.keys`, new ones included."""
+        self.copies = Copies() if copies is None else copies
         self.dirty: set[str] = set()
         """Keys whose cell this step changed."""
         self.outputs: list[Output] = []

@@ -1,9 +1,9 @@
 """Events on their way from one partition to another, exactly once.
 
-A step puts out forwards; they leave with the commit that decided them. The router appends each to the partition that
-owns its key, as producer `p→q` with the output's number as sequence, so sending again after a crash stores nothing
-twice. How far it came is the position of processor "forward"; it is written now and then, because what it saves is only
-reading again. One thread, the agent's.
+A step puts out forwards, and copies of rows; they leave with the commit that decided them. The router appends a forward
+to the partition that owns its key, a copy to all partitions but its own, as producer `p→q` with the output's number as
+sequence, so sending again after a crash stores nothing twice. How far it came is the position of processor "forward";
+it is written now and then, because what it saves is only reading again. One thread, the agent's.
 
 Where a partition lost events (`streams.log.Fork`) they may be forwards of ours that were sent: whoever starts after
 that sends again what is missing there. Where our own partition lost outputs their numbers are given anew, so from then
@@ -17,10 +17,10 @@ from typing import Final
 
 import msgspec
 
-from streams.event import FORWARDED, Event, Forwarded, control
+from streams.event import COPIED, FORWARDED, Copied, Event, Forwarded, control
 from streams.keys import partition_of
 from streams.log import Append, Code, Commit, Lease, Log
-from streams.outputs import Forward, Output
+from streams.outputs import Copy, Forward, Output
 from streams.state import Change
 
 FORWARD: Final = "forward"
@@ -75,10 +75,12 @@ class Router:
         events: dict[int, list[Event]] = {}
         numbers: dict[int, list[int]] = {}
         for number, output in enumerate(outputs, first):
-            if isinstance(output, Forward):
-                to = partition_of(output.key, partitions)
+            if not isinstance(output, (Forward, Copy)):
+                continue
+            event = self._wrapped(output)
+            for to in self._receivers(output, partitions):
                 if only in (None, to):
-                    events.setdefault(to, []).append(self._wrapped(output))
+                    events.setdefault(to, []).append(event)
                     numbers.setdefault(to, []).append(number)
         if events:
             self._log.append(
@@ -99,6 +101,14 @@ class Router:
             return True
         return False
 
-    def _wrapped(self, output: Forward) -> Event:
+    def _receivers(self, output: Forward | Copy, partitions: int) -> Sequence[int]:
+        if isinstance(output, Forward):
+            return (partition_of(output.key, partitions),)
+        return [partition for partition in range(partitions) if partition != self._partition]
+
+    def _wrapped(self, output: Forward | Copy) -> Event:
+        if isinstance(output, Copy):
+            copied = Copied(output.projection, output.row, self._partition, output.offset)
+            return control(COPIED, copied, time=output.time, key=output.key)
         sent = Forwarded(output.route, self._partition, output.offset, output.event)
         return control(FORWARDED, sent, time=output.event.time, key=output.key)

@@ -9,7 +9,7 @@ cells a partition has a few rows of its own. Row names tell them apart by their 
 
     k<key>            the cell of a key               p           the partition's own small state (`Partition`)
     b<key>            a blocked key                   d<number>   remembered fingerprints, for duplicates
-    w<number><key>    offsets that wait behind it
+    w<number><key>    offsets that wait behind it         e<id>/<key> a copy of a row (`streams/copies.py`)
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ BLOCKED: Final = "b"
 WAITING: Final = "w"
 PARTITION: Final = "p"
 FINGERPRINTS: Final = "d"
+COPY: Final = "e"
 
 
 class Cell(msgspec.Struct, array_like=True, gc=False):

@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 
 from streams.cells import Cells
+from streams.copies import Copies
 from streams.due import DueIndex
 from streams.event import ACTIVATED, FORKED, MODE, REDRIVEN, SKIPPED, TICK, UNDECODABLE, UNPARKED, Event
 from streams.fingerprints import Fingerprints
@@ -25,7 +26,7 @@ from streams.log import Batch, Code, Commit, Lease, Log, LogError
 from streams.outputs import Asked, Decision, Output
 from streams.park import Park
 from streams.processor import Partition, Poisoned, Processor, Step
-from streams.state import FINGERPRINTS, PARTITION, Change
+from streams.state import COPY, FINGERPRINTS, PARTITION, Change
 
 RULES: Final = "rules"
 """The name under which evaluation commits."""
@@ -76,6 +77,7 @@ class Worker:
         self._stored_state = stored
         rows = _all_rows(log, lease.partition, FINGERPRINTS)
         self._fingerprints = Fingerprints(self.state.remembered, rows, meanwhile)
+        self._copies = self._stored_copies()
         self._park = Park(log, lease.partition, RULES)
         self._numbers = next((s.outputs for s in log.status() if s.partition == lease.partition), 0)
         self._processor = processors(self.state.rules) if self.state.rules else None
@@ -156,7 +158,7 @@ class Worker:
             return
 
     def _evaluated(self, run: Batch, decisions: list[Output], freed: str | None) -> tuple[Step, list[int]]:
-        step = Step(self.state, {})
+        step = Step(self.state, {}, None, self._copies)
         step.outputs.extend(decisions)
         admitted, prints = self._admitted(run, step) if freed is None else (run, [])
         if self._processor is not None and admitted.events:
@@ -197,6 +199,7 @@ class Worker:
         """What came before the event is evaluated anew from what is committed and the event is parked. Answers what is
         behind it and not committed yet: each event is evaluated at most twice for each poisoned one."""
         self._cells.discard()
+        self._copies = self._stored_copies()
         self._park.discard()
         if run.events and run.events[0].type == TICK:
             raise LogError(f"partition {self.partition}: a deadline cannot be fired: {poison.reason}") from poison
@@ -228,7 +231,7 @@ class Worker:
     def _tick(self, tick: Event, offset: int) -> None:
         limit = msgspec.json.decode(tick.data)["limit"]
         due = self.due.before(tick.time, limit)
-        step = Step(self.state, self._cells.load(key for _, key in due), due)
+        step = Step(self.state, self._cells.load(key for _, key in due), due, self._copies)
         if self._processor is None:
             self.state.tick = max(self.state.tick, tick.time)
         else:
@@ -272,6 +275,7 @@ class Worker:
 
     def _commit(self, end: int, step: Step, remembered: list[Change]) -> None:
         changes = self._cells.changes(step.dirty) if step.dirty else []
+        changes += self._copies.changes()
         changes += remembered
         changes += self._park.changes()
         self.state.remembered = self._fingerprints.remembered
@@ -287,6 +291,7 @@ class Worker:
         self.position = end
         self.due.committed(changes)
         self._cells.committed()
+        self._copies.committed()
         first = self._numbers + 1
         self._numbers += len(step.outputs)
         for name, count in step.counts.items():
@@ -294,6 +299,9 @@ class Worker:
         self.reasons.update(step.reasons)
         if self._committed is not None and step.outputs:
             self._committed(first, step.outputs)
+
+    def _stored_copies(self) -> Copies:
+        return Copies(_all_rows(self._log, self.partition, COPY))
 
     def _count(self, name: str, by: int = 1) -> None:
         self.counts[name] = self.counts.get(name, 0) + by

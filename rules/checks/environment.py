@@ -53,8 +53,11 @@ class Environments:
         self._schemas = ruleset.schemas
         self._events: dict[tuple[str, ...], Type] = {}
         self.rows: dict[str, Type] = {}
+        """Projection → what rules read by its name: the row of their own key, or all rows by key."""
+        self._own: dict[str, Type] = {}
         for projection in ruleset.projections.values():
-            self.rows[projection.name] = self._row(projection)
+            row = self._own[projection.name] = self._row(projection)
+            self.rows[projection.name] = MapOf(row) if projection.everywhere else row
 
     def event(self, types: Sequence[str]) -> Type:
         """Any event of these types and patterns."""
@@ -85,7 +88,7 @@ class Environments:
         return {**_ALWAYS, "event": self.event([type for type, _ in projection.fold])}
 
     def of_fold(self, projection: Projection, type: str) -> Environment:
-        return {**_ALWAYS, "event": self.event([type]), "row": self.rows.get(projection.name, ANY)}
+        return {**_ALWAYS, "event": self.event([type]), "row": self._own.get(projection.name, ANY)}
 
     def _row(self, projection: Projection) -> Type:
         """One pass is enough: what is found while nothing is known of the row holds whatever is in it."""

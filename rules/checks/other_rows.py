@@ -1,4 +1,4 @@
-"""`name[key]`, which reads rows of other keys: of projections with `scope: everywhere`, which there are not yet.
+"""`name[key]`, which reads rows of other keys, where the projection has no `scope: everywhere`.
 
 Without this check it would be the field of that name in the row of the rule's own key, which is never there.
 """
@@ -30,7 +30,7 @@ def check(context: Context) -> Iterator[Diagnostic]:
                 continue
             if isinstance(node.key, Literal) and node.key.value in row.fields:
                 continue
-            message = f"{shown(f'{name}[…]')} (rows of other keys) is not supported yet"
+            message = f"{shown(f'{name}[…]')} reads rows of other keys: the projection needs `scope: everywhere`"
             hint = f"{shown(f'{name}.field')} reads the row of the rule's own key; `by` says what that is"
             span = locate(position.text, node.start)
-            yield context.at(span, node.end - node.start, "error", "not-supported", message, hint)
+            yield context.at(span, node.end - node.start, "error", "other-key", message, hint)

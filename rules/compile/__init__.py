@@ -6,7 +6,10 @@ exist, types fit. Functions are generated when they are first needed, so a large
 
 from __future__ import annotations
 
+from itertools import chain
+
 from rules.compile.fold import Fold
+from rules.compile.forgetting import Forgetting
 from rules.compile.framed import Compiler
 from rules.compile.keys import Keys
 from rules.compile.listen import Listeners
@@ -15,7 +18,8 @@ from rules.compile.plan import Plans
 from rules.compile.rows import Rows, record
 from rules.compile.schema import shape
 from rules.model.projection import Projection
-from rules.node_id import NodeIds, projection_definition
+from rules.node_id import NodeIds, kept_definition, projection_definition
+from rules.nodes.untouched import Untouched
 from rules.ruleset import RuleSet
 from rules.step import RulesProcessor
 
@@ -25,13 +29,20 @@ __all__ = ["compile_rules"]
 def compile_rules(ruleset: RuleSet) -> RulesProcessor:
     ids = NodeIds()
     projections = {
-        each.name: Rows(ids.draw(projection_definition(each)), record(each)) for each in ruleset.projections.values()
+        each.name: Rows(ids.draw(projection_definition(each)), record(each), each.everywhere)
+        for each in ruleset.projections.values()
     }
     compiler = Compiler(projections)
     keys = Keys(compiler)
     folds: dict[str, list[Fold]] = {}
+    forgetting: dict[str, Forgetting] = {}
     for projection in ruleset.projections.values():
-        _folds(projection, projections[projection.name], compiler, keys, folds)
+        rows = projections[projection.name]
+        if projection.keep is not None:
+            untouched = Untouched(ids.draw(kept_definition(projection)), projection.keep)
+            rank = 2 * len(ruleset.rules) + projection.place
+            forgetting[projection.name] = Forgetting(untouched, rows.id, rank, rows.everywhere)
+        _folds(projection, rows, forgetting.get(projection.name), compiler, keys, folds)
     enabled = [rule for rule in ruleset.rules if rule.enabled]
     ranks = {
         rule.name: rank for rank, rule in enumerate(sorted(enabled, key=lambda rule: (-rule.priority, rule.place)))
@@ -42,13 +53,21 @@ def compile_rules(ruleset: RuleSet) -> RulesProcessor:
     return RulesProcessor(
         ruleset,
         Plans(listeners, keys, projections, ruleset.lateness),
-        {waiter.id: waiter for rule in compiled for waiter in rule.waiters},
+        {waiter.id: waiter for waiter in chain(forgetting.values(), *(rule.waiters for rule in compiled))},
         {name: rows.id for name, rows in projections.items()},
-        {f"{rule.name}/{node}": id for rule in compiled for node, id in rule.node_ids.items()},
+        {f"rule `{rule.name}`/{node}": id for rule in compiled for node, id in rule.node_ids.items()}
+        | {f"projection `{name}`/keep": each.id for name, each in forgetting.items()},
     )
 
 
-def _folds(projection: Projection, rows: Rows, compiler: Compiler, keys: Keys, folds: dict[str, list[Fold]]) -> None:
+def _folds(
+    projection: Projection,
+    rows: Rows,
+    forgetting: Forgetting | None,
+    compiler: Compiler,
+    keys: Keys,
+    folds: dict[str, list[Fold]],
+) -> None:
     title = f"projection {projection.name}"
     route = keys.route(projection.by)
     initial = compiler.values(f"{title} initial", projection.initial) if projection.initial else None
@@ -65,5 +84,7 @@ def _folds(projection: Projection, rows: Rows, compiler: Compiler, keys: Keys, f
             initial=initial,
             record=rows.record,
             deletes=values is deleting,
+            forgetting=forgetting,
+            everywhere=rows.everywhere,
         )
         folds.setdefault(type, []).append(fold)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from rules import cel
 from rules.cel import types
+from rules.compile.forgetting import Forgetting
 from rules.compile.framed import Named
 from rules.compile.variables import Frame
+from streams.copies import NONE
 from streams.event import Event
 from streams.state import Cell
 
@@ -34,18 +36,25 @@ class Fold:
     """What is known of the row."""
     deletes: bool
     """The row goes; there are no fields then."""
+    forgetting: Forgetting | None
+    """Of a projection with `keep`."""
+    everywhere: bool
+    """Each change is copied to all partitions."""
 
     def new(self, event: Event, key: str, cell: Cell) -> dict[str, Any]:
         """The row before the first event. Raises CelEvaluationError."""
-        return {} if self.initial is None else self.initial(Frame(event, key, cell, event.time))
+        return {} if self.initial is None else self.initial(Frame(event, key, cell, event.time, NONE))
 
     def slowly(self, evaluation: Evaluation, event: Event, key: str, cell: Cell) -> None:
         """The fold by exact evaluation. One that cannot be evaluated is counted, and changes nothing."""
+        if self.deletes:
+            self._delete(evaluation, event, key, cell)
+            return
         try:
             row = cell.rows.get(self.id)
             if row is None:
                 row = self.new(event, key, cell)
-            frame = Frame(event, key, cell, event.time)
+            frame = Frame(event, key, cell, event.time, NONE)
             frame.row = row
             values = self.values(frame)
         except cel.CelEvaluationError as error:
@@ -53,4 +62,17 @@ class Fold:
             return
         row.update(values)
         cell.rows[self.id] = row
+        if self.forgetting is not None:
+            self.forgetting.touch(evaluation, key, cell, event.time)
+        if self.everywhere:
+            evaluation.copy(self.id, key, dict(row), event.time)
+        evaluation.dirty.add(key)
+
+    def _delete(self, evaluation: Evaluation, event: Event, key: str, cell: Cell) -> None:
+        if cell.rows.pop(self.id, None) is None:
+            return
+        if self.forgetting is not None:
+            self.forgetting.gone(evaluation, cell)
+        if self.everywhere:
+            evaluation.copy(self.id, key, None, event.time)
         evaluation.dirty.add(key)

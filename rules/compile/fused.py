@@ -212,6 +212,7 @@ class Fused:
         ]
         needed = used([*stages, *found])
         before = [*(quote("rows = cell.rows") if "rows" in needed else ())]
+        before += quote("copies = ev.copies") if "copies" in needed else ()
         before += quote("nodes = cell.nodes") if "nodes" in needed else ()
         return [*before, *stages, *found, *rules]
 

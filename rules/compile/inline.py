@@ -35,11 +35,15 @@ else:
     ASSIGNED
     rows[ID] = row
     changed = True
+    TOUCHED
 """
+
+TOUCHED: Final = "TOUCH(ev, key, cell, t)"
 
 DELETED: Final = """
 if rows.pop(ID, None) is not None:
     changed = True
+    GONE
 """
 
 WHOLE: Final = f"""
@@ -64,8 +68,12 @@ if hit:
 
 
 def inlined_fold(fold: Fold, scope: Variables) -> list[ast.stmt]:
+    if fold.everywhere:
+        # reference data changes rarely, and each change is copied
+        return quote("SLOWLY(ev, e, key, cell)", SLOWLY=scope.bind(fold.slowly))
     if fold.deletes:
-        return quote(DELETED, ID=ast.Constant(fold.id))
+        gone = [] if fold.forgetting is None else quote("GONE(ev, cell)", GONE=scope.bind(fold.forgetting.gone))
+        return quote(DELETED, ID=ast.Constant(fold.id), GONE=gone)
     values: list[ast.stmt] = []
     assigned: list[ast.stmt] = []
     with scope.within():
@@ -87,6 +95,7 @@ def inlined_fold(fold: Fold, scope: Variables) -> list[ast.stmt]:
         VALUES=values,
         SLOWLY=scope.bind(fold.slowly),
         ASSIGNED=assigned,
+        TOUCHED=[] if fold.forgetting is None else quote(TOUCHED, TOUCH=scope.bind(fold.forgetting.touch)),
     )
 
 

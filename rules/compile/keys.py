@@ -13,6 +13,7 @@ from rules.compile.framed import Compiler
 from rules.compile.variables import Frame
 from rules.model.source import Expression
 from rules.node_id import route_id
+from streams.copies import NONE
 from streams.event import Event
 from streams.state import Cell
 
@@ -37,4 +38,4 @@ class Keys:
 
 def _of_event(text: Callable[[Frame], str]) -> Callable[[Event], str]:
     nobody = Cell()
-    return lambda event: text(Frame(event, event.key, nobody, event.time))
+    return lambda event: text(Frame(event, event.key, nobody, event.time, NONE))

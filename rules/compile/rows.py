@@ -26,6 +26,8 @@ class Rows(NamedTuple):
 
     id: str
     record: types.Record
+    everywhere: bool
+    """They are copied to all partitions, and read by key."""
 
 
 def record(projection: Projection) -> types.Record:

@@ -34,7 +34,7 @@ class Condition:
         """Whether it holds, by exact evaluation. Where it cannot be evaluated that is counted, and False."""
         if self.holds is None:
             return True
-        frame = Frame(event, key, cell, event.time)
+        frame = Frame(event, key, cell, event.time, evaluation.copies)
         if self.let_values is not None:
             frame.lets = self.let_values(frame)
         try:

@@ -8,7 +8,7 @@ code, deadlines. Both give the same values, so it does not matter which way an e
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -37,6 +37,7 @@ FRAME: Final = """
     row = v.row
     lets = v.lets
     rows = v.cell.rows
+    copies = v.copies
 """
 """How functions of a frame `v` find their local variables."""
 
@@ -44,13 +45,23 @@ FRAME: Final = """
 class Frame:
     """What the expressions of one rule or fold see at one moment under one key. `now` is in microseconds."""
 
-    __slots__ = ("_data", "_start_data", "cell", "event", "key", "lets", "now", "row", "start")
+    __slots__ = ("_data", "_start_data", "cell", "copies", "event", "key", "lets", "now", "row", "start")
 
-    def __init__(self, event: Event, key: str, cell: Cell, now: int, data: Any = UNDECODED) -> None:
+    def __init__(
+        self,
+        event: Event,
+        key: str,
+        cell: Cell,
+        now: int,
+        copies: Mapping[str, Mapping[str, Any]],
+        data: Any = UNDECODED,
+    ) -> None:
         self.event = event
         self.key = key
         self.cell = cell
         self.now = now
+        self.copies = copies
+        """Projection id → key → row, of those that lie in every partition (`streams.copies`)."""
         self.lets: dict[str, Any] = {}
         """Name → value, or the CelEvaluationError that stands in its place."""
         self.row: dict[str, Any] = {}
@@ -74,7 +85,7 @@ class Frame:
 
 class Variables(cel.Scope):
     """The local variables of a generated function: `e` and `d` an event and its data, `s` and `sd` the opening one,
-    `key`, `t` the time now in microseconds, `row`, `rows`, `lets`."""
+    `key`, `t` the time now in microseconds, `row`, `rows`, `copies`, `lets`."""
 
     def __init__(self, projections: dict[str, Rows], shape: Shape | None = None) -> None:
         """With a shape `d` is its struct: then only declared fields of the data can be read."""
@@ -87,8 +98,12 @@ class Variables(cel.Scope):
         self.declare(("now",), self._call(moment, ast.Name("t", ast.Load())), types.TIMESTAMP)
         self.declare(("row",), "row", types.MapOf())
         for place, (name, rows) in enumerate(projections.items()):
-            self.declare((name,), row_variable(place), rows.record, fallible=True)
             self.namespace[f"_id{place}"] = rows.id
+            if rows.everywhere:
+                self.declare((name,), row_variable(place), types.MapOf(rows.record))
+                self.namespace[f"_absent{place}"] = {}
+                continue
+            self.declare((name,), row_variable(place), rows.record, fallible=True)
             self.namespace[f"_absent{place}"] = cel.NotEvaluated(f"`{name}` has no row for this key")
 
     def _event(self, root: str, event: str, data: str, shape: Shape | None = None) -> None:
@@ -140,7 +155,8 @@ def row_variable(place: int) -> str:
 def row_prologue(projections: dict[str, Rows]) -> str:
     """How the variables of rows are found; follows the prologue that says what `rows` is."""
     return "\n".join(
-        f"{row_variable(place)} = rows.get(_id{place}, _absent{place})" for place in range(len(projections))
+        f"{row_variable(place)} = {'copies' if rows.everywhere else 'rows'}.get(_id{place}, _absent{place})"
+        for place, rows in enumerate(projections.values())
     )
 
 

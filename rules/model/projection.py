@@ -24,3 +24,7 @@ class Projection:
     index_spans: tuple[Span, ...] = ()
     by_types: tuple[ByType, ...] = ()
     """The entries of a `by` that is a map, as the checks look at them."""
+    keep: int | None = None
+    """Microseconds after which a row goes that nothing touches."""
+    everywhere: bool = False
+    """Rows are copied to all partitions; rules read them as `name[key]`."""

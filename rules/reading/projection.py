@@ -13,8 +13,8 @@ from rules.reading.expression import expression
 from rules.reading.reader import Reader
 from rules.text.nodes import Node, Scalar, Sequence
 
-KEYS: Final = ("description", "by", "fold", "index", "initial", "delete")
-LATER: Final = {"keep": "forgetting rows", "scope": "rows for all partitions"}
+KEYS: Final = ("description", "by", "fold", "index", "initial", "delete", "keep", "scope")
+SCOPES: Final = ("key", "everywhere")
 RESERVED_PARAMETERS: Final = frozenset("limit cursor sort fields key at min_position as_of wait watch".split())
 """Parameters of queries, which a field of the same name would hide."""
 
@@ -26,7 +26,7 @@ def projection(reader: Reader, key: Scalar, node: Node, place: int) -> Projectio
     name = names.variable(reader, key, "a projection")
     before = reader.findings.errors
     what = f"projection {shown(key.value)}"
-    fields = reader.fields(node, what, KEYS, LATER)
+    fields = reader.fields(node, what, KEYS)
     broken = Projection(key.value, None, (), (), (), (), place, reader.span(key))
     if fields is None:
         return broken
@@ -42,13 +42,29 @@ def projection(reader: Reader, key: Scalar, node: Node, place: int) -> Projectio
     key_of = by(reader, fields["by"], listened) if "by" in fields else (None, ())
     initial = named(reader, fields["initial"], "`initial`") if "initial" in fields else ()
     index = _index(reader, fields["index"]) if "index" in fields else ((), ())
+    keep = reader.duration(fields["keep"], "`keep`") if "keep" in fields else None
+    if keep == 0:
+        reader.error(fields["keep"], "bad-duration", "`keep` needs more than no time at all")
+    scope = reader.choice(fields["scope"], "`scope`", SCOPES) if "scope" in fields else "key"
     for type, _ in fold:
         if type in delete:
             reader.error(fields["delete"], "conflict", f"{shown(type)} stands in `fold` and in `delete`")
     if name is None or reader.findings.errors != before:
         return broken
-    span = reader.span(key)
-    return Projection(name, key_of[0], fold, index[0], initial, delete, place, span, index[1], key_of[1])
+    return Projection(
+        name,
+        key_of[0],
+        fold,
+        index[0],
+        initial,
+        delete,
+        place,
+        reader.span(key),
+        index[1],
+        key_of[1],
+        keep,
+        scope == "everywhere",
+    )
 
 
 def named(reader: Reader, node: Node, what: str) -> Named:

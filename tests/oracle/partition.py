@@ -9,6 +9,7 @@ from typing import Any
 
 from rules.step import RulesProcessor
 from streams import state
+from streams.copies import Copies
 from streams.event import TICK, Event
 from streams.log import Batch
 from streams.outputs import Command, Decision, Derived, Forward, Output
@@ -21,6 +22,7 @@ class OnePartition:
         self.processor = processor
         self.partition = Partition()
         self.stored: dict[str, bytes] = {}
+        self.copies: dict[str, bytes] = {}
         self.outputs: list[Output] = []
         self.counts: dict[str, int] = {}
         self.reasons: dict[str, str] = {}
@@ -50,13 +52,18 @@ class OnePartition:
     def _step(self, batch: Batch, due: list[tuple[int, str]]) -> list[Output]:
         keys = {*self.processor.keys(batch), *(key for _, key in due)}
         before = {key: state.encode_cell(self.cell(key)) for key in keys}
-        step = Step(self.partition, {key: self.cell(key) for key in keys}, due)
+        step = Step(self.partition, {key: self.cell(key) for key in keys}, due, Copies(sorted(self.copies.items())))
         self.processor.step(batch, step)
         for key, cell in step.cells.items():
             if key in step.dirty:
                 self.stored[key] = state.encode_cell(cell)
             else:
                 assert state.encode_cell(cell) == before[key], f"{key} changed and nobody said so"
+        for change in step.copies.changes():
+            if change.value is None:
+                self.copies.pop(change.name, None)
+            else:
+                self.copies[change.name] = change.value
         self.outputs += step.outputs
         self.reasons |= step.reasons
         for name, count in step.counts.items():
@@ -73,6 +80,9 @@ class OnePartition:
             batch.append(event)
         if batch:
             self.step(batch)
+
+    def commands(self) -> list[Command]:
+        return [output for output in self.outputs if isinstance(output, Command)]
 
     def rows(self, projection: str) -> dict[str, Any]:
         id = self.processor.projection_ids[projection]

@@ -126,8 +126,8 @@ def test_a_throttle_of_another_length_begins_anew_and_the_deadline_goes_on() -> 
     before, after = (
         compile_rules(load_sources({"r.yaml": text})).node_ids for text in (RULES, RULES.replace("1d", "2d"))
     )
-    assert before["penalty-due/throttle"] != after["penalty-due/throttle"]
-    assert before["penalty-due/deadline"] == after["penalty-due/deadline"]
+    assert before["rule `penalty-due`/throttle"] != after["rule `penalty-due`/throttle"]
+    assert before["rule `penalty-due`/deadline"] == after["rule `penalty-due`/deadline"]
 
 
 def test_two_equal_definitions_have_a_state_each() -> None:

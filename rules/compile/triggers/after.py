@@ -41,7 +41,7 @@ class After:
         return (self,)
 
     def meet(self, evaluation: Evaluation, event: Event, key: str, cell: Cell, data: Any = UNDECODED) -> None:
-        frame = Frame(event, key, cell, event.time, data)
+        frame = Frame(event, key, cell, event.time, evaluation.copies, data)
         if self._let_values is not None:
             frame.lets = self._let_values(frame)
         # data that are no JSON are this event's fault, and must not come to light when the deadline fires
@@ -60,10 +60,10 @@ class After:
         asked: Callable[[Event], bool] | None = None
         if self._unless_when is not None:
             condition = self._unless_when
-            frame = Frame(event, key, cell, event.time)
+            frame = Frame(event, key, cell, event.time, evaluation.copies)
 
             def asked(opening: Event) -> bool:
-                against = Frame(event, key, cell, event.time, frame.data)
+                against = Frame(event, key, cell, event.time, evaluation.copies, frame.data)
                 against.start = opening
                 try:
                     return condition(against)
@@ -78,6 +78,6 @@ class After:
         due, opening, lets = self._deadline.take(cell)
         evaluation.rearm(cell)
         evaluation.dirty.add(key)
-        frame = Frame(opening, key, cell, due)
+        frame = Frame(opening, key, cell, due, evaluation.copies)
         frame.lets = lets
         self._firing.fire(evaluation, frame, [opening.source, opening.id], None)

@@ -23,7 +23,7 @@ class Plain:
         self.node_ids: dict[str, str] = {}
 
     def meet(self, evaluation: Evaluation, event: Event, key: str, cell: Cell, data: Any = UNDECODED) -> None:
-        frame = Frame(event, key, cell, event.time, data)
+        frame = Frame(event, key, cell, event.time, evaluation.copies, data)
         if self._let_values is not None:
             frame.lets = self._let_values(frame)
         self._firing.fire(evaluation, frame, None, [event.source, event.id])
