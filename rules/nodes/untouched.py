@@ -1,8 +1,8 @@
 """`keep` of a projection: a row that nothing touched for that long on its key's clock goes (RULES.md §2).
 
-The state is one entry, `[due, order, touched]`: the latest time of an event that was folded into the row, in
-microseconds. Its due time may be earlier than `touched + keep`, so that an event which touches the row costs one
-comparison; the entry is then put off when the clock comes to it.
+The state is one entry, `[due, order, touched]`: the latest time of an event that was folded into the row, or of the
+clock when it was, in microseconds. Its due time may be earlier than `touched + keep`, so that an event which touches
+the row costs one comparison; the entry is then put off when the clock comes to it.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def test_rows_are_as_a_list_of_touches_says_also_out_of_order(story: list[tuple[
         if touched is not None and touched + 10 < clock:
             touched, count = None, 0
         if type == "touch":
-            touched, count = max(touched if touched is not None else second, second), count + 1
+            touched, count = clock, count + 1
         elif type == "gone":
             touched, count = None, 0
         if touched is not None and touched + 10 < clock:
