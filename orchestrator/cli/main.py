@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "dev": "server:dev",
     "rules check": "rules:check",
     "rules test": "rules:run_rule_tests",
+    "rules eval": "evaluate:evaluate",
     "simulate": "simulate:simulate",
     "events publish": "events:publish",
     "events import": "import_events:import_events",
