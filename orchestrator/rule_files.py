@@ -55,6 +55,15 @@ def read_rule_files(paths: Iterable[Path]) -> dict[str, bytes]:
     return found
 
 
+def where_files_lie(paths: Iterable[Path]) -> dict[str, Path]:
+    """Name → where the file is, for the names that `read_rule_files` gives. Raises RuleFilesError."""
+    found: dict[str, Path] = {}
+    for path in paths:
+        for name, file in _files(path):
+            found.setdefault(name, file)
+    return found
+
+
 def _files(path: Path) -> Iterator[tuple[str, Path]]:
     if not path.is_dir():
         yield path.name, path

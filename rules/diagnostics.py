@@ -2,8 +2,8 @@
 
 Everything that reads or checks rules says so with a `Diagnostic`; loading collects many of them (`Findings`) and raises
 them together (`RuleErrors`). Messages begin in lower case unless with a name, quote with back-ticks and have no full
-stop; that is asserted here, so text of users must pass `shown` on its way into a message. Nothing here does input or
-output.
+stop; that is asserted here, so text of users must pass `shown` on its way into a message. So is that every code has its
+entry in `rules.codes`. Nothing here does input or output.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Final, Literal
+from typing import Any, Final
+
+from rules.codes import CODES
+from rules.codes import Severity as Severity
 
 MOST_ERRORS: Final = 50
 """So many are collected; who made more mistakes wants to begin somewhere."""
 MOST_WARNINGS: Final = 200
 WIDEST: Final = 100
 """Characters shown of a source line."""
-
-Severity = Literal["error", "warning", "note"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Diagnostic:
     def __post_init__(self) -> None:
         for text in (self.message, self.hint):
             assert text is None or well_said(text), text
+        assert self.code in CODES, f"rules/codes.py does not know {self.code}"
 
     def render(self) -> str:
         """Several lines for a person, without one at the end."""

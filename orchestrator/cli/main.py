@@ -25,7 +25,7 @@ GROUPS: Final = {
 }
 COMMANDS: Final = {
     "dev": "server:dev",
-    "rules check": "rules:check",
+    "rules check": "rules_check:check",
     "rules test": "rules:run_rule_tests",
     "rules eval": "evaluate:evaluate",
     "simulate": "simulate:simulate",

@@ -1,4 +1,4 @@
-"""`orchestrator rules check|test`: what is wrong with rule files, and whether they do what their tests say.
+"""`orchestrator rules test`: whether rule files do what their tests say.
 
 Every command that reads rules finds them the same way (`rule_paths`).
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.exits import FAILED, OK, USAGE, CommandFailed
-from orchestrator.cli.show import count, json_line, line, note
+from orchestrator.cli.show import json_line, line, note
 from orchestrator.rule_files import RuleFilesError, read_rule_files
 
 if TYPE_CHECKING:
@@ -42,42 +42,6 @@ def load_rules(paths: tuple[Path, ...], *, json: bool = False) -> RuleSet:
             for each in error.diagnostics:
                 note(each.render())
         raise CommandFailed(f"the rules have errors{' (not all are shown)' if error.more else ''}") from error
-
-
-def check(*paths: Path, json: bool = False) -> int:
-    """Find everything that is wrong with rule files, without running them.
-
-    Example: orchestrator rules check rules.yaml
-
-    Parameters
-    ----------
-    paths
-        Rule files or folders; by default ./rules.yaml or ./rules.
-    json
-        Print the rule set, or the diagnostics, as one JSON object.
-    """
-    from orchestrator.settings import load
-    from rules.compile import compile_rules
-
-    ruleset = load_rules(rule_paths(paths, load().rules), json=json)
-    compile_rules(ruleset)
-    if json:
-        json_line(
-            {
-                "ok": True,
-                "ruleset": ruleset.name,
-                "digest": ruleset.digest,
-                "rules": [rule.name for rule in ruleset.rules],
-                "projections": sorted(ruleset.projections),
-                "diagnostics": [each.as_json() for each in ruleset.warnings],
-            }
-        )
-        return OK
-    for each in ruleset.warnings:
-        note(each.render())
-    rules, projections = count(len(ruleset.rules), "rule"), count(len(ruleset.projections), "projection")
-    line(f"{ruleset.name}: {rules}, {projections}, {ruleset.digest}")
-    return OK
 
 
 def run_rule_tests(*paths: Path, json: bool = False) -> int:

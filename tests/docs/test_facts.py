@@ -23,6 +23,7 @@ from rules.load import load_sources
 from rules.reading import action, document, projection, rule
 from streams.backends.open import open_log
 from streams.intake import Intake
+from tests.docs.diagnostics_page import PAGE, page
 from tests.docs.pages import ROOT, code, table
 
 OPERATING = (ROOT / "docs/operations/README.md").read_text()
@@ -207,3 +208,7 @@ def test_every_key_of_a_rule_and_a_projection_is_explained() -> None:
     assert [key for key in rule.KEYS if f"`{key}" not in parts] == []
     _, _, about = RULES.partition("\n## Projections\n")
     assert [key for key in projection.KEYS if key not in about and key != "description"] == []
+
+
+def test_the_page_of_diagnostics_is_written_from_the_catalogue() -> None:
+    assert PAGE.read_text() == page(), "run `python -m tests.docs.diagnostics_page`"

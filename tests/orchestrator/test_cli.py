@@ -47,6 +47,36 @@ def test_rules_check_names_the_rule_set_or_shows_every_mistake(
     assert "wenn" in said
 
 
+def test_rules_check_speaks_sarif_with_paths_from_here(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rules" / "deep").mkdir(parents=True)
+    file = tmp_path / "rules" / "deep" / "shop.yaml"
+    file.write_text(RULES.replace("when: event", "when: evnt"))
+    monkeypatch.chdir(tmp_path)
+    assert run(["rules", "check", "rules", "--format", "sarif"]) == 1
+    (result,) = json.loads(capsys.readouterr().out)["runs"][0]["results"]
+    location = result["locations"][0]["physicalLocation"]
+    assert location["artifactLocation"] == {"uri": "rules/deep/shop.yaml", "uriBaseId": "SRCROOT"}
+    monkeypatch.chdir(tmp_path / "rules" / "deep")
+    file.write_text(RULES.replace("ruleset: shop", ""))
+    assert run(["rules", "check", str(tmp_path / "rules"), "--format", "sarif"]) == 0
+    (result,) = json.loads(capsys.readouterr().out)["runs"][0]["results"]
+    assert (result["ruleId"], result["level"]) == ("no-name", "warning")
+
+
+def test_json_is_a_format_and_contradicts_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text(RULES)
+    assert run(["rules", "check", str(file), "--json"]) == 0
+    short = capsys.readouterr().out
+    assert run(["rules", "check", str(file), "--format", "json"]) == 0
+    assert capsys.readouterr().out == short
+    assert run(["rules", "check", str(file), "--format", "sarif", "--json"]) == 2
+    assert "contradict" in capsys.readouterr().err
+    assert run(["rules", "check", str(file), "--format", "xml"]) == 2
+
+
 def test_rule_files_that_are_not_there_are_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,7 +132,7 @@ def test_messages_have_one_style(text: str, well: bool) -> None:
     assert well_said(text) is well
     if not well:
         with pytest.raises(AssertionError):
-            Diagnostic("error", "code", text, "f", 1, 1, 2)
+            Diagnostic("error", "yaml", text, "f", 1, 1, 2)
 
 
 def test_a_diagnostic_has_a_form_for_programs() -> None:

@@ -1,0 +1,101 @@
+"""`orchestrator rules check`: what is wrong with rule files, for people, programs and code hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from orchestrator.cli.exits import OK, USAGE, CommandFailed
+from orchestrator.cli.rules import load_rules, rule_paths
+from orchestrator.cli.show import count, json_line, line, note
+from orchestrator.rule_files import RuleFilesError, read_rule_files, where_files_lie
+
+if TYPE_CHECKING:
+    from rules.diagnostics import Diagnostic
+    from rules.ruleset import RuleSet
+
+Format = Literal["text", "json", "sarif"]
+
+
+def check(*paths: Path, format: Format = "text", json: bool = False) -> int:
+    """Find everything that is wrong with rule files, without running them.
+
+    Example: orchestrator rules check rules.yaml
+
+    Parameters
+    ----------
+    paths
+        Rule files or folders; by default ./rules.yaml or ./rules.
+    format
+        text for people, json for programs (one object), sarif for code hosts and editors.
+    json
+        The same as --format json.
+    """
+    from orchestrator.settings import load
+    from rules.compile import compile_rules
+
+    if json and format not in ("text", "json"):
+        raise CommandFailed(f"--json and --format {format} contradict each other: leave one out", USAGE)
+    found = rule_paths(paths, load().rules)
+    if format == "sarif":
+        return _sarif(found)
+    machine = json or format == "json"
+    ruleset = load_rules(found, json=machine)
+    compile_rules(ruleset)
+    if machine:
+        json_line(
+            {
+                "ok": True,
+                "ruleset": ruleset.name,
+                "digest": ruleset.digest,
+                "rules": [rule.name for rule in ruleset.rules],
+                "projections": sorted(ruleset.projections),
+                "diagnostics": [each.as_json() for each in ruleset.warnings],
+            }
+        )
+        return OK
+    for each in ruleset.warnings:
+        note(each.render())
+    line(_summary(ruleset))
+    return OK
+
+
+def _summary(ruleset: RuleSet) -> str:
+    rules, projections = count(len(ruleset.rules), "rule"), count(len(ruleset.projections), "projection")
+    return f"{ruleset.name}: {rules}, {projections}, {ruleset.digest}"
+
+
+def _sarif(paths: tuple[Path, ...]) -> int:
+    """One SARIF document on stdout, also where there are errors."""
+    from rules.compile import compile_rules
+    from rules.diagnostics import RuleErrors
+    from rules.load import load_sources
+
+    try:
+        sources = read_rule_files(paths)
+        lie = {name: _relative(file) for name, file in where_files_lie(paths).items()}
+    except RuleFilesError as error:
+        raise CommandFailed(str(error)) from error
+    try:
+        ruleset = load_sources(sources)
+    except RuleErrors as error:
+        _print(error.diagnostics, lie)
+        raise CommandFailed(f"the rules have errors{' (not all are shown)' if error.more else ''}") from error
+    compile_rules(ruleset)
+    _print(ruleset.warnings, lie)
+    return OK
+
+
+def _print(diagnostics: Iterable[Diagnostic], lie: dict[str, str]) -> None:
+    from orchestrator.sarif import sarif
+
+    json_line(sarif(diagnostics, lie, version("business-logic-orchestrator")))
+
+
+def _relative(file: Path) -> str:
+    """To where the command is called, if it lies there; else whole."""
+    absolute = file.absolute()
+    here = Path.cwd()
+    return (absolute.relative_to(here) if absolute.is_relative_to(here) else absolute).as_posix()

@@ -1,0 +1,228 @@
+"""The catalogue of diagnostic codes: what each one means, and what an author does about it.
+
+Every `Diagnostic` has a code of this list. Tools show the texts where there is room for more than a message: SARIF's
+rule metadata, and the page docs/diagnostics.md, which is written from here. Codes are never renamed: people switch them
+off by name. A text is plain English with back-ticks around code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Severity = Literal["error", "warning", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    id: str
+    severity: Severity
+    """What it mostly is. A diagnostic says its own."""
+    short: str
+    """One sentence, no full stop."""
+    help: str
+    """Why it matters and what to do, some sentences."""
+
+
+CATALOGUE: Final[tuple[Code, ...]] = (
+    # ------------------------------------------------------------ the text of a file
+    Code(
+        "file",
+        "error",
+        "The file cannot be read as text",
+        "Rule files are UTF-8 text of at most five million characters, without control characters. The message names "
+        "the byte or character and its place. An empty file, or no file at all, is no rule set either.",
+    ),
+    Code(
+        "yaml",
+        "error",
+        "The text is not YAML that rule files may hold",
+        "Rule files are YAML 1.2 or JSON: one document, no tags, no anchors, no aliases. Most often a text begins "
+        "with a character that means something to YAML (`!`, `*`, `&`, `[`, `{`, `>`, `|`, `%`, `@`) or holds `: ` or "
+        "` #`: put it in quotes.",
+    ),
+    Code(
+        "duplicate-key",
+        "error",
+        "A key stands twice in one map",
+        "YAML would silently keep one of the two. Give one of them another name, or merge what stands below them.",
+    ),
+    Code(
+        "document",
+        "error",
+        "A stored rule set cannot be used",
+        "A log keeps every rule set that was ever active. This one was stored by another level of the engine, or is "
+        "not what a log keeps. Use a version that reads it.",
+    ),
+    # ------------------------------------------------------------ keys and kinds of values
+    Code(
+        "unknown-key",
+        "error",
+        "A key that nothing reads",
+        "Keys that are not known are refused, never ignored: a misspelt `unles` would make a deadline that nothing "
+        "cancels. The hint names the key that was probably meant.",
+    ),
+    Code(
+        "missing",
+        "error",
+        "A part that cannot be left out is missing",
+        "A rule needs `on` (or `sequence`) and `then`, a command needs `to`, a test needs `given` and `expect`. The "
+        "caret shows the map in which it is missing.",
+    ),
+    Code(
+        "wrong-kind",
+        "error",
+        "A value of another kind is needed here",
+        "The place wants a map, a list, a text, a whole number, `true` or `false`, and there is something else. Only "
+        "`true` and `false` are booleans: `yes` and `on` are texts.",
+    ),
+    Code(
+        "not-supported",
+        "error",
+        "Part of the language that this version does not have",
+        "It is refused by name, so that no rule silently does less than it says. The rule language's page lists what "
+        "is missing.",
+    ),
+    Code(
+        "conflict",
+        "error",
+        "Two parts that contradict each other",
+        "The two cannot stand together: `once` with `once_within`, `unless` without `after`, two values of "
+        "`lateness`, an action that is a command and an event. Leave one out.",
+    ),
+    Code(
+        "twice",
+        "warning",
+        "Something is named twice where once is enough",
+        "It changes nothing, and is probably meant to be something else.",
+    ),
+    # ------------------------------------------------------------ names, types, times
+    Code(
+        "bad-name",
+        "error",
+        "A name that cannot be used",
+        "Names that expressions read (projections, fields, `let`) are letters, digits and `_`, do not begin with a "
+        "digit, and are none of the words that expressions have already. Names of rules and tests are one line of "
+        "text.",
+    ),
+    Code(
+        "duplicate-name",
+        "error",
+        "Two files use the same name",
+        "All files of a rule set share one space of names for rules, for projections and for tests. The message says "
+        "where the other one is.",
+    ),
+    Code(
+        "bad-type",
+        "error",
+        "Not an event type",
+        "A type is a text without spaces and commas; several types are a list. `payment.*` and `'*'` are the only "
+        "forms of pattern, and stand for business events alone: results of commands are named in full.",
+    ),
+    Code(
+        "unknown-type",
+        "warning",
+        "An event type that nobody declares, nearly like one that is declared",
+        "Rules for types that never come are silent for ever, so a slip of the pen in `on` is easily missed. If the "
+        "type is right, declare it under `events:`.",
+    ),
+    Code(
+        "unheard",
+        "error",
+        "`by` speaks of a type that its owner does not listen to",
+        "An entry of a `by` map that no event can reach has no effect. Name a type of `on`, of `unless` or of the "
+        "fold.",
+    ),
+    Code(
+        "bad-duration",
+        "error",
+        "Not a duration",
+        "Durations are `500ms`, `30s`, `10m`, `48h`, `60d`, `2w`, and sums such as `1h30m`. Months and years are no "
+        "fixed time: write days.",
+    ),
+    Code(
+        "bad-time",
+        "error",
+        "Not a time",
+        "Times are RFC 3339 with `Z` or an offset: `2024-01-31T12:30:00Z`.",
+    ),
+    Code(
+        "bad-event",
+        "error",
+        "A given event of a test is no event",
+        "Events under `given` are CloudEvents: they need a `type`, and their attributes must be those of an event. "
+        "`id` and `source` are filled in.",
+    ),
+    Code(
+        "leading-zero",
+        "warning",
+        "A number that loses its zeros",
+        "YAML reads `007` as the number 7. Where the zeros matter (codes, account numbers), put quotes around it.",
+    ),
+    Code(
+        "unknown-target",
+        "error",
+        "A command goes to a target that nobody knows",
+        "Targets are declared in the targets file; `log` and `alerts` are always there. A command to an unknown "
+        "target would wait for ever.",
+    ),
+    # ------------------------------------------------------------ expressions
+    Code(
+        "expression",
+        "error",
+        "An expression that cannot be used",
+        "It is not CEL, names something that does not exist here, does something that can never succeed, or gives a "
+        "value that this place cannot use. The caret is at the exact character, also inside quotes.",
+    ),
+    Code(
+        "unknown-field",
+        "warning",
+        "A field or attribute that is declared nowhere",
+        "Reading a field that is absent makes the rule not evaluated, so a misspelt field makes a rule that never "
+        "fires. What producers send is in `event.data`; the schema under `events:` says its fields.",
+    ),
+    Code(
+        "optional-field",
+        "note",
+        "A field is read that may be absent",
+        "Where it is absent the rule is not evaluated, with the reason counted, or the projection does not fold. That "
+        "may be meant. If not, ask first: `has(event.data.x) && event.data.x > 1`.",
+    ),
+    Code(
+        "unused",
+        "warning",
+        "A value that nothing reads",
+        "A `let` value that nothing reads costs time and misleads readers. Remove it, or use it.",
+    ),
+    # ------------------------------------------------------------ state
+    Code(
+        "no-first-value",
+        "warning",
+        "A field of a projection that never gets a value",
+        "Every fold of the field reads the field itself, and nothing gives it a first value: the first event cannot "
+        "be folded, and so no other. `initial:` gives first values.",
+    ),
+    Code(
+        "unbounded",
+        "warning",
+        "State that grows for ever",
+        "What is kept for every key that ever comes, and never let go, grows as long as the system lives. `keep` "
+        "bounds it, `delete` names events that end a row, and a key that comes more than once makes fewer rows.",
+    ),
+    # ------------------------------------------------------------ the set as a whole
+    Code(
+        "no-name",
+        "warning",
+        "The rule set has no name",
+        "The name is part of every command's id. Without one it is `rules`, and giving one later changes all ids, so "
+        "that targets take commands they have seen for new ones.",
+    ),
+    Code(
+        "nothing-enabled",
+        "warning",
+        "No rule is enabled",
+        "The set folds its projections and decides nothing.",
+    ),
+)
+
+CODES: Final[dict[str, Code]] = {code.id: code for code in CATALOGUE}
