@@ -182,6 +182,13 @@ CATALOGUE: Final[tuple[Code, ...]] = (
         "fires. What producers send is in `event.data`; the schema under `events:` says its fields.",
     ),
     Code(
+        "other-key",
+        "error",
+        "A row of another key is read",
+        "A rule reads the row of its own key by the name of the projection, `fines.amount`. Rows of other keys lie in "
+        "other partitions, and are read as `name[key]` only of projections with `scope: everywhere`.",
+    ),
+    Code(
         "optional-field",
         "note",
         "A field is read that may be absent",
