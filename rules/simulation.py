@@ -25,7 +25,7 @@ from streams.event import OUTSIDE, TICK, Event
 from streams.keys import partition_of
 from streams.outputs import Command, Derived, Output
 from streams.processor import Partition, Poisoned, Step
-from streams.state import DAWN, Cell
+from streams.state import DAWN, Cell, decode_cell, encode_cell
 
 Due = tuple[int, int, int, str, Waiter]
 """(due, rank, order of opening over all keys, key, waiter)."""
@@ -148,6 +148,22 @@ class Simulation:
         self._of(event.key).run([event], (self._place,))
         if self._forwards:
             self._deliver()
+
+    def approach(self, event: Event) -> None:
+        """Moves the clock as this event will, when it is given: what that fires has fired then."""
+        clock = event.time - self.processor.lateness
+        if event.kind == OUTSIDE and clock > self.clock:
+            self._advance(clock)
+
+    def cell(self, key: str) -> Cell:
+        """A copy of what is known of a key now."""
+        cell = self._of(key).cells.get(key)
+        return Cell() if cell is None else decode_cell(encode_cell(cell))
+
+    @property
+    def copies(self) -> Copies:
+        """Rows that lie in every partition. Read only."""
+        return self._copies
 
     def finish(self, until: int | None = None) -> None:
         """Moves the clock to `until` (microseconds; by default the greatest time seen, without lateness). Everything

@@ -207,7 +207,7 @@ class Evaluation:
     def forwarded(self, route: str, key: str, event: Event) -> None:
         """An event that came here because a route, or a derived event's subject, led to this key."""
         cell = self.cells[key]
-        clock = self._clock(event, key, cell)
+        clock = self.moved(event, key, cell)
         if cell.due < clock:
             self.expire(key, cell, clock)
         if route:
@@ -219,7 +219,7 @@ class Evaluation:
         if cell.due < clock:
             self.expire(key, cell, clock)
 
-    def _clock(self, event: Event, key: str, cell: Cell) -> int:
+    def moved(self, event: Event, key: str, cell: Cell) -> int:
         """Moves the key's clock, and says what it is now. The fused functions have the same inlined."""
         if event.kind == OUTSIDE:
             if event.time < cell.clock or event.time < self.tick:

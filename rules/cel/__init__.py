@@ -16,11 +16,11 @@ from rules.cel.errors import (
     CelSyntaxError,
     NotEvaluated,
 )
-from rules.cel.exact import Evaluator, Step
+from rules.cel.exact import Evaluator, Explanation, Step
 from rules.cel.nodes import Call, Node, walk
 from rules.cel.parse import parse
 from rules.cel.paths import Path, conjuncts, equality, names, path, paths
-from rules.cel.program import Explanation, Program, compile
+from rules.cel.program import Program, compile
 from rules.cel.scope import Scope
 from rules.cel.template import Template, template
 from rules.cel.text import inline, payload, text

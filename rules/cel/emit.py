@@ -13,6 +13,7 @@ code runs with `HELPERS` and the scope's `namespace` as its globals, and no buil
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from typing import Any
 
 from rules.cel import exact as exactly
@@ -25,7 +26,7 @@ from rules.cel.paths import Path, is_further, reads
 from rules.cel.pycode import assigned, call, name
 from rules.cel.scope import Scope
 
-__all__ = ["HELPERS", "MAX_FAST_DEPTH", "Exact", "exact", "expression", "statements"]
+__all__ = ["HELPERS", "MAX_FAST_DEPTH", "Exact", "exact", "expression", "statements", "traced"]
 
 MAX_FAST_DEPTH = 80
 """Deeper trees go to the exact evaluator at once: Python's compiler recurses, ours does not."""
@@ -47,7 +48,12 @@ def expression(node: Node, scope: Scope, *, condition: bool = False) -> ast.expr
     return ast.IfExp(assigned(budget, call("Budget")), code, ast.Constant(None))
 
 
-def exact(node: Node, scope: Scope, *, condition: bool = False) -> ast.expr:
+def traced(node: Node, scope: Scope) -> ast.expr:
+    """Code whose value is an `exact.Explanation`: the exact evaluator's, with the way there. It raises nothing."""
+    return exact(node, scope, called=Traced)
+
+
+def exact(node: Node, scope: Scope, *, condition: bool = False, called: Callable[..., Exact] | None = None) -> ast.expr:
     """Code that calls the exact evaluator. It raises `CelEvaluationError` and nothing else."""
     loaded: dict[Path, ast.expr] = {}
     for found, _ in reads(node, inside_calls=False):
@@ -62,7 +68,7 @@ def exact(node: Node, scope: Scope, *, condition: bool = False) -> ast.expr:
         code = scope.call(part) if isinstance(part, nodes.Call) and is_further(part) else None
         if isinstance(part, nodes.Call) and code is not None:
             calls.append((part, code))
-    evaluator = Exact(node, tuple(kept), tuple(call for call, _ in calls), condition)
+    evaluator = (called or Exact)(node, tuple(kept), tuple(call for call, _ in calls), condition)
     arguments = [loaded[known] for known in kept] + [code for _, code in calls]
     return ast.Call(scope.bind(evaluator), arguments, [])
 
@@ -118,3 +124,12 @@ class Exact:
                 holder = holder[step]
             holder[known[-1]] = value
         return variables
+
+
+class Traced(Exact):
+    """The same, with the way there instead of the value alone."""
+
+    __slots__ = ()
+
+    def __call__(self, *loaded: Any) -> exactly.Explanation:
+        return self._evaluator.explain(self._variables(loaded))

@@ -35,6 +35,15 @@ class Step:
     result: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What happened: the value or the error, and every comparison with the values read, in order."""
+
+    value: Any
+    error: CelEvaluationError | None
+    steps: tuple[Step, ...]
+
+
 _Step = tuple[Node, Callable[..., Any]]
 _Plan = tuple[Node, Callable[..., Any], tuple[_Step, ...]]
 
@@ -62,6 +71,14 @@ class Evaluator:
             raise CelEvaluationError("the evaluation is nested too deeply", node.start, node.end) from None
         except Exception as error:  # a value that is none of CEL's can raise anything
             raise CelEvaluationError(f"cannot be evaluated: {type(error).__name__}", node.start, node.end) from None
+
+    def explain(self, variables: Mapping[Any, Any]) -> Explanation:
+        """The same, with the way there. Raises nothing."""
+        steps: list[Step] = []
+        try:
+            return Explanation(self.run(variables, steps), None, tuple(steps))
+        except CelEvaluationError as error:
+            return Explanation(None, error, tuple(steps))
 
 
 def counted(node: Node) -> bool:

@@ -9,25 +9,15 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from rules.cel import emit, exact
 from rules.cel.check import check_constants
-from rules.cel.errors import CelBudgetError, CelEvaluationError
+from rules.cel.errors import CelBudgetError
 from rules.cel.nodes import Node
 from rules.cel.parse import exactly, parse
 from rules.cel.paths import Path, names
 from rules.cel.scope import Scope
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What happened: the value or the error, and every comparison with the values read, in order."""
-
-    value: Any
-    error: CelEvaluationError | None
-    steps: tuple[exact.Step, ...]
 
 
 class Program:
@@ -51,13 +41,9 @@ class Program:
         except Exception:
             return self._exact.run(variables)
 
-    def explain(self, variables: Mapping[str, object]) -> Explanation:
+    def explain(self, variables: Mapping[str, object]) -> exact.Explanation:
         """The same, with the way there. Raises nothing."""
-        steps: list[exact.Step] = []
-        try:
-            return Explanation(self._exact.run(variables, steps), None, tuple(steps))
-        except CelEvaluationError as error:
-            return Explanation(None, error, tuple(steps))
+        return self._exact.explain(variables)
 
     def __repr__(self) -> str:
         return f"Program({self.text!r})"

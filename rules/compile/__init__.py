@@ -7,6 +7,7 @@ exist, types fit. Functions are generated when they are first needed, so a large
 from __future__ import annotations
 
 from itertools import chain
+from typing import NamedTuple
 
 from rules.compile.fold import Fold
 from rules.compile.forgetting import Forgetting
@@ -23,10 +24,22 @@ from rules.nodes.untouched import Untouched
 from rules.ruleset import RuleSet
 from rules.step import RulesProcessor
 
-__all__ = ["compile_rules"]
+__all__ = ["Compiled", "compile_rules", "compiled"]
+
+
+class Compiled(NamedTuple):
+    """A rule set with the parts that it was made of, for tools that look into it."""
+
+    processor: RulesProcessor
+    plans: Plans
+    compiler: Compiler
 
 
 def compile_rules(ruleset: RuleSet) -> RulesProcessor:
+    return compiled(ruleset).processor
+
+
+def compiled(ruleset: RuleSet) -> Compiled:
     ids = NodeIds()
     projections = {
         each.name: Rows(ids.draw(projection_definition(each)), record(each), each.everywhere)
@@ -47,17 +60,19 @@ def compile_rules(ruleset: RuleSet) -> RulesProcessor:
     ranks = {
         rule.name: rank for rank, rule in enumerate(sorted(enabled, key=lambda rule: (-rule.priority, rule.place)))
     }
-    compiled = [made_rule(ruleset, rule, ranks[rule.name], compiler, keys, ids) for rule in enabled]
+    rules = [made_rule(ruleset, rule, ranks[rule.name], compiler, keys, ids) for rule in enabled]
     shapes = {schema.type: shape(schema) for schema in ruleset.schemas.values()}
-    listeners = Listeners(folds, sorted(compiled, key=lambda rule: rule.rank), shapes)
-    return RulesProcessor(
+    listeners = Listeners(folds, sorted(rules, key=lambda rule: rule.rank), shapes)
+    plans = Plans(listeners, keys, projections, ruleset.lateness)
+    processor = RulesProcessor(
         ruleset,
-        Plans(listeners, keys, projections, ruleset.lateness),
-        {waiter.id: waiter for waiter in chain(forgetting.values(), *(rule.waiters for rule in compiled))},
+        plans,
+        {waiter.id: waiter for waiter in chain(forgetting.values(), *(rule.waiters for rule in rules))},
         {name: rows.id for name, rows in projections.items()},
-        {f"rule `{rule.name}`/{node}": id for rule in compiled for node, id in rule.node_ids.items()}
+        {f"rule `{rule.name}`/{node}": id for rule in rules for node, id in rule.node_ids.items()}
         | {f"projection `{name}`/keep": each.id for name, each in forgetting.items()},
     )
+    return Compiled(processor, plans, compiler)
 
 
 def _folds(

@@ -34,7 +34,7 @@ class Route:
 
 class Plan:
     def __init__(self, hearing: Hearing, keys: Keys, projections: dict[str, Rows], lateness: int) -> None:
-        self._hearing = hearing
+        self.hearing = hearing
         self._projections = projections
         self._lateness = lateness
         self._choices: dict[tuple[str, ...], Callable[..., None]] = {}
@@ -49,15 +49,15 @@ class Plan:
         if made is None:
             if len(self._choices) >= MAX_CHOICES:
                 self._choices.clear()
-            made = self._choices[routes] = Fused(self._hearing.along(routes), self._projections, self._lateness).one()
+            made = self._choices[routes] = Fused(self.hearing.along(routes), self._projections, self._lateness).one()
         return made
 
     def misfit(self, event: Event) -> bool:
         """Whether the event's type has a schema that its data do not fit. Raises msgspec.DecodeError for no JSON."""
-        if self._hearing.shape is None:
+        if self.hearing.shape is None:
             return False
         try:
-            self._hearing.shape.decode(event.data)
+            self.hearing.shape.decode(event.data)
         except msgspec.ValidationError:
             return True
         return False

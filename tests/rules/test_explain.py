@@ -1,0 +1,137 @@
+"""An explanation says what the rules did with an event, what they looked at, and what it would have taken."""
+
+from hypothesis import HealthCheck, given, settings
+
+from rules.compile import compile_rules
+from rules.explain.explainer import Explainer
+from rules.explain.explanation import Explained, RuleExplained
+from rules.explain.text import text
+from rules.load import load_sources
+from rules.ruleset import RuleSet
+from rules.simulation import Simulation
+from streams.event import TICK, Event
+from streams.outputs import Command
+from tests.agent.running import event
+from tests.oracle.histories import histories, rulesets
+
+RULES = """
+ruleset: shop
+projections:
+  orders: {fold: {order.placed: {total: event.data.total}}}
+rules:
+  big:
+    on: order.placed
+    let: {limit: "event.data.vip ? 1000 : 100"}
+    when: event.data.total > limit && event.data.country in ["DE", "AT"]
+    once_within: 1h
+    then: [{command: greet, to: sales, args: {total: "${orders.total}"}}]
+  unpaid:
+    on: order.placed
+    after: 48h
+    unless: order.paid
+    then: [{command: remind, to: mail}]
+  by-customer:
+    on: order.placed
+    by: event.data.customer
+    then: [{command: count, to: log}]
+"""
+HOUR = 3_600_000_000
+
+
+def explained(*events: Event) -> Explained:
+    """Of the last event, after the others."""
+    ruleset = load_sources({"rules.yaml": RULES})
+    simulation = Simulation(compile_rules(ruleset))
+    for each in events[:-1]:
+        simulation.event(each)
+    simulation.approach(events[-1])
+    return Explainer(ruleset).explain(events[-1], simulation.cell, tick=simulation.clock, copies=simulation.copies)
+
+
+def placed(total: float, time: int = 0, country: str = "DE", **data: object) -> Event:
+    return event("order.placed", "A1", time=time, total=total, country=country, vip=False, customer="c9", **data)
+
+
+def rule(found: Explained, name: str) -> RuleExplained:
+    return next(each for key in found.keys for each in key.rules if each.rule == name)
+
+
+def test_a_rule_that_fired_shows_what_it_compared_and_put_out() -> None:
+    big = rule(explained(placed(150)), "big")
+    assert (big.verdict, big.lets) == ("fired", {"limit": 100})
+    assert [(each.text, each.read, each.result) for each in big.comparisons] == [
+        ("event.data.total > limit", (150, 100), True),
+        ('event.data.country in ["DE", "AT"]', ("DE", ["DE", "AT"]), True),
+    ]
+    assert [each["args"] for each in big.commands] == [{"total": 150}]
+
+
+def test_a_rule_that_did_not_fire_says_what_decided_and_what_it_would_take() -> None:
+    big = rule(explained(placed(150, country="FR")), "big")
+    assert (big.verdict, big.takes) == ("does not hold", 'event.data.country in ["DE", "AT"]')
+    assert big.comparisons[-1].result is False
+    assert big.commands == ()
+
+
+def test_what_cannot_be_evaluated_says_why() -> None:
+    found = explained(event("order.placed", "A1", country="DE", customer="c9", total=5))
+    big = rule(found, "big")
+    assert (big.verdict, big.reason) == ("not evaluated", "`event.data.vip` is absent")
+    assert big.lets == {"limit": "no value: `event.data.vip` is absent"}
+
+
+def test_a_throttle_says_until_when() -> None:
+    big = rule(explained(placed(150), placed(200, time=HOUR // 2)), "big")
+    assert (big.verdict, big.takes) == ("silent", "a firing at 1970-01-01T01:00:00Z or later")
+    assert big.state == ("fired at 1970-01-01T00:00:00Z, silent until 1970-01-01T01:00:00Z",)
+
+
+def test_a_deadline_says_when_it_is_due_and_an_event_that_cancels_it_says_so() -> None:
+    opened = rule(explained(placed(150)), "unpaid")
+    assert (opened.verdict, opened.reason) == ("waits", "deadline: due 1970-01-03T00:00:00Z")
+    paid = rule(explained(placed(150), event("order.paid", "A1", time=HOUR)), "unpaid")
+    assert (paid.verdict, paid.reason) == ("cancelled", "the event cancels 1 pending")
+
+
+def test_listeners_of_other_keys_are_looked_at_under_theirs() -> None:
+    found = explained(placed(150))
+    assert [key.key for key in found.keys] == ["A1", "c9"]
+    nobody = explained(event("order.placed", "A1", total=1))
+    assert nobody.keyless == {"by-customer": "`event.data.customer` is absent"}
+
+
+def test_the_text_holds_it_all() -> None:
+    said = text(explained(placed(150, country="FR")))
+    assert "  · big: does not hold, `when` is false" in said
+    assert '      decided by  event.data.country in ["DE", "AT"]  ["FR", ["DE","AT"]]  → false' in said
+    assert "      would take  event.data.country in" in said
+    assert 'under key "c9"' in said
+    assert "nobody listens" in text(explained(event("nothing.known", "A1")))
+
+
+@given(rulesets(crossing=True), histories(keyed=True))
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+def test_what_is_explained_is_what_happens(rules: RuleSet, history: list[Event]) -> None:
+    explainer = Explainer(rules)
+    plain = {rule.name for rule in rules.rules if rule.deadline is None}
+    simulation = Simulation(compile_rules(rules))
+    seen: set[str] = set()
+    for each in history:
+        if each.type == TICK or each.id in seen:
+            simulation.event(each)
+            continue
+        seen.add(each.id)
+        simulation.approach(each)
+        before = len(simulation.outputs)
+        found = explainer.explain(each, simulation.cell, tick=simulation.clock, copies=simulation.copies)
+        assert len(simulation.outputs) == before, "an explanation changes nothing"
+        simulation.event(each)
+        happened = {
+            output.id
+            for output in simulation.outputs[before:]
+            if isinstance(output, Command) and output.cause == each.id and output.rule in plain
+        }
+        said = {
+            command["id"] for key in found.keys for told in key.rules if told.rule in plain for command in told.commands
+        }
+        assert said == happened
