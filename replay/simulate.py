@@ -7,11 +7,8 @@ two files. Holds all state and all outputs in memory; a line is bounded.
 
 from __future__ import annotations
 
-import gzip
-import io
 import time
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +16,7 @@ from typing import IO, Any, Final
 
 import msgspec
 
+from replay.event_file import EventFileError, lines
 from replay.files import same_file, written_beside
 from rules.simulation import Simulation
 from rules.step import RulesProcessor
@@ -28,8 +26,6 @@ from streams.outputs import Decision, Derived
 from streams.processor import Poisoned
 
 PROGRESS_LINES: Final = 4_096
-GZIP: Final = b"\x1f\x8b"
-BOM: Final = b"\xef\xbb\xbf"
 
 _INTAKE: Final = Intake(max_ahead=None, ticks=True, fingerprints=False)
 _LONGEST: Final = _INTAKE.max_bytes
@@ -123,15 +119,17 @@ def simulate(
             rejects = stack.enter_context(written_beside(options.rejects)) if options.rejects else None
             events = stack.enter_context(options.events.open("rb"))
             began = time.perf_counter()
-            lines, rejected = _run(simulation, events, options.events.stat().st_size, rejects, progress)
+            read, rejected = _run(simulation, events, options.events.stat().st_size, rejects, progress)
             simulation.finish(options.until)
             if out is not None:
                 encode = msgspec.json.Encoder().encode
                 out.writelines(encode(command.document()) + b"\n" for command in simulation.commands)
             took = time.perf_counter() - began
+    except EventFileError as error:
+        raise SimulateError(str(error), error.line) from error
     except OSError as error:
         raise SimulateError(f"{error.filename or options.events}: {error.strerror or error}") from error
-    return _summary(simulation, lines, rejected, took)
+    return _summary(simulation, read, rejected, took)
 
 
 def _check(options: SimulateOptions) -> None:
@@ -148,13 +146,13 @@ def _run(
 ) -> tuple[int, int]:
     """Lines that are not blank, and how many of them were rejected."""
     read, handle = _INTAKE.from_json, simulation.event
-    lines = rejected = number = 0
-    for number, line in _lines(file):
+    handled = rejected = number = 0
+    for number, line in lines(file, _LONGEST):
         if not number % PROGRESS_LINES:
             progress(file.tell(), size)
         if not line or line.isspace():
             continue
-        lines += 1
+        handled += 1
         try:
             event = read(line, None)
         except IntakeError as error:
@@ -170,33 +168,7 @@ def _run(
                 f"event `{event.id}` of `{event.source}` cannot be evaluated: {error}", number
             ) from error
     progress(size, size)
-    return lines, rejected
-
-
-def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """(number, line without its end), from 1. Of a line that is longer than any event may be, only the front."""
-    packed = file.read(len(GZIP)) == GZIP
-    file.seek(0)
-    # The buffer spares a Python call for each line; GzipFile takes the place of a raw file.
-    reader: IO[bytes] = io.BufferedReader(gzip.GzipFile(fileobj=file), 1 << 17) if packed else file
-    number = 0
-    try:
-        while line := reader.readline(_LONGEST + 3):
-            number += 1
-            if number == 1:
-                line = line.removeprefix(BOM)
-            if line[-1:] != b"\n":
-                _skip_rest(reader, line)
-            yield number, line.rstrip(b"\r\n")
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise SimulateError(
-            f"the file cannot be unpacked any further ({error}): it is cut off or damaged", number + 1
-        ) from error
-
-
-def _skip_rest(reader: IO[bytes], line: bytes) -> None:
-    while line and line[-1:] != b"\n":
-        line = reader.readline(1 << 20)
+    return handled, rejected
 
 
 def _reject(number: int, error: IntakeError, line: bytes) -> bytes:

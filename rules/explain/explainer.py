@@ -7,7 +7,7 @@ each rule is asked in the order of firing. A property test holds what comes out 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from rules import cel
 from rules.compile import compiled
@@ -20,16 +20,26 @@ from rules.explain.explanation import Comparison, Explained, Folded, KeyExplaine
 from rules.explain.state import remembered, silent_until, when
 from rules.model.rule import NEVER, Rule
 from rules.model.source import Expression
+from rules.nodes.waiting import DUE
 from rules.ruleset import RuleSet
 from rules.step import Evaluation
 from streams.copies import Copies
 from streams.event import Event
 from streams.outputs import Command, Derived, Output
 from streams.processor import Partition, Step
-from streams.state import Cell
+from streams.state import DAWN, Cell
 
 MOST_COMPARISONS = 40
 """Of one rule. Comprehensions over long lists make many."""
+
+
+class Known(NamedTuple):
+    """What an event meets under a key: a copy of the cell, the time of the latest tick in microseconds, and the rows
+    that lie in every partition."""
+
+    cell: Cell
+    tick: int
+    copies: Copies
 
 
 class Explainer:
@@ -43,15 +53,11 @@ class Explainer:
     def explain(
         self,
         event: Event,
-        cell_of: Callable[[str], Cell | None],
-        *,
-        tick: int,
-        copies: Copies | None = None,
+        known_of: Callable[[str], Known | None],
         only: str | None = None,
     ) -> Explained:
-        """`cell_of` gives a copy of what was known of a key before the event, None where that cannot be had; `tick` is
-        the time of the latest tick, in microseconds; `only` names the one rule to tell of. Raises msgspec.DecodeError
-        for data that are no JSON."""
+        """`known_of` says what was known of a key before the event, None where that cannot be had; `only` names the one
+        rule to tell of. Raises msgspec.DecodeError for data that are no JSON."""
         plan = self._parts.plans[event.type]
         under: dict[str, list[Route]] = {}
         keyless: dict[str, str] = {}
@@ -62,7 +68,7 @@ class Explainer:
                 keyless.update(dict.fromkeys(route.listeners, error.message))
         own = [event.key] if event.key in under else []
         keys = [
-            self._key(event, key, under[key], cell_of(key), tick, copies or Copies(), only)
+            self._key(event, key, under[key], known_of(key), only)
             for key in [*own, *(each for each in under if each != event.key)]
         ]
         return Explained(
@@ -82,12 +88,10 @@ class Explainer:
         event: Event,
         key: str,
         routes: Sequence[Route],
-        known: Cell | None,
-        tick: int,
-        copies: Copies,
+        known: Known | None,
         only: str | None,
     ) -> KeyExplained:
-        cell = Cell() if known is None else known
+        cell, tick, copies = known if known is not None else Known(Cell(), DAWN, Copies())
         step = Step(Partition(tick=tick), {key: cell}, None, copies)
         evaluation = Evaluation(self._parts.processor, step)
         clock = evaluation.moved(event, key, cell)
@@ -226,8 +230,7 @@ class Explainer:
 def _first(cell: Cell, id: str) -> int | None:
     """When what waits in a node is due first."""
     state = cell.nodes.get(id)
-    waits = isinstance(state, list) and state and isinstance(state[0], list)
-    return state[0][0] if waits else None
+    return int(state[0][DUE]) if isinstance(state, list) and state and isinstance(state[0], list) else None
 
 
 def _refused(condition: cel.Explanation) -> tuple[Verdict, str]:

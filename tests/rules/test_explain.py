@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from rules.compile import compile_rules
 from rules.explain.explainer import Explainer
 from rules.explain.explanation import Explained, RuleExplained
+from rules.explain.simulated import known
 from rules.explain.text import text
 from rules.load import load_sources
 from rules.ruleset import RuleSet
@@ -45,7 +46,7 @@ def explained(*events: Event) -> Explained:
     for each in events[:-1]:
         simulation.event(each)
     simulation.approach(events[-1])
-    return Explainer(ruleset).explain(events[-1], simulation.cell, tick=simulation.clock, copies=simulation.copies)
+    return Explainer(ruleset).explain(events[-1], known(simulation))
 
 
 def placed(total: float, time: int = 0, country: str = "DE", **data: object) -> Event:
@@ -123,7 +124,7 @@ def test_what_is_explained_is_what_happens(rules: RuleSet, history: list[Event])
         seen.add(each.id)
         simulation.approach(each)
         before = len(simulation.outputs)
-        found = explainer.explain(each, simulation.cell, tick=simulation.clock, copies=simulation.copies)
+        found = explainer.explain(each, known(simulation))
         assert len(simulation.outputs) == before, "an explanation changes nothing"
         simulation.event(each)
         happened = {
