@@ -96,6 +96,10 @@ class Worker:
         """How many keys wait behind a parked event."""
         return len(self._park.keys)
 
+    def blocks(self, key: str) -> bool:
+        """Whether events of this key wait behind a parked one."""
+        return key in self._park.keys
+
     @property
     def freed(self) -> str | None:
         """A key that is being freed: append `orchestrator.key.unparked` for it."""

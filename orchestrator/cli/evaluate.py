@@ -6,7 +6,6 @@ set and a history, and are refused by name.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ import orjson
 from cyclopts import Parameter
 
 from orchestrator.cli.exits import FAILED, OK, CommandFailed
+from orchestrator.cli.one_event import event_attributes
 from orchestrator.cli.show import json_line, line, note
 from orchestrator.cli.times import micros
 
@@ -54,7 +54,7 @@ def evaluate(
     from rules import cel
 
     moment = micros("--now", now)
-    variables = _variables(None if event is None else _read(event), key, moment)
+    variables = _variables(None if event is None else event_attributes(event), key, moment)
     try:
         value = cel.payload(_evaluate(expression, variables))
     except cel.CelError as error:
@@ -69,22 +69,6 @@ def evaluate(
     else:
         line(orjson.dumps(value).decode())
     return OK
-
-
-def _read(file: Path) -> dict[str, Any]:
-    """The attributes of an event. Raises CommandFailed."""
-    name = "stdin" if str(file) == "-" else str(file)
-    try:
-        body = sys.stdin.buffer.read() if name == "stdin" else file.read_bytes()
-    except OSError as error:
-        raise CommandFailed(f"{name}: {error.strerror or error}") from error
-    try:
-        found = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise CommandFailed(f"{name} holds no JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise CommandFailed(f"{name} holds no event: an event is a JSON object")
-    return found
 
 
 def _variables(attributes: Mapping[str, Any] | None, key: str | None, now: int | None) -> dict[str, Any]:

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "dev": "server:dev",
     "rules check": "rules_check:check",
     "rules test": "rules:run_rule_tests",
+    "rules explain": "explain:explain",
     "rules eval": "evaluate:evaluate",
     "simulate": "simulate:simulate",
     "events publish": "events:publish",

@@ -33,7 +33,7 @@ def verify(*, log: str | None = None, json: bool = False) -> int:
     from rules.load import from_document
     from streams.log import LogError
 
-    with closing(_open(log)) as opened, progress("verifying") as advance:
+    with closing(open_existing(log)) as opened, progress("verifying") as advance:
         try:
             found = run(opened, lambda body: compile_rules(from_document(body)), lambda at: advance(at.done, at.total))
         except (LogError, RuleErrors) as error:
@@ -66,7 +66,7 @@ def rebuild(*, log: str | None = None, json: bool = False) -> int:
     from rules.diagnostics import RuleErrors
     from streams.log import LogError
 
-    with closing(_open(log)) as opened:
+    with closing(open_existing(log)) as opened:
         try:
             digest = active(opened, 0)
             if not digest:
@@ -87,7 +87,7 @@ def rebuild(*, log: str | None = None, json: bool = False) -> int:
     return OK
 
 
-def _open(log: str | None) -> Log:
+def open_existing(log: str | None) -> Log:
     """An existing log. Raises CommandFailed."""
     import time
 
