@@ -7,7 +7,7 @@ fails only if no pairing at all fits. What is left over on both sides is the rep
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import orjson
@@ -17,6 +17,9 @@ from streams.outputs import Command
 Shown = dict[str, Any]
 FIELDS: Final = ("command", "to", "at", "args", "rule", "key", "cause", "id", "shadow")
 _MOST_SHOWN: Final = 10
+_MOST_LINES: Final = 100
+_MOST_PAIRED: Final = 100
+_NONE: Final = object()
 
 
 def document(command: Command) -> Shown:
@@ -27,27 +30,43 @@ def document(command: Command) -> Shown:
         return msgspec.structs.replace(command, at=0).document() | {"at": None}
 
 
-def compare(expected: Sequence[Mapping[str, Any]], happened: Sequence[Shown]) -> str | None:
-    """None if they are the same, else a report in lines of two blanks and more."""
-    pairs = _paired(expected, happened)
-    missing = [each for place, each in enumerate(expected) if place not in pairs]
-    taken = set(pairs.values())
-    surplus = [each for place, each in enumerate(happened) if place not in taken]
+class Difference(NamedTuple):
+    report: str
+    """Each expectation that nothing fits beside the most similar of the commands that nobody expected, field by field;
+    then what has no counterpart on the other side."""
+    alone: list[Mapping[str, Any]]
+    """Expectations without a counterpart."""
+
+
+def compare(expected: Sequence[Mapping[str, Any]], happened: Sequence[Shown]) -> Difference | None:
+    """None if they are the same."""
+    missing, surplus = _unmatched(expected, happened)
     if not missing and not surplus:
         return None
+    named = {field for each in expected for field in each} | {"command", "to", "at", "args", "shadow"}
     lines: list[str] = []
-    if missing:
-        lines.append("  expected, and did not happen:")
-        for each in missing[:_MOST_SHOWN]:
-            lines.append(f"    {_line(each)}")
-            lines += _nearest(each, surplus)
-        lines += _more(missing)
-    if surplus:
-        named = {field for each in expected for field in each} | {"command", "to", "at", "args", "shadow"}
-        lines.append("  happened, and was not expected:")
-        lines += [f"    {_line({k: v for k, v in each.items() if k in named})}" for each in surplus[:_MOST_SHOWN]]
-        lines += _more(surplus)
-    return "\n".join(lines)
+    beside = _beside(missing, surplus)
+    for place, other in sorted(beside.items()):
+        if len(lines) < _MOST_LINES:
+            lines += _side_by_side(missing[place], surplus[other])
+    alone = [each for place, each in enumerate(missing) if place not in beside]
+    surplus = [each for place, each in enumerate(surplus) if place not in beside.values()]
+    lines += [f"  expected {_line(each)}, got nothing" for each in alone[:_MOST_SHOWN]]
+    lines += _more(alone)
+    only_named = ({field: value for field, value in each.items() if field in named} for each in surplus[:_MOST_SHOWN])
+    lines += [f"  got {_line(each)}, expected nothing" for each in only_named]
+    lines += _more(surplus)
+    return Difference("\n".join(lines), alone)
+
+
+def _unmatched(
+    expected: Sequence[Mapping[str, Any]], happened: Sequence[Shown]
+) -> tuple[list[Mapping[str, Any]], list[Shown]]:
+    """Expectations that no command is left for, and commands that no expectation is left for."""
+    pairs = _paired(expected, happened)
+    taken = set(pairs.values())
+    missing = [each for place, each in enumerate(expected) if place not in pairs]
+    return missing, [each for place, each in enumerate(happened) if place not in taken]
 
 
 def same(a: Any, b: Any) -> bool:
@@ -101,34 +120,44 @@ def _shift(
         free, at = before, came[at]
 
 
-def _nearest(expected: Mapping[str, Any], surplus: Sequence[Shown]) -> list[str]:
-    """What differs from the most similar of the commands that nobody expected."""
+def _beside(missing: Sequence[Mapping[str, Any]], surplus: Sequence[Shown]) -> dict[int, int]:
+    """Place of an expectation → place of the command that it is shown beside: the most similar pairs first."""
+    alike = [
+        ((same(expected.get("command"), command["command"]), score), place, other)
+        for place, expected in enumerate(missing[:_MOST_PAIRED])
+        for other, command in enumerate(surplus[:_MOST_PAIRED])
+        if (score := sum(same(value, command.get(field, False)) for field, value in expected.items()))
+    ]
+    beside: dict[int, int] = {}
+    for _, place, other in sorted(alike, key=lambda pair: pair[0], reverse=True):
+        if place not in beside and other not in beside.values():
+            beside[place] = other
+    return beside
 
-    def alike(command: Shown) -> int:
-        return sum(same(value, command.get(field, False)) for field, value in expected.items())
 
-    nearest = max(surplus, key=alike, default=None)
-    if nearest is None or not alike(nearest):
-        return []
-    return [f"      nearest: {said}" for said in _differing(expected, nearest, ("args",))]
+def _side_by_side(expected: Mapping[str, Any], got: Shown) -> list[str]:
+    """A table of the fields that are expected; args are compared whole, so all of both sides are shown."""
+    rows = [("", "expected", "got")]
+    for field in FIELDS:
+        if field not in expected:
+            continue
+        wanted, found = expected[field], got.get(field, False if field == "shadow" else _NONE)
+        if isinstance(wanted, dict) and isinstance(found, dict):
+            names = [*wanted, *(name for name in found if name not in wanted)]
+            rows += [_row(f"{field}.{name}", wanted.get(name, _NONE), found.get(name, _NONE)) for name in names]
+        else:
+            rows.append(_row(field, wanted, found))
+    width = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    return [f"{field:<{width[0]}}  {wanted:<{width[1]}}  {found}".rstrip() for field, wanted, found in rows]
 
 
-def _differing(expected: Mapping[str, Any], found: Mapping[str, Any], within: Sequence[str] = ()) -> list[str]:
-    """What differs, field by field; of the maps in `within` only what they hold differently."""
-    said: list[str] = []
-    for field, value in expected.items():
-        other = found.get(field, False)
-        if field in within and isinstance(value, dict) and isinstance(other, dict):
-            said += [f"{field}.{each}" for each in _differing(value, other)]
-            said += [
-                f"{field}.{name} is {_json(other[name])}, and was not expected"
-                for name in sorted(other.keys() - value.keys())
-            ]
-        elif field not in found and field != "shadow":
-            said.append(f"{field} is missing, expected is {_json(value)}")
-        elif not same(value, other):
-            said.append(f"{field} is {_json(other)}, not {_json(value)}")
-    return said
+def _row(field: str, wanted: Any, found: Any) -> tuple[str, str, str]:
+    agree = wanted is not _NONE and found is not _NONE and same(wanted, found)
+    return f"  {' ' if agree else '≠'} {field}", _said(wanted), _said(found)
+
+
+def _said(value: Any) -> str:
+    return "-" if value is _NONE else _json(value)
 
 
 def _more(left: Sequence[Any]) -> list[str]:

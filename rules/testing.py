@@ -18,6 +18,7 @@ from typing import Any, Final
 from rules.compile import compile_rules
 from rules.diagnostics import shown
 from rules.expectations import Shown, compare, document
+from rules.explain.failing import why
 from rules.given import completed, event_of
 from rules.load import load_sources
 from rules.model.source import Span
@@ -143,20 +144,24 @@ def _run(processor: RulesProcessor, test: TestCase) -> TestOutcome:
         try:
             simulation.event(event_of(attributes))
         except Poisoned as error:
-            problem = f"event {place} of `given` cannot be evaluated: {error}"
+            problem = f"  event {place} of `given` cannot be evaluated: {error}"
             break
     else:
         simulation.finish(test.until)
     happened = [document(command) for command in simulation.commands]
-    difference = problem or compare(test.expect, happened)
-    if difference is None:
-        return TestOutcome(test.name, True, "", tuple(happened), test.span)
-    lines = [f"{test.span.file}:{test.span.line}: test {shown(test.name, 200)} failed", difference]
+    lines = [f"{test.span.file}:{test.span.line}: test {shown(test.name, 200)} failed"]
+    if problem is not None:
+        lines.append(problem)
+    else:
+        difference = compare(test.expect, happened)
+        if difference is None:
+            return TestOutcome(test.name, True, "", tuple(happened), test.span)
+        lines += [difference.report, *why(processor.ruleset, test, difference.alone)]
     for who, reason in sorted(simulation.reasons.items()):
-        count = simulation.counts.get(f"not_evaluated|{who}", 0)
-        listener = who if who.startswith("projection ") else f"rule {shown(who)}"
-        times = "once, because" if count == 1 else f"{count} times, the last time because"
-        lines.append(f"  {listener} was not evaluated {times} {reason}")
+        if who.startswith("projection "):
+            count = simulation.counts.get(f"not_evaluated|{who}", 0)
+            times = "once, because" if count == 1 else f"{count} times, the last time because"
+            lines.append(f"  {who} was not folded {times} {reason}")
     return TestOutcome(test.name, False, "\n".join(lines), tuple(happened), test.span)
 
 

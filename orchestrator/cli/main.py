@@ -26,7 +26,7 @@ GROUPS: Final = {
 COMMANDS: Final = {
     "dev": "server:dev",
     "rules check": "rules_check:check",
-    "rules test": "rules:run_rule_tests",
+    "rules test": "rule_tests:run_rule_tests",
     "rules explain": "explain:explain",
     "rules eval": "evaluate:evaluate",
     "simulate": "simulate:simulate",

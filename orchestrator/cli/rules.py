@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.exits import FAILED, OK, USAGE, CommandFailed
-from orchestrator.cli.show import json_line, line, note
+from orchestrator.cli.exits import USAGE, CommandFailed
+from orchestrator.cli.show import json_line, note
 from orchestrator.rule_files import RuleFilesError, read_rule_files
 
 if TYPE_CHECKING:
@@ -42,30 +42,3 @@ def load_rules(paths: tuple[Path, ...], *, json: bool = False) -> RuleSet:
             for each in error.diagnostics:
                 note(each.render())
         raise CommandFailed(f"the rules have errors{' (not all are shown)' if error.more else ''}") from error
-
-
-def run_rule_tests(*paths: Path, json: bool = False) -> int:
-    """Run the `tests:` of rule files; exit status 1 if one fails.
-
-    Example: orchestrator rules test rules.yaml
-
-    Parameters
-    ----------
-    paths
-        Rule files or folders; by default ./rules.yaml or ./rules.
-    json
-        Print every test with its outcome as one JSON object.
-    """
-    from orchestrator.settings import load
-    from rules.testing import run_tests
-
-    outcomes = run_tests(load_rules(rule_paths(paths, load().rules), json=json))
-    failed = [each for each in outcomes if not each.passed]
-    if json:
-        tests = [{"name": each.name, "passed": each.passed, "report": each.report or None} for each in outcomes]
-        json_line({"passed": len(outcomes) - len(failed), "failed": len(failed), "tests": tests})
-        return FAILED if failed else OK
-    for each in failed:
-        line(each.report)
-    line(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed")
-    return FAILED if failed else OK

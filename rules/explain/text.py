@@ -45,20 +45,19 @@ def _key(key: KeyExplained) -> Iterator[str]:
             row = "without a row" if fold.row is None else _json(fold.row)
             yield f"  projection {fold.projection} is now {row}"
     for rule in key.rules:
-        yield from _rule(rule)
+        yield from rule_lines(rule)
 
 
-def _rule(rule: RuleExplained) -> Iterator[str]:
+def rule_lines(rule: RuleExplained) -> Iterator[str]:
     mark = _MARKS.get(rule.verdict, "·")
     yield f"  {mark} {rule.rule}: {rule.verdict}" + ("" if rule.verdict == "fired" else f", {rule.reason}")
     for state in rule.state:
         yield f"      remembered  {state}"
     for name, value in rule.lets.items():
         yield f"      let         {name} = {_json(value)}"
-    last = len(rule.comparisons) - 1
-    for place, comparison in enumerate(rule.comparisons):
-        decided = rule.verdict in ("does not hold", "not evaluated") and place == last
-        yield f"      {'decided by' if decided else 'looked at '}  {_compared(comparison)}"
+    decisive = _decisive(rule)
+    for comparison in rule.comparisons:
+        yield f"      {'decided by' if comparison is decisive else 'looked at '}  {_compared(comparison)}"
     if rule.takes is not None:
         yield f"      would take  {rule.takes}"
     for command in rule.commands:
@@ -66,6 +65,15 @@ def _rule(rule: RuleExplained) -> Iterator[str]:
         yield f"      command     {command['command']} to {command['to']} {_json(command['args'])}{shadow}"
     for type in rule.emitted:
         yield f"      event       {type}"
+
+
+def _decisive(rule: RuleExplained) -> Comparison | None:
+    """The last that was false, or without a value."""
+    outcomes = {"does not hold": bool, "not evaluated": str}
+    outcome = outcomes.get(rule.verdict)
+    if outcome is None:
+        return None
+    return next((each for each in reversed(rule.comparisons) if each.result.__class__ is outcome), None)
 
 
 def _compared(comparison: Comparison) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.rules import run_rule_tests
+from orchestrator.cli.rule_tests import run_rule_tests
 from rules.diagnostics import RuleErrors
 from rules.load import load_sources
 from rules.testing import given, run_tests
@@ -126,16 +126,15 @@ tests:
 """
 REPORT = """\
 {file}:36: test `wrong` failed
-  expected, and did not happen:
-    {{command: "remind", at: "2024-01-02T00:00:00Z", args: {{"total":21,"at":"2024-01-03T00:00:00Z","who":"Ada"}}}}
-      nearest: at is "2024-01-03T00:00:00Z", not "2024-01-02T00:00:00Z"
-      nearest: args.total is 20, not 21
-      nearest: args.who is missing, expected is "Ada"
-    {{command: "call", to: "phone"}}
-  happened, and was not expected:
-    {{command: "try", to: "mail", at: "2024-01-01T00:00:00Z", args: {{}}, shadow: true}}
-    {{command: "remind", to: "mail", at: "2024-01-03T00:00:00Z", args: {{"total":20,"at":"2024-01-03T00:00:00Z"}}}}
-  rule `welcome` was not evaluated once, because `event.data.who` is absent"""
+                expected                got
+    command     "remind"                "remind"
+  ≠ at          "2024-01-02T00:00:00Z"  "2024-01-03T00:00:00Z"
+  ≠ args.total  21                      20
+    args.at     "2024-01-03T00:00:00Z"  "2024-01-03T00:00:00Z"
+  ≠ args.who    "Ada"                   -
+  expected {{command: "call", to: "phone"}}, got nothing
+  got {{command: "try", to: "mail", at: "2024-01-01T00:00:00Z", args: {{}}, shadow: true}}, expected nothing
+  no rule has a command `call`"""
 
 
 def test_a_failing_test_of_a_file_says_what_was_expected_and_what_came() -> None:
@@ -151,3 +150,49 @@ def test_the_command_line_shows_each_failure_once_and_fails(tmp_path: Path, caps
     printed = capsys.readouterr().out
     assert printed.count("test `wrong` failed") == printed.count("wrong") == 1
     assert printed.endswith("\n1 passed, 1 failed\n")
+
+
+WHY = """\
+rules.yaml:9: test `t` failed
+             expected  got
+    command  "greet"   "greet"
+  ≠ args.n   1         -
+    key      "B"       "B"
+  expected {command: "greet", key: "A"}, got nothing
+  expected {command: "gret"}, got nothing
+  no rule has a command `gret`: did you mean `greet`?
+  event 1, order.placed of A:
+  · big: does not hold, `when` is false
+      let         limit = 100
+      looked at   event.data.total > limit  [200, 100]  → true
+      decided by  event.data.country in ["DE", "AT"]  ["FR", ["DE","AT"]]  → false
+      would take  event.data.country in ["DE", "AT"]
+  event 3, order.placed of C:
+  · big: not evaluated, `event.data.vip` is absent
+      let         limit = "no value: `event.data.vip` is absent"
+      decided by  event.data.total > limit  → no value: `event.data.vip` is absent
+      looked at   event.data.country in ["DE", "AT"]  ["DE", ["DE","AT"]]  → true
+      would take  event.data.total > limit"""
+
+
+def test_what_did_not_fire_is_explained() -> None:
+    text = """
+ruleset: shop
+rules:
+  big:
+    on: order.placed
+    let: {limit: "event.data.vip ? 1000 : 100"}
+    when: event.data.total > limit && event.data.country in ["DE", "AT"]
+    then: [{command: greet, to: sales}]
+""".strip()
+    tests = """
+tests:
+  t:
+    given:
+      - {type: order.placed, subject: A, time: 2024-01-01T00:00:00Z, data: {total: 200, vip: false, country: FR}}
+      - {type: order.placed, subject: B, time: 2024-01-01T00:00:00Z, data: {total: 300, vip: false, country: DE}}
+      - {type: order.placed, subject: C, time: 2024-01-01T00:00:00Z, data: {total: 300, country: DE}}
+    expect: [{command: greet, key: A}, {command: greet, key: B, args: {n: 1}}, {command: gret}]
+"""
+    (outcome,) = run_tests(load_sources({"rules.yaml": text + tests}))
+    assert outcome.report == WHY
