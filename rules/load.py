@@ -8,6 +8,7 @@ reading first, then those of the checks, which also look at whatever could be re
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -19,6 +20,7 @@ from rules.model.event_schema import EventSchema
 from rules.model.projection import Projection
 from rules.model.rule import Rule
 from rules.model.source import Span
+from rules.model.table import Table
 from rules.model.test_case import TestCase
 from rules.reading.document import Document, document
 from rules.reading.reader import Reader
@@ -28,7 +30,7 @@ from rules.text.yaml import compose
 
 DEFAULT_NAME: Final = "rules"
 MAX_FILES: Final = 1_000
-_Part = TypeVar("_Part", EventSchema, Projection, Rule, TestCase)
+_Part = TypeVar("_Part", EventSchema, Projection, Table, Rule, TestCase)
 
 
 def load_sources(sources: Mapping[str, str | bytes]) -> RuleSet:
@@ -132,6 +134,7 @@ def _merged(documents: Iterable[Document], sources: dict[str, str], findings: Fi
 
     schemas = once("the schema of", ((part.type, part) for each in documents for part in each.schemas))
     projections = once("projection", ((part.name, part) for each in documents for part in each.projections))
+    tables = once("table", ((part.name, part) for each in documents for part in each.tables))
     rules = once("rule", ((part.name, part) for each in documents for part in each.rules))
     tests = once("test", ((part.name, part) for each in documents for part in each.tests))
     return RuleSet(
@@ -140,7 +143,8 @@ def _merged(documents: Iterable[Document], sources: dict[str, str], findings: Fi
         lateness=lateness[0] if lateness is not None else 0,
         schemas=schemas,
         projections=projections,
-        rules=tuple(rules.values()),
+        tables=tables,
+        rules=tuple(replace(rule, tables=tables) for rule in rules.values()) if tables else tuple(rules.values()),
         tests=tuple(tests.values()),
         sources=sources,
         named=name is not None or findings.errors > 0,

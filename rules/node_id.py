@@ -3,23 +3,25 @@
 State lies in cells under these ids, so a node keeps its state for as long as it means the same, whatever else in the
 rule set was edited, and one that means something else starts empty. A definition is what decides *which* state there
 is: of a projection `by`, `fold`, `initial`, `delete` and `scope`; of a deadline `on`, `by`, `when`, `let`, `after`,
-`unless` and `pending`; of a throttle the definition of the firing it looks at, and its time. Names, priorities, actions
-and texts for people are no part of it. Expressions count by what they say, not by how they are spaced.
+`unless` and `pending`; of a throttle the definition of the firing it looks at, and its time. A decision table that one
+of these expressions reads is part of it, with all its rows. Names, priorities, actions and texts for people are no part
+of it. Expressions count by what they say, not by how they are spaced.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import orjson
 
 from rules import cel
-from rules.cel import nodes
+from rules.cel import nodes, values
 from rules.model.projection import Projection
 from rules.model.rule import Rule
-from rules.model.source import Expression
+from rules.model.source import Expression, Payload, TemplateText
+from rules.model.table import Cell, Row, Table
 
 SUBJECT: Final = cel.parse("event.subject")
 """What `by` is where a rule says nothing."""
@@ -66,14 +68,48 @@ def firing_definition(rule: Rule) -> list[Any]:
         _named(rule.let),
     ]
     if rule.deadline is None:
-        return definition
+        return _with_tables(definition, rule.tables)
     unless = rule.deadline.unless
     cancelling = None if unless is None else [sorted(set(unless.on)), _tree(unless.when)]
-    return [*definition, rule.deadline.after, cancelling, rule.deadline.pending]
+    return _with_tables([*definition, rule.deadline.after, cancelling, rule.deadline.pending], rule.tables)
 
 
 def throttle_definition(rule: Rule) -> list[Any]:
     return ["throttle", firing_definition(rule), rule.once_within]
+
+
+def table_digest(inputs: Iterable[Expression], hit: str, rows: Iterable[Row]) -> str:
+    """Of all that decides what a table answers: what its columns are called by nobody is no part of it."""
+    said = [[[_cell(cell) for cell in row.cells], _payload(row.outputs)] for row in rows]
+    return _digest(["table", [_tree(each) for each in inputs], hit, said])
+
+
+def _cell(cell: Cell) -> list[Any]:
+    """Times as their text, whose kind is told from that of strings."""
+    return [cell.operator, *cell.includes, *([values.kind(each), cel.inline(each)] for each in cell.operands)]
+
+
+def _payload(payload: Payload) -> Any:
+    if isinstance(payload, TemplateText):
+        return ["template", _flat(payload.template.node)]
+    if isinstance(payload, dict):
+        return ["map", sorted([key, _payload(value)] for key, value in payload.items())]
+    return ["list", *map(_payload, payload)] if isinstance(payload, list) else payload
+
+
+def _with_tables(definition: list[Any], tables: Mapping[str, Table]) -> list[Any]:
+    """The definition, and those of the tables that it reads: of `tables.NAME` there is a field in front of a name."""
+    read = {name for name in _selected_of_tables(definition) if name in tables} if tables else None
+    return [*definition, ["tables", [[name, tables[name].digest] for name in sorted(read)]]] if read else definition
+
+
+def _selected_of_tables(definition: Any) -> Iterator[str]:
+    for place, part in enumerate(definition):
+        if not isinstance(part, list):
+            continue
+        if part[:2] == ["name", "tables"] and place and definition[place - 1][:1] in (["select"], ["has"]):
+            yield definition[place - 1][1]
+        yield from _selected_of_tables(part)
 
 
 def _digest(definition: list[Any]) -> str:

@@ -16,6 +16,7 @@ from rules.diagnostics import Diagnostic
 from rules.model.event_schema import EventSchema
 from rules.model.projection import Projection
 from rules.model.rule import Rule
+from rules.model.table import Table
 from rules.model.test_case import TestCase
 
 ENGINE: Final = 1
@@ -37,6 +38,7 @@ class RuleSet:
     """File name → text, in the order they were read."""
     named: bool = True
     """False where no file says `ruleset`, so that `name` is the default."""
+    tables: dict[str, Table] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = field(default=(), compare=False, repr=False)
     """What the checks found that is no error."""
 

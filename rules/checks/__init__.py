@@ -19,6 +19,11 @@ from rules.checks import (
     let_values,
     optional_fields,
     other_rows,
+    table_cells,
+    table_gaps,
+    table_reads,
+    table_rows,
+    table_unused,
     unbounded_state,
     whole_set,
 )
@@ -38,6 +43,11 @@ CHECKS: Final[tuple[Check, ...]] = (
     index_fields.check,
     event_types.check,
     unbounded_state.check,
+    table_reads.check,
+    table_unused.check,
+    table_cells.check,
+    table_rows.check,
+    table_gaps.check,
     whole_set.check,
 )
 

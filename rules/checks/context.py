@@ -19,15 +19,16 @@ from rules.model.action import Action, CommandAction
 from rules.model.projection import Projection
 from rules.model.rule import Rule
 from rules.model.source import Expression, Payload, Span, TemplateText
+from rules.model.table import Table
 from rules.pointing import Line
 from rules.ruleset import RuleSet
 
-Role = Literal["by", "when", "let", "unless", "fold", "initial", "payload", "subject"]
+Role = Literal["by", "when", "let", "unless", "fold", "initial", "payload", "subject", "input", "output"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Position:
-    owner: Rule | Projection
+    owner: Rule | Projection | Table
     role: Role
     name: str
     """Of the `let` or the field; else empty."""
@@ -58,7 +59,14 @@ class Context:
             found += self._of_projection(projection)
         for rule in self.ruleset.rules:
             found += self._of_rule(rule)
-        return found
+        return [*found, *self._of_tables(found)]
+
+    @cached_property
+    def table_kinds(self) -> list[tuple[Table, list[Type]]]:
+        """Tables that could be read, with what is known of their inputs."""
+        kinds = {(each.owner.name, each.name): each.kind for each in self.positions if each.role == "input"}
+        tables = [table for table in self.ruleset.tables.values() if table.rows]
+        return [(table, [kinds[table.name, str(place)] for place, _ in enumerate(table.inputs)]) for table in tables]
 
     def at(
         self, span: Span, length: int, severity: Severity, code: str, message: str, hint: str | None = None
@@ -78,6 +86,22 @@ class Context:
             environment = environments.of_fold(projection, type)
             for name, expression in fields:
                 yield _position(projection, "fold", name, expression, (type,), environment)
+
+    def _of_tables(self, reading: list[Position]) -> Iterator[Position]:
+        """A table sees the events of all who read it."""
+        seen: dict[str, dict[str, None]] = {}
+        for position in reading if self.ruleset.tables else ():
+            for path in cel.paths(position.node):
+                if path[0] == "tables" and len(path) > 1:
+                    seen.setdefault(path[1], {}).update(dict.fromkeys(position.events))
+        for table in self.ruleset.tables.values():
+            events = tuple(seen.get(table.name, ("*",)))
+            environment = self.environments.of_table(events)
+            for place, expression in enumerate(table.inputs):
+                yield _position(table, "input", str(place), expression, events, environment)
+            for row in table.rows:
+                for role, text in _templates(row.outputs, "output"):
+                    yield _position(table, role, "", text, events, environment)
 
     def _of_by(self, owner: Rule | Projection, listened: tuple[str, ...]) -> Iterator[Position]:
         for entry in owner.by_types:
@@ -110,7 +134,7 @@ class Context:
 
 
 def _position(
-    owner: Rule | Projection,
+    owner: Rule | Projection | Table,
     role: Role,
     name: str,
     text: Expression | TemplateText,

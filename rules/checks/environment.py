@@ -27,6 +27,7 @@ from rules.cel.types import (
 from rules.model.event_schema import EventSchema, FieldKind
 from rules.model.projection import Projection
 from rules.ruleset import RuleSet
+from rules.tables.kind import decision_kind
 
 Environment = dict[str, Type]
 
@@ -58,6 +59,9 @@ class Environments:
         for projection in ruleset.projections.values():
             row = self._own[projection.name] = self._row(projection)
             self.rows[projection.name] = MapOf(row) if projection.everywhere else row
+        # a table that could not be read says anything
+        decided = {each.name: (decision_kind(each) if each.rows else ANY, False) for each in ruleset.tables.values()}
+        self.tables = Record(decided)
 
     def event(self, types: Sequence[str]) -> Type:
         """Any event of these types and patterns."""
@@ -79,6 +83,9 @@ class Environments:
         return {"event": self.event(types)}
 
     def of_rule(self, types: Sequence[str]) -> Environment:
+        return {**self.of_table(types), "tables": self.tables}
+
+    def of_table(self, types: Sequence[str]) -> Environment:
         return {**self.rows, **_ALWAYS, "event": self.event(types)}
 
     def of_unless(self, cancelling: Sequence[str], opening: Sequence[str]) -> Environment:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from rules import cel
 from rules.cel.types import BOOL, NULL, STRING, TIMESTAMP, ListOf, MapOf, Record, Type, family
 from rules.checks.context import Context, Position
-from rules.diagnostics import Diagnostic, shown
+from rules.diagnostics import Diagnostic, did_you_mean, one_of, shown
 from rules.model.projection import Projection
 from rules.model.rule import Rule
+from rules.model.table import Table
 from rules.pointing import point, value_of, yaml_hint
 
 _SCALARS = "a text, a number or a boolean"
@@ -50,6 +51,8 @@ def _is_no_key(kind: Type) -> bool:
 def _explained(context: Context, position: Position, error: cel.CelSyntaxError) -> cel.CelSyntaxError:
     """With a better hint, where the name is known in another position."""
     name = error.text[error.offset : error.end]
+    if error.message.startswith("no field") and error.text[: error.offset].rstrip(" .").endswith("tables"):
+        return _no_table(context, error, name)
     if not error.message.startswith("unknown name") or yaml_hint(error, position.text.written, error.text, ""):
         return error
     hint = _hint(context, position, name)
@@ -58,10 +61,30 @@ def _explained(context: Context, position: Position, error: cel.CelSyntaxError) 
     return cel.CelCheckError(error.message, error.text, error.offset, error.end, hint)
 
 
+def _no_table(context: Context, error: cel.CelSyntaxError, name: str) -> cel.CelSyntaxError:
+    tables = context.ruleset.tables
+    hint = did_you_mean(name, tables) or (
+        f"there is {one_of(sorted(tables)[:10])}" if tables else "`tables:` holds them"
+    )
+    return cel.CelCheckError(f"there is no table {shown(name)}", error.text, error.offset, error.end, hint)
+
+
+def _table_hint(context: Context, name: str) -> str | None:
+    if name == "tables":
+        return "a table does not read other tables"
+    if name == "row":
+        return "a table reads a row by the name of its projection"
+    if any(name == let for rule in context.ruleset.rules for let, _ in rule.let):
+        return "a table reads the event, `key`, `now` and rows; `let` values are their rules' own"
+    return "did you mean `event.data`?" if name == "data" else None
+
+
 def _hint(context: Context, position: Position, name: str) -> str | None:
     in_projection = isinstance(position.owner, Projection)
+    if isinstance(position.owner, Table):
+        return _table_hint(context, name)
     if name == "tables":
-        return "decision tables are not supported yet"
+        return "decision tables are for rules: their `let`, `when` and actions"
     if name == "row" and not in_projection:
         return "`row` is for folds: a rule reads a row by the name of its projection"
     if name == "row":

@@ -9,6 +9,7 @@ from rules.cel.nodes import Has
 from rules.checks.context import Context
 from rules.diagnostics import Diagnostic, shown
 from rules.model.projection import Projection
+from rules.model.rule import Rule
 from rules.pointing import locate
 
 
@@ -30,8 +31,10 @@ def check(context: Context) -> Iterator[Diagnostic]:
                 continue
             if path[2] in optional:
                 asked.add(path)
-                folds = isinstance(position.owner, Projection)
-                what = "the projection does not fold" if folds else "the rule is not evaluated"
+                what = "the rule is not evaluated"
+                if not isinstance(position.owner, Rule):
+                    folds = isinstance(position.owner, Projection)
+                    what = "the projection does not fold" if folds else "rows that look at it are in error"
                 message = f"{shown(path[2])} may be absent, and then {what}"
                 hint = f"{shown(f'has(event.data.{path[2]})')} asks whether it is there"
                 span = locate(position.text, node.end - len(path[2]))

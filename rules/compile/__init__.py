@@ -18,6 +18,7 @@ from rules.compile.made_rule import made_rule
 from rules.compile.plan import Plans
 from rules.compile.rows import Rows, record
 from rules.compile.schema import shape
+from rules.compile.table import CompiledTable
 from rules.model.projection import Projection
 from rules.node_id import NodeIds, kept_definition, projection_definition
 from rules.nodes.untouched import Untouched
@@ -46,6 +47,7 @@ def compiled(ruleset: RuleSet) -> Compiled:
         for each in ruleset.projections.values()
     }
     compiler = Compiler(projections)
+    compiler.tables = {table.name: CompiledTable(table, compiler) for table in ruleset.tables.values()}
     keys = Keys(compiler)
     folds: dict[str, list[Fold]] = {}
     forgetting: dict[str, Forgetting] = {}

@@ -9,11 +9,11 @@ when an event's data is no JSON.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from rules import cel
-from rules.cel import emit
+from rules.cel import emit, types
 from rules.cel.nodes import Render
 from rules.cel.numbers import normal
 from rules.compile.code import Deferred, function, name, quote
@@ -31,11 +31,30 @@ except ERROR as error:
 """
 
 
+class Decision(Protocol):
+    """A decision table, as expressions read it (`rules.compile.table`)."""
+
+    @property
+    def inputs(self) -> Sequence[cel.Node]: ...
+
+    def declare(self, scope: Variables, /) -> None:
+        """For functions of a frame."""
+        ...
+
+    def inlined(self, scope: Variables, /) -> ast.expr:
+        """For fused functions."""
+        ...
+
+    @property
+    def kind(self) -> types.Type: ...
+
+
 class Compiler:
     """Makes functions of a frame; knows the rule set's projections."""
 
     def __init__(self, projections: dict[str, Rows]) -> None:
         self._projections = projections
+        self.tables: Mapping[str, Decision] = {}
         self._prologue = FRAME + row_prologue(projections)
 
     def text(self, title: str, node: cel.Node) -> Callable[[Frame], str]:
@@ -110,11 +129,21 @@ class Compiler:
 
         return self._function(title, lets, write)
 
+    def payload(self, title: str, payload: Payload) -> Callable[[Frame], Any]:
+        def write(scope: Variables) -> list[ast.stmt]:
+            body: list[ast.stmt] = []
+            made = _payload(payload, scope, body)
+            return [*body, ast.Return(made)]
+
+        return self._function(title, (), write)
+
     def _function(
         self, title: str, lets: Named, write: Callable[[Variables], list[ast.stmt]]
     ) -> Callable[[Frame], Any]:
         def make() -> Callable[[Frame], Any]:
             scope = Variables(self._projections)
+            for table in self.tables.values():
+                table.declare(scope)
             for let, _ in lets:
                 scope.declare((let,), ast.Subscript(name("lets"), ast.Constant(let), ast.Load()), fallible=True)
             return function(title, "v", write(scope), scope.namespace, self._prologue)

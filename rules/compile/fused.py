@@ -28,6 +28,7 @@ from rules.compile.listen import Hearing
 from rules.compile.rows import Rows
 from rules.compile.rule import CompiledRule
 from rules.compile.schema import Shape
+from rules.compile.table import inputs_read
 from rules.compile.triggers.after import After
 from rules.compile.variables import UNDECODED, Variables, decode_data, row_prologue, row_variable
 from streams.event import OUTSIDE, Event
@@ -166,7 +167,8 @@ class Fused:
         found = [expression.node for fold in self._hearing.folds for _, expression in fold.fields]
         for rule in self._hearing.meets:
             if rule.when is not None:
-                found += [rule.when, *(expression.node for _, expression in lets_read(rule, rule.when))]
+                read = [rule.when, *(expression.node for _, expression in lets_read(rule, rule.when))]
+                found += [*read, *inputs_read(rule.tables, read)]
         return found
 
     def _data(self, scope: Variables, shape: Shape | None, struct: Shape | None) -> list[ast.stmt]:

@@ -20,6 +20,7 @@ from rules.compile.code import assign, name, quote
 from rules.compile.fold import Fold
 from rules.compile.rows import FAR, stored
 from rules.compile.rule import CompiledRule
+from rules.compile.table import inlined_tables
 from rules.compile.variables import Variables
 from rules.model.source import Expression
 
@@ -105,7 +106,9 @@ def inlined_test(rule: CompiledRule, when: cel.Node | None, scope: Variables, hi
         return hit
     tested: list[ast.stmt] = []
     with scope.within():
-        for place, (let, expression) in enumerate(lets_read(rule, when)):
+        lets = lets_read(rule, when)
+        tested += inlined_tables(rule.tables, [when, *(expression.node for _, expression in lets)], scope)
+        for place, (let, expression) in enumerate(lets):
             tested.append(assign(f"l{place}", emit.expression(expression.node, scope)))
             scope.declare((let,), f"l{place}")
         tested.append(assign("hit", emit.expression(when, scope, condition=True)))

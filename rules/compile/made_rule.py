@@ -45,6 +45,7 @@ def made_rule(ruleset: RuleSet, rule: Rule, rank: int, compiler: Compiler, keys:
         condition=Condition(rule.name, let_values, condition),
         trigger=trigger,
         firing=firing,
+        tables=compiler.tables,
     )
 
 

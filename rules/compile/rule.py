@@ -6,13 +6,13 @@ everything they could not evaluate comes to `judge`. Holds no state: nodes keep 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rules import cel
 from rules.compile.firing import Firing
-from rules.compile.framed import Named
+from rules.compile.framed import Decision, Named
 from rules.compile.triggers.trigger import Trigger
 from rules.compile.variables import Frame
 from streams.event import Event
@@ -60,6 +60,8 @@ class CompiledRule:
     condition: Condition
     trigger: Trigger
     firing: Firing
+    tables: Mapping[str, Decision]
+    """Those of the rule set."""
 
     @property
     def waiters(self) -> Iterator[Waiter]:

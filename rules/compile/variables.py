@@ -36,7 +36,8 @@ FRAME: Final = """
     t = v.now
     row = v.row
     lets = v.lets
-    rows = v.cell.rows
+    cell = v.cell
+    rows = cell.rows
     copies = v.copies
 """
 """How functions of a frame `v` find their local variables."""
@@ -45,7 +46,7 @@ FRAME: Final = """
 class Frame:
     """What the expressions of one rule or fold see at one moment under one key. `now` is in microseconds."""
 
-    __slots__ = ("_data", "_start_data", "cell", "copies", "event", "key", "lets", "now", "row", "start")
+    __slots__ = ("_data", "_start_data", "cell", "copies", "decided", "event", "key", "lets", "now", "row", "start")
 
     def __init__(
         self,
@@ -66,6 +67,8 @@ class Frame:
         """Name → value, or the CelEvaluationError that stands in its place."""
         self.row: dict[str, Any] = {}
         self.start: Event = event
+        self.decided: dict[str, Any] | None = None
+        """Table → what it says now, or the CelEvaluationError in its place, once it was asked."""
         self._data = data
         self._start_data: Any = UNDECODED
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from rules.model.action import Action
 from rules.model.source import ByType, Expression, Span
+from rules.model.table import Table
 
 NEVER: Final = 2**62
 """`once_within` of `once: true`: no firing is that far from another, in microseconds."""
@@ -53,3 +55,5 @@ class Rule:
     """Of each type in `on`."""
     by_types: tuple[ByType, ...] = ()
     """The entries of a `by` that is a map, as the checks look at them."""
+    tables: Mapping[str, Table] = field(default_factory=dict, compare=False, repr=False)
+    """What `tables.NAME` is in its expressions: all tables of the rule set."""

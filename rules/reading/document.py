@@ -8,16 +8,17 @@ from typing import Final
 from rules.model.event_schema import EventSchema
 from rules.model.projection import Projection
 from rules.model.rule import Rule
+from rules.model.table import Table
 from rules.model.test_case import TestCase
 from rules.reading.projection import projection
 from rules.reading.reader import Reader
 from rules.reading.rule import rule
 from rules.reading.schema import schema
+from rules.reading.table import table
 from rules.reading.test_case import test_case
 from rules.text.nodes import Node, Scalar
 
-KEYS: Final = ("ruleset", "description", "lateness", "events", "projections", "rules", "tests")
-LATER: Final = {"tables": "decision tables"}
+KEYS: Final = ("ruleset", "description", "lateness", "events", "projections", "tables", "rules", "tests")
 
 
 @dataclass(slots=True)
@@ -30,6 +31,7 @@ class Document:
     lateness: tuple[int, Scalar] | None = None
     schemas: list[EventSchema] = field(default_factory=list)
     projections: list[Projection] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
     tests: list[TestCase] = field(default_factory=list)
 
@@ -37,7 +39,7 @@ class Document:
 def document(reader: Reader, root: Node, rules: int, projections: int) -> Document:
     """`rules` and `projections` are how many there are in the files before."""
     found = Document(reader)
-    fields = reader.fields(root, "a rule file", KEYS, LATER)
+    fields = reader.fields(root, "a rule file", KEYS)
     if fields is None:
         return found
     name = fields.get("ruleset")
@@ -63,6 +65,8 @@ def document(reader: Reader, root: Node, rules: int, projections: int) -> Docume
         folded = projection(reader, key, node, projections + len(found.projections))
         if folded is not None:
             found.projections.append(folded)
+    for key, node in _section(reader, fields, "tables"):
+        found.tables.append(table(reader, key, node))
     for place, (key, node) in enumerate(_section(reader, fields, "rules"), rules):
         made = rule(reader, key, node, place)
         if made is not None:

@@ -1,0 +1,64 @@
+"""Rows that do nothing: in a table that takes the first hit, those that rows before them cover, alone or together; in
+one that collects, those that say again what another says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from rules.checks.context import Context
+from rules.diagnostics import Diagnostic
+from rules.model.table import Row, Table
+from rules.tables.grid import MOST_ROWS, Grid, Patience, covering
+
+STEPS: Final = 2_000_000
+MOST: Final = 20
+"""Findings worth reading about one table."""
+
+
+def check(context: Context) -> Iterator[Diagnostic]:
+    for table, kinds in context.table_kinds:
+        if table.hit == "collect":
+            found = _repeated(context, table)
+        elif len(table.rows) <= MOST_ROWS:
+            found = _covered(context, table, Grid(table, kinds))
+        else:
+            continue
+        for _, diagnostic in zip(range(MOST), found, strict=False):
+            yield diagnostic
+
+
+def _covered(context: Context, table: Table, grid: Grid) -> Iterator[Diagnostic]:
+    patience = Patience(STEPS)
+    for place, row in enumerate(table.rows):
+        before = (1 << place) - 1
+        columns = grid.of_row(place)
+        if not all(columns):
+            continue  # nothing fits: the types of its cells are reported
+        if patience.lost(sum(map(len, grid.columns))):
+            return
+        if not before or grid.free(before, columns, patience) is not None:
+            continue
+        if patience.steps < 0:
+            return
+        alone = covering(columns, before)
+        if alone:
+            first = table.rows[(alone & -alone).bit_length() - 1]
+            hint = f"the row in line {first.span.line} fits whenever this one does"
+        else:
+            hint = "whenever it fits, one of the rows before it does"
+        yield _warn(context, row, "unreachable-row", "the row can never be reached", hint)
+
+
+def _repeated(context: Context, table: Table) -> Iterator[Diagnostic]:
+    seen: dict[tuple[object, ...], Row] = {}
+    for row in table.rows:
+        said = tuple((cell.operator, cell.includes, repr(cell.operands)) for cell in row.cells)
+        first = seen.setdefault(said, row)
+        if first is not row and first.outputs == row.outputs:
+            message = f"the row stands twice: it is also in line {first.span.line}"
+            yield _warn(context, row, "duplicate-row", message, "both would be in the list")
+
+
+def _warn(context: Context, row: Row, code: str, message: str, hint: str) -> Diagnostic:
+    return context.at(row.span, 1, "warning", code, message, hint)

@@ -1,0 +1,162 @@
+"""A decision table, compiled: what `tables.NAME` is in an expression of a rule.
+
+Its index is made when it is first asked. A frame asks `read`, which answers with a value or with the error in its
+place, and the frame remembers it: at one moment, under one key, a table says one thing. The fused functions have the
+inputs inlined in a call of the index (`inlined_tables`); whatever that raises, the exact twin of the rule begins again
+with a frame.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Final
+
+from rules import cel
+from rules.cel import emit
+from rules.cel.nodes import Comprehension
+from rules.cel.numbers import normal
+from rules.cel.paths import reads
+from rules.compile.code import assign, name
+from rules.compile.framed import Compiler, Decision
+from rules.compile.variables import Frame, Variables
+from rules.model.source import Payload, TemplateText
+from rules.model.table import Table
+from rules.tables.index import Index
+from rules.tables.kind import decision_kind
+
+ROOT: Final = "tables"
+
+
+class CompiledTable:
+    """Answers are shared and never changed: whoever keeps one copies it (`rows.stored`, `kept.keep`)."""
+
+    def __init__(self, table: Table, compiler: Compiler) -> None:
+        self.table = table
+        self._compiler = compiler
+        title = f"table {table.name}"
+        self.inputs = [each.node for each in table.inputs]
+        self._values = compiler.lets(title, [(str(place), each) for place, each in enumerate(table.inputs)])
+        self._changing = {
+            place: compiler.payload(f"{title} row {place + 1}", row.outputs)
+            for place, row in enumerate(table.rows)
+            if _evaluates(row.outputs)
+        }
+        self.kind = decision_kind(table)
+
+    @cached_property
+    def index(self) -> Index:
+        return Index(self.table)
+
+    def read(self, frame: Frame) -> Any:
+        """What the table says at the moment of the frame, or the CelEvaluationError that stands in its place."""
+        if frame.decided is None:
+            frame.decided = {}
+        elif self.table.name in frame.decided:
+            return frame.decided[self.table.name]
+        try:
+            found = self.index.hits(list(self._values(frame).values()))
+            said: Any = [self._said(place, frame) for place in found]
+            if self.table.hit == "first":
+                said = said[0] if said else {}
+        except cel.CelEvaluationError as error:
+            said = error.again()
+        frame.decided[self.table.name] = said
+        return said
+
+    def declare(self, scope: Variables) -> None:
+        """For functions of a frame `v`."""
+        variable = f"_table_{self.table.name}"
+        scope.namespace[variable] = self.read
+        loaded = ast.Call(name(variable), [name("v")], [])
+        scope.declare((ROOT, self.table.name), loaded, self.kind, fallible=True)
+
+    def inlined(self, scope: Variables) -> ast.expr:
+        """For functions with the local variables of `Variables` and `cell`. Raises anything where `read` is needed."""
+        inputs = [emit.expression(each, scope) for each in self.inputs]
+        if not self._changing:
+            return ast.Call(scope.bind(self._constantly), inputs, [])
+        moment = [name(each) for each in ("e", "key", "cell", "t")]
+        return ast.Call(scope.bind(self._at), [*moment, *inputs], [])
+
+    @cached_property
+    def _constantly(self) -> Callable[..., Any]:
+        """What the table says for these inputs; all its outputs are constants."""
+        said = self._constants
+        if self.table.hit == "first":
+            first = self.index.first()
+            return lambda *given: said[first(*given)]
+        collect = self.index.collect()
+        return lambda *given: [said[place] for place in collect(*given)]
+
+    @cached_property
+    def _at(self) -> Callable[..., Any]:
+        if self.table.hit == "first":
+            first = self.index.first()
+
+            def one(event: Any, key: str, cell: Any, now: int, *given: Any) -> Any:
+                return self._said(first(*given), Frame(event, key, cell, now))
+
+            return one
+        collect = self.index.collect()
+
+        def several(event: Any, key: str, cell: Any, now: int, *given: Any) -> Any:
+            frame = Frame(event, key, cell, now)
+            return [self._said(place, frame) for place in collect(*given)]
+
+        return several
+
+    @cached_property
+    def _constants(self) -> list[Any]:
+        """What each row says; None where that is evaluated; at the end, at -1, what there is without a row."""
+        rows = self.table.rows
+        return [*(None if place in self._changing else _plain(row.outputs) for place, row in enumerate(rows)), {}]
+
+    def _said(self, place: int, frame: Frame) -> Any:
+        render = self._changing.get(place)
+        return self._constants[place] if render is None else render(frame)
+
+
+def inlined_tables(tables: Mapping[str, Decision], read: Sequence[cel.Node], scope: Variables) -> list[ast.stmt]:
+    """Declares in the scope what the nodes read of tables. One that is read several times is asked once, before all."""
+    made: list[ast.stmt] = []
+    for place, (title, table, often) in enumerate(_reads(tables, read)):
+        loaded = table.inlined(scope)
+        if often:
+            made.append(assign(f"table{place}", loaded))
+            loaded = name(f"table{place}")
+        scope.declare((ROOT, title), loaded, table.kind, fallible=True)
+    return made
+
+
+def inputs_read(tables: Mapping[str, Decision], read: Sequence[cel.Node]) -> list[cel.Node]:
+    """The inputs of the tables that the nodes read."""
+    return [node for _, table, _ in _reads(tables, read) for node in table.inputs]
+
+
+def _reads(tables: Mapping[str, Decision], read: Iterable[cel.Node]) -> list[tuple[str, Decision, bool]]:
+    """The tables that are read, and whether that may happen more than once."""
+    counts: dict[str, int] = {}
+    for node in read if tables else ():
+        for found, _ in reads(node):
+            if found[0] == ROOT and found[1] in tables:
+                counts[found[1]] = counts.get(found[1], 0) + 1
+        if any(isinstance(part, Comprehension) for part in cel.walk(node)):
+            counts = {each: count + 1 for each, count in counts.items()}
+    return [(each, tables[each], count > 1) for each, count in counts.items()]
+
+
+def _evaluates(payload: Payload) -> bool:
+    if isinstance(payload, dict):
+        return any(map(_evaluates, payload.values()))
+    return any(map(_evaluates, payload)) if isinstance(payload, list) else isinstance(payload, TemplateText)
+
+
+def _plain(payload: Any) -> Any:
+    """A payload of constants as the value that it is."""
+    if isinstance(payload, dict):
+        return {key: _plain(value) for key, value in payload.items()}
+    if isinstance(payload, list):
+        return [_plain(value) for value in payload]
+    return normal(payload) if isinstance(payload, (int, float)) and not isinstance(payload, bool) else payload
