@@ -25,6 +25,7 @@ from bench.jobs import (
     redis_noise,
     redis_scale,
     simulation,
+    tables,
 )
 from bench.result import Result
 from bench.size import FULL, QUICK
@@ -35,6 +36,7 @@ JOBS = {
     "ingest": ingest.run,
     "latency": latency.run,
     "simulate": simulation.run,
+    "tables": tables.run,
     "memory": memory.run,
     "redis": redis_loop.run,
     "redis-append": redis_append.run,

@@ -23,7 +23,7 @@ def check(context: Context) -> Iterator[Diagnostic]:
         if table.hit == "collect" or len(table.rows) > MOST_ROWS:
             continue
         grid = Grid(table, kinds)
-        place = grid.free(grid.rows, grid.columns, Patience(STEPS))
+        place = grid.free(grid.before(len(table.rows)), grid.columns, Patience(STEPS))
         if place is not None:
             message = f"no row of table {shown(table.name)} covers {_said(table, grid, place)}"
             yield context.at(table.span, len(table.name), "warning", "uncovered", message, _HINT)

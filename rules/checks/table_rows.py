@@ -31,7 +31,7 @@ def check(context: Context) -> Iterator[Diagnostic]:
 def _covered(context: Context, table: Table, grid: Grid) -> Iterator[Diagnostic]:
     patience = Patience(STEPS)
     for place, row in enumerate(table.rows):
-        before = (1 << place) - 1
+        before = grid.before(place)
         columns = grid.of_row(place)
         if not all(columns):
             continue  # nothing fits: the types of its cells are reported
@@ -43,7 +43,7 @@ def _covered(context: Context, table: Table, grid: Grid) -> Iterator[Diagnostic]
             return
         alone = covering(columns, before)
         if alone:
-            first = table.rows[(alone & -alone).bit_length() - 1]
+            first = table.rows[grid.place(alone)]
             hint = f"the row in line {first.span.line} fits whenever this one does"
         else:
             hint = "whenever it fits, one of the rows before it does"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
@@ -25,6 +26,8 @@ from rules.model.source import Payload, TemplateText
 from rules.model.table import Table
 from rules.tables.index import Index
 from rules.tables.kind import decision_kind
+from streams.event import Event
+from streams.state import Cell
 
 ROOT: Final = "tables"
 
@@ -85,23 +88,24 @@ class CompiledTable:
         """What the table says for these inputs; all its outputs are constants."""
         said = self._constants
         if self.table.hit == "first":
-            first = self.index.first()
-            return lambda *given: said[first(*given)]
+            return self.index.first(said, {})
         collect = self.index.collect()
         return lambda *given: [said[place] for place in collect(*given)]
 
     @cached_property
     def _at(self) -> Callable[..., Any]:
+        """The same where outputs are evaluated, with the moment at which that happens before the inputs."""
         if self.table.hit == "first":
-            first = self.index.first()
+            first = self.index.first(range(len(self.table.rows)), None)
 
-            def one(event: Any, key: str, cell: Any, now: int, *given: Any) -> Any:
-                return self._said(first(*given), Frame(event, key, cell, now))
+            def one(event: Event, key: str, cell: Cell, now: int, *given: Any) -> Any:
+                place = first(*given)
+                return {} if place is None else self._said(place, Frame(event, key, cell, now))
 
             return one
         collect = self.index.collect()
 
-        def several(event: Any, key: str, cell: Any, now: int, *given: Any) -> Any:
+        def several(event: Event, key: str, cell: Cell, now: int, *given: Any) -> Any:
             frame = Frame(event, key, cell, now)
             return [self._said(place, frame) for place in collect(*given)]
 
@@ -109,9 +113,9 @@ class CompiledTable:
 
     @cached_property
     def _constants(self) -> list[Any]:
-        """What each row says; None where that is evaluated; at the end, at -1, what there is without a row."""
-        rows = self.table.rows
-        return [*(None if place in self._changing else _plain(row.outputs) for place, row in enumerate(rows)), {}]
+        """What each row says; None where that is evaluated."""
+        rows = enumerate(self.table.rows)
+        return [None if place in self._changing else _plain(row.outputs) for place, row in rows]
 
     def _said(self, place: int, frame: Frame) -> Any:
         render = self._changing.get(place)
@@ -121,30 +125,45 @@ class CompiledTable:
 def inlined_tables(tables: Mapping[str, Decision], read: Sequence[cel.Node], scope: Variables) -> list[ast.stmt]:
     """Declares in the scope what the nodes read of tables. One that is read several times is asked once, before all."""
     made: list[ast.stmt] = []
-    for place, (title, table, often) in enumerate(_reads(tables, read)):
-        loaded = table.inlined(scope)
-        if often:
+    for place, found in enumerate(_reads(tables, read)):
+        loaded = found.table.inlined(scope)
+        if found.often:
             made.append(assign(f"table{place}", loaded))
             loaded = name(f"table{place}")
-        scope.declare((ROOT, title), loaded, table.kind, fallible=True)
+        # what raises is no error in the place of a value; but `has(tables.NAME)` must not be answered without asking
+        scope.declare((ROOT, found.name), loaded, found.table.kind, fallible=found.asked)
     return made
 
 
 def inputs_read(tables: Mapping[str, Decision], read: Sequence[cel.Node]) -> list[cel.Node]:
     """The inputs of the tables that the nodes read."""
-    return [node for _, table, _ in _reads(tables, read) for node in table.inputs]
+    return [node for found in _reads(tables, read) for node in found.table.inputs]
 
 
-def _reads(tables: Mapping[str, Decision], read: Iterable[cel.Node]) -> list[tuple[str, Decision, bool]]:
-    """The tables that are read, and whether that may happen more than once."""
-    counts: dict[str, int] = {}
+@dataclass(slots=True)
+class _Read:
+    name: str
+    table: Decision
+    often: bool = False
+    """Perhaps more than once: within a macro, too."""
+    asked: bool = False
+    """By `has(tables.NAME)`."""
+
+
+def _reads(tables: Mapping[str, Decision], read: Iterable[cel.Node]) -> list[_Read]:
+    found: dict[str, _Read] = {}
     for node in read if tables else ():
-        for found, _ in reads(node):
-            if found[0] == ROOT and found[1] in tables:
-                counts[found[1]] = counts.get(found[1], 0) + 1
-        if any(isinstance(part, Comprehension) for part in cel.walk(node)):
-            counts = {each: count + 1 for each, count in counts.items()}
-    return [(each, tables[each], count > 1) for each, count in counts.items()]
+        repeats = any(isinstance(part, Comprehension) for part in cel.walk(node))
+        for path, asked in reads(node):
+            if path[0] != ROOT or path[1] not in tables:
+                continue
+            known = found.get(path[1])
+            if known is None:
+                known = found[path[1]] = _Read(path[1], tables[path[1]], repeats)
+            else:
+                known.often = True
+            known.asked = known.asked or (asked and len(path) == 2)
+    return list(found.values())
 
 
 def _evaluates(payload: Payload) -> bool:

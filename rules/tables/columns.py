@@ -8,7 +8,7 @@ value: such rows are not ruled out either, but told apart.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -29,7 +29,7 @@ CLASSES: Final[dict[str, tuple[type, ...]]] = {
 
 
 class Column:
-    """The cells of an input in some rows, in order: bit 0 is the first of them."""
+    """The cells of an input in some rows. The first of them is the highest bit, so `int.bit_length` finds it."""
 
     __slots__ = ("_alive", "_failing", "_ordering", "_rows", "_wrong", "points", "sure")
 
@@ -39,7 +39,7 @@ class Column:
         """Kind → the constants that the column compares with, in order."""
         ordering: dict[str, int] = {}
         anything = elsewhere = 0
-        for place, cell in enumerate(cells):
+        for place, cell in enumerate(reversed(cells)):
             bit = 1 << place
             if cell.operator in ("-", "!="):
                 elsewhere |= bit
@@ -96,11 +96,18 @@ class _Points(dict[Any, int]):
 def _look(points: list[CellConstant], pieces: list[int], in_order: bool) -> Look:
     if not points:
         return _always(pieces[0])
-    if in_order:
-        return lambda value: pieces[bisect_left(points, value) + bisect_right(points, value)]
-    known = _Points(zip(points, pieces[1::2], strict=True))
-    known.beside = pieces[0]
-    return known.__getitem__
+    exactly = dict(zip(points, pieces[1::2], strict=True))
+    if not in_order:
+        known = _Points(exactly)
+        known.beside = pieces[0]
+        return known.__getitem__
+    at, beside = exactly.get, pieces[::2]
+
+    def found(value: Any) -> int:
+        bits = at(value)
+        return beside[bisect_left(points, value)] if bits is None else bits
+
+    return found
 
 
 def _always(bits: int) -> Look:
@@ -126,7 +133,7 @@ def _pieces(of: str, points: list[CellConstant], cells: Sequence[Cell], elsewher
     last = 2 * len(points)
     changes = [0] * (last + 2)
     changes[0] = elsewhere
-    for place, cell in enumerate(cells) if points else ():
+    for place, cell in enumerate(reversed(cells)) if points else ():
         for first, end in _changed(cell, of, where, last):
             changes[first] ^= 1 << place
             changes[end] ^= 1 << place

@@ -49,7 +49,7 @@ class Piece:
 class Grid:
     def __init__(self, table: Table, kinds: Sequence[Type]) -> None:
         """`kinds` is what is known of the inputs."""
-        self.rows = (1 << len(table.rows)) - 1
+        self._end = len(table.rows)
         self.columns: list[list[Piece]] = []
         for place, kind in enumerate(kinds):
             column = Column([row.cells[place] for row in table.rows])
@@ -93,9 +93,17 @@ class Grid:
                     way.pop()
         return None
 
+    def before(self, place: int) -> int:
+        """The bits of the rows before one."""
+        return (1 << self._end) - (1 << (self._end - place))
+
+    def place(self, rows: int) -> int:
+        """Of the first of some rows."""
+        return self._end - rows.bit_length()
+
     def of_row(self, place: int) -> list[list[Piece]]:
         """Its part of the grid: where none of its cells is false."""
-        bit = 1 << place
+        bit = 1 << (self._end - 1 - place)
         return [[piece for piece in column if piece.rows & bit] for column in self.columns]
 
 

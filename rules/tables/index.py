@@ -27,12 +27,12 @@ class Index:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        starts = range(0, len(table.rows), BLOCK)
-        parts = [(start, table.rows[start : start + BLOCK]) for start in starts]
-        self._blocks = [
-            (start, (1 << len(rows)) - 1, [Column(column) for column in zip(*(row.cells for row in rows), strict=True)])
-            for start, rows in parts
-        ]
+        self._blocks: list[tuple[int, list[Column]]] = []
+        """Each with the place behind its last row: a row is that, less the length of the bits that it leads."""
+        for start in range(0, len(table.rows), BLOCK):
+            rows = table.rows[start : start + BLOCK]
+            columns = [Column(column) for column in zip(*(row.cells for row in rows), strict=True)]
+            self._blocks.append((start + len(rows), columns))
 
     def hits(self, given: Sequence[Any]) -> list[int]:
         """The places of the rows that fit, in order, with `hit: first` at most one. A given value may be the error
@@ -41,8 +41,8 @@ class Index:
             return cells.hits(self._table, given)
         only_first = self._table.hit == "first"
         found: list[int] = []
-        for start, alive, columns in self._blocks:
-            wrong = 0
+        for end, columns in self._blocks:
+            alive, wrong = -1, 0
             try:
                 for column, value in zip(columns, given, strict=True):
                     fitting, failing = column.look(value)
@@ -51,81 +51,73 @@ class Index:
             except (KeyError, TypeError):
                 return cells.hits(self._table, given)
             wrong &= alive
-            if wrong and (not only_first or wrong & (alive & -alive)):
-                cells.fits(self._table.rows[start + _lowest(wrong)], given)
+            if wrong and (not only_first or wrong.bit_length() == alive.bit_length()):
+                cells.fits(self._table.rows[end - wrong.bit_length()], given)
                 raise AssertionError("the row is in error")
             if alive and only_first:
-                return [start + _lowest(alive)]
-            found += _places(start, alive)
+                return [end - alive.bit_length()]
+            found += _places(end, alive)
         return found
 
-    def first(self) -> Callable[..., int]:
-        """`(*given) → place of the first row that fits`, or -1."""
+    def first(self, said: Sequence[Any], otherwise: Any) -> Callable[..., Any]:
+        """`(*given) → what is said` of the first row that fits, by its place, or else."""
         if len(self._blocks) > 1:
-            return self._first_of_many()
-        ((_, rows, columns),) = self._blocks
+            return self._first_of_many(said, otherwise)
+        ((_, columns),) = self._blocks
         looks: Looks = tuple(column.sure for column in columns)
+        by_length = [otherwise, *reversed(said)]
         if len(looks) == 1:
             (only,) = looks
-
-            def one(a: Any) -> int:
-                alive = only[a.__class__](a)
-                return (alive & -alive).bit_length() - 1
-
-            return one
+            return lambda a: by_length[only[a.__class__](a).bit_length()]
         if len(looks) == 2:
             left, right = looks
+            return lambda a, b: by_length[(left[a.__class__](a) & right[b.__class__](b)).bit_length()]
 
-            def two(a: Any, b: Any) -> int:
-                alive = left[a.__class__](a) & right[b.__class__](b)
-                return (alive & -alive).bit_length() - 1
-
-            return two
-
-        def many(*given: Any) -> int:
-            alive = rows
+        def find(*given: Any) -> Any:
+            alive = -1
             for look, value in zip(looks, given, strict=True):
                 alive &= look[value.__class__](value)
-            return (alive & -alive).bit_length() - 1
+            return by_length[alive.bit_length()]
 
-        return many
+        return find
 
-    def _first_of_many(self) -> Callable[..., int]:
-        blocks = [(start, rows, tuple(column.sure for column in columns)) for start, rows, columns in self._blocks]
+    def _first_of_many(self, said: Sequence[Any], otherwise: Any) -> Callable[..., Any]:
+        blocks = self._looks()
 
-        def find(*given: Any) -> int:
-            for start, alive, looks in blocks:
+        def find(*given: Any) -> Any:
+            for end, looks in blocks:
+                alive = -1
                 for look, value in zip(looks, given, strict=True):
                     alive &= look[value.__class__](value)
                 if alive:
-                    return start + _lowest(alive)
-            return -1
+                    return said[end - alive.bit_length()]
+            return otherwise
 
         return find
 
     def collect(self) -> Callable[..., list[int]]:
         """`(*given) → the places of all rows that fit`."""
-        blocks = [(start, rows, tuple(column.sure for column in columns)) for start, rows, columns in self._blocks]
+        blocks = self._looks()
 
         def find(*given: Any) -> list[int]:
             found: list[int] = []
-            for start, alive, looks in blocks:
+            for end, looks in blocks:
+                alive = -1
                 for look, value in zip(looks, given, strict=True):
                     alive &= look[value.__class__](value)
-                found += _places(start, alive)
+                found += _places(end, alive)
             return found
 
         return find
 
+    def _looks(self) -> list[tuple[int, Looks]]:
+        return [(end, tuple(column.sure for column in columns)) for end, columns in self._blocks]
 
-def _lowest(bits: int) -> int:
-    return (bits & -bits).bit_length() - 1
 
-
-def _places(start: int, bits: int) -> list[int]:
+def _places(end: int, bits: int) -> list[int]:
     found: list[int] = []
     while bits:
-        lowest = bits & -bits
-        found.append(start + lowest.bit_length() - 1)
-        bits ^= lowest
+        length = bits.bit_length()
+        found.append(end - length)
+        bits ^= 1 << (length - 1)
     return found
