@@ -199,7 +199,64 @@ CATALOGUE: Final[tuple[Code, ...]] = (
         "unused",
         "warning",
         "A value that nothing reads",
-        "A `let` value that nothing reads costs time and misleads readers. Remove it, or use it.",
+        "A `let` value that nothing reads costs time and misleads readers, and so does a decision table that no rule "
+        "reads, an input that no row looks at or an output that no row gives. Remove it, or use it.",
+    ),
+    # ------------------------------------------------------------ decision tables
+    Code(
+        "bad-cell",
+        "error",
+        "A cell of a decision table that cannot be read",
+        "A cell is `-` for anything, a constant (`10`, `true`, or a string with quotes inside the quotes of YAML: "
+        "`\"'gold'\"`), a comparison without its left side (`>= 10`), `in [1, 2]`, or a range (`[1..10)` has 1 and not "
+        "10). Cells compare with constants: anything else can be an input of its own, whose cells are `true` and "
+        "`false`.",
+    ),
+    Code(
+        "bad-row",
+        "error",
+        "A row of a decision table that does not fit its inputs",
+        "A row has one cell for each input, in their order, and ends with a map of what it says.",
+    ),
+    Code(
+        "unknown-output",
+        "error",
+        "A row gives an output that its table does not name",
+        "The outputs of a table are listed under `outputs`, so that a misspelt one is found. A row may leave some out.",
+    ),
+    Code(
+        "wrong-type",
+        "warning",
+        "A cell compares its input with another kind of value",
+        "The type of the input is known, from a schema or from what the expression does, and no value of it can fit. "
+        "Values of two kinds are never equal, and to ask which is larger is an error.",
+    ),
+    Code(
+        "mixed-types",
+        "warning",
+        "Cells of one input ask for the order of two kinds of values",
+        "A value is a number or a text: whichever it is, asking whether it is larger than the other makes the row an "
+        "error, and so the table, unless another cell of the row is false.",
+    ),
+    Code(
+        "unreachable-row",
+        "warning",
+        "A row of a decision table that can never be the first that fits",
+        "Whatever fits this row fits a row before it. Put the special before the general, or take the row away.",
+    ),
+    Code(
+        "duplicate-row",
+        "warning",
+        "A row of a collecting table that stands twice",
+        "A table that collects says both, so what it says is there twice. Take one of them away.",
+    ),
+    Code(
+        "uncovered",
+        "warning",
+        "Inputs that no row of a decision table covers",
+        "The message has one example. The table then says nothing (an empty map), and what reads an output of it is "
+        "not evaluated. A last row whose cells are all `-` is for everything else. A table that collects is not looked "
+        "at: there no row at all is an answer.",
     ),
     # ------------------------------------------------------------ state
     Code(

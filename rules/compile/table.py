@@ -12,7 +12,7 @@ import ast
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rules import cel
 from rules.cel import emit
@@ -28,6 +28,9 @@ from rules.tables.index import Index
 from rules.tables.kind import decision_kind
 from streams.event import Event
 from streams.state import Cell
+
+if TYPE_CHECKING:
+    from rules.step import Evaluation
 
 ROOT: Final = "tables"
 
@@ -76,11 +79,12 @@ class CompiledTable:
         scope.declare((ROOT, self.table.name), loaded, self.kind, fallible=True)
 
     def inlined(self, scope: Variables) -> ast.expr:
-        """For functions with the local variables of `Variables` and `cell`. Raises anything where `read` is needed."""
+        """For functions with the local variables `ev`, `cell` and those of `Variables`. Raises whatever where `read` is
+        needed."""
         inputs = [emit.expression(each, scope) for each in self.inputs]
         if not self._changing:
             return ast.Call(scope.bind(self._constantly), inputs, [])
-        moment = [name(each) for each in ("e", "key", "cell", "t")]
+        moment = [name(each) for each in ("ev", "e", "key", "cell", "t")]
         return ast.Call(scope.bind(self._at), [*moment, *inputs], [])
 
     @cached_property
@@ -98,15 +102,15 @@ class CompiledTable:
         if self.table.hit == "first":
             first = self.index.first(range(len(self.table.rows)), None)
 
-            def one(event: Event, key: str, cell: Cell, now: int, *given: Any) -> Any:
+            def one(ev: Evaluation, event: Event, key: str, cell: Cell, now: int, *given: Any) -> Any:
                 place = first(*given)
-                return {} if place is None else self._said(place, Frame(event, key, cell, now))
+                return {} if place is None else self._said(place, Frame(event, key, cell, now, ev.copies))
 
             return one
         collect = self.index.collect()
 
-        def several(event: Event, key: str, cell: Cell, now: int, *given: Any) -> Any:
-            frame = Frame(event, key, cell, now)
+        def several(ev: Evaluation, event: Event, key: str, cell: Cell, now: int, *given: Any) -> Any:
+            frame = Frame(event, key, cell, now, ev.copies)
             return [self._said(place, frame) for place in collect(*given)]
 
         return several
