@@ -62,11 +62,13 @@ class Context:
         return [*found, *self._of_tables(found)]
 
     @cached_property
-    def table_kinds(self) -> list[tuple[Table, list[Type]]]:
-        """Tables that could be read, with what is known of their inputs."""
-        kinds = {(each.owner.name, each.name): each.kind for each in self.positions if each.role == "input"}
-        tables = [table for table in self.ruleset.tables.values() if table.rows]
-        return [(table, [kinds[table.name, str(place)] for place, _ in enumerate(table.inputs)]) for table in tables]
+    def table_inputs(self) -> list[tuple[Table, list[Position]]]:
+        """Tables that could be read, with their inputs."""
+        inputs: dict[str, list[Position]] = {}
+        for position in self.positions:
+            if position.role == "input":
+                inputs.setdefault(position.owner.name, []).append(position)
+        return [(table, inputs[table.name]) for table in self.ruleset.tables.values() if table.rows]
 
     def at(
         self, span: Span, length: int, severity: Severity, code: str, message: str, hint: str | None = None

@@ -14,8 +14,8 @@ from rules.model.table import Cell, Table
 
 
 def check(context: Context) -> Iterator[Diagnostic]:
-    for table, kinds in context.table_kinds:
-        for place, known in enumerate(kinds):
+    for table, inputs in context.table_inputs:
+        for place, known in enumerate(position.kind for position in inputs):
             cells = [row.cells[place] for row in table.rows]
             if family(known) is None:
                 yield from _mixed(context, table, table.inputs[place], cells)

@@ -19,10 +19,11 @@ _HINT: Final = "then it says nothing: an empty map. A last row whose cells are a
 
 
 def check(context: Context) -> Iterator[Diagnostic]:
-    for table, kinds in context.table_kinds:
+    for table, inputs in context.table_inputs:
         if table.hit == "collect" or len(table.rows) > MOST_ROWS:
             continue
-        grid = Grid(table, kinds)
+        # of an input of which nothing is known, what cells speak of is taken for what can come
+        grid = Grid(table, [position.kind for position in inputs], [False] * len(inputs))
         place = grid.free(grid.before(len(table.rows)), grid.columns, Patience(STEPS))
         if place is not None:
             message = f"no row of table {shown(table.name)} covers {_said(table, grid, place)}"

@@ -6,7 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from rules.checks.context import Context
+from rules import cel
+from rules.cel.types import ANY
+from rules.checks.context import Context, Position
 from rules.diagnostics import Diagnostic
 from rules.model.table import Row, Table
 from rules.tables.grid import MOST_ROWS, Grid, Patience, covering
@@ -17,15 +19,27 @@ MOST: Final = 20
 
 
 def check(context: Context) -> Iterator[Diagnostic]:
-    for table, kinds in context.table_kinds:
+    for table, inputs in context.table_inputs:
         if table.hit == "collect":
             found = _repeated(context, table)
         elif len(table.rows) <= MOST_ROWS:
-            found = _covered(context, table, Grid(table, kinds))
+            others = [position.kind is ANY or _may_be_null(context, position) for position in inputs]
+            found = _covered(context, table, Grid(table, [position.kind for position in inputs], others))
         else:
             continue
         for _, diagnostic in zip(range(MOST), found, strict=False):
             yield diagnostic
+
+
+def _may_be_null(context: Context, position: Position) -> bool:
+    """A field that is optional in a schema, or one of a row, which may have been folded of such a one."""
+    path = cel.path(position.node)
+    if path is None or len(path) < 2 or path[0] != "event":
+        return path is not None and len(path) > 1
+    if len(path) != 3 or path[1] != "data":
+        return False
+    schemas = context.environments.declared(position.events) or ()
+    return any(path[2] in schema.fields and schema.fields[path[2]].optional for schema in schemas)
 
 
 def _covered(context: Context, table: Table, grid: Grid) -> Iterator[Diagnostic]:

@@ -33,11 +33,13 @@ _ORDERED: Final = (values.NUMBER, values.STRING, values.BOOL, values.TIMESTAMP, 
 
 
 class _Wrong(Exception):
-    """What is wrong from one character of the text to another, and what to write instead."""
+    """What is wrong from one character of the text to another, and what to write instead: for `sure`, or where nothing
+    better is known."""
 
-    def __init__(self, message: str, start: int, end: int, hint: str | None = None) -> None:
+    def __init__(self, message: str, start: int, end: int, hint: str | None = None, *, sure: bool = False) -> None:
         super().__init__(message)
         self.error = message, start, end, hint
+        self.sure = sure
 
 
 def cell(reader: Reader, node: Node) -> Cell | None:
@@ -72,7 +74,7 @@ def cell(reader: Reader, node: Node) -> Cell | None:
 
 def _complain(reader: Reader, node: Scalar, value: str, wrong: _Wrong) -> None:
     message, start, end, hint = wrong.error
-    error = cel.CelSyntaxError(message, value, start, end, _yaml_hint(node) or hint)
+    error = cel.CelSyntaxError(message, value, start, end, hint if wrong.sure else _yaml_hint(node) or hint)
     written, span = reader.written(node), reader.span(node)
     if written.style in ("single", "double"):
         span = Span(span.file, span.line, span.column + 1)
@@ -128,7 +130,9 @@ def _foreign(text: str) -> None:
         hint = f"write {shown('<=' + bare[2:])}"
     elif bare.startswith("="):
         hint = f"write {shown(bare[1:].strip())}, or {shown('== ' + bare[1:].strip())}"
-    elif bare.startswith(("<>", "!")):
+    elif bare.startswith("<>"):
+        hint = f"write {shown('!=' + bare[2:])}"
+    elif bare.startswith("!"):
         hint = "`!= x` is everything but x"
     elif bare.startswith("not"):
         hint = "write `!= x`, or a row before this one for what is not meant"
@@ -142,7 +146,7 @@ def _foreign(text: str) -> None:
         hint = f"write {shown('in ' + bare)}, or a range such as `[1..10)`"
     if hint is not None:
         start = text.index(bare)
-        raise _Wrong(f"{shown(bare)} is no cell", start, start + len(bare), hint)
+        raise _Wrong(f"{shown(bare)} is no cell", start, start + len(bare), hint, sure=True)
 
 
 def _list(text: str, start: int) -> tuple[CellConstant, ...]:
@@ -210,8 +214,8 @@ def _value(text: str, node: cel.Node) -> CellConstant:
         return made  # type: ignore[return-value]
     hint = "what is compared with something else can be an input of its own, whose cells are `true` and `false`"
     if isinstance(node, nodes.Name):
-        quoted = f"\"'{node.name}'\""
-        hint = f"if a string is meant, write {shown(quoted)}"
+        quoted = f"'{node.name}'"
+        hint = f"if a string is meant, write {shown(quoted if node.start else chr(34) + quoted + chr(34))}"
     elif isinstance(node, nodes.Logic):
         hint = "a range such as `[1..10)` has two bounds; `in [1, 2]` is one of several; more rows can say the rest"
     elif any(isinstance(each, nodes.Name) for each in cel.walk(node)) and isinstance(node, nodes.Binary):

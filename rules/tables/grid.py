@@ -40,21 +40,22 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    value: CellConstant
+    value: Any
     """One of those that it stands for."""
     rows: int
     """Bits of the rows whose cell is not false for it."""
 
 
 class Grid:
-    def __init__(self, table: Table, kinds: Sequence[Type]) -> None:
-        """`kinds` is what is known of the inputs."""
+    def __init__(self, table: Table, kinds: Sequence[Type], others: Sequence[bool]) -> None:
+        """`kinds` is what is known of the inputs; `others` says of which values of other kinds count, too."""
         self._end = len(table.rows)
         self.columns: list[list[Piece]] = []
         for place, kind in enumerate(kinds):
             column = Column([row.cells[place] for row in table.rows])
             pieces: dict[int, Piece] = {}
-            for value in _samples(column, kind):
+            values: list[Any] = [*_samples(column, kind), *((None, []) if others[place] else ())]
+            for value in values:
                 rows, _ = column.look(value)
                 pieces.setdefault(rows, Piece(value, rows))
             self.columns.append(list(pieces.values()))
