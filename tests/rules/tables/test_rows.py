@@ -121,7 +121,7 @@ def quick(made: Table, found: Index, given: list[Any]) -> Any:
 
 
 @given(tables(), st.lists(DATA, min_size=1, max_size=6), st.sampled_from([1, 2, 3, 1024]))
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 def test_index_and_exact_evaluator_say_what_cel_says_of_the_text(made: Table, many: list[Any], size: int) -> None:
     with mock.patch.object(index, "BLOCK", size):
         found = Index(made)
