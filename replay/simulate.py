@@ -72,6 +72,8 @@ class Summary:
     """Rule → `{"count", "reason"}`, the newest reason."""
     not_in_schema: dict[str, int]
     """Event type → events that do not fit its schema."""
+    not_in_schema_because: dict[str, str]
+    """Event type → the newest reason."""
     seconds: float
 
     @property
@@ -98,7 +100,10 @@ class Summary:
             (f"not evaluated {rule}", f"{found['count']:,}, last because {found['reason']}")
             for rule, found in self.not_evaluated.items()
         ]
-        rows += [(f"not as declared {type}", f"{count:,}") for type, count in self.not_in_schema.items()]
+        rows += [
+            (f"not as declared {type}", f"{count:,}, last because {self.not_in_schema_because.get(type, '')}")
+            for type, count in self.not_in_schema.items()
+        ]
         rows.append(("took", f"{self.seconds:.2f} s, {self.events_per_second:,.0f} events/s"))
         width = max(len(name) for name, _ in rows)
         return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
@@ -202,5 +207,6 @@ def _summary(simulation: Simulation, lines: int, rejected: int, seconds: float) 
             for rule, count in counts["not_evaluated"].items()
         },
         not_in_schema=counts["schema"],
+        not_in_schema_because={type: simulation.reasons.get(f"event {type}", "") for type in counts["schema"]},
         seconds=seconds,
     )

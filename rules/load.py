@@ -16,7 +16,6 @@ import orjson
 from rules import cel, checks
 from rules.diagnostics import Diagnostic, Findings, RuleErrors, did_you_mean, one_of, shown
 from rules.model.action import CommandAction
-from rules.model.event_schema import EventSchema
 from rules.model.projection import Projection
 from rules.model.rule import Rule
 from rules.model.source import Span
@@ -27,10 +26,11 @@ from rules.reading.reader import Reader
 from rules.ruleset import ENGINE, RuleSet
 from rules.text.source import Source, decode
 from rules.text.yaml import compose
+from rules.versions import Versions
 
 DEFAULT_NAME: Final = "rules"
 MAX_FILES: Final = 1_000
-_Part = TypeVar("_Part", EventSchema, Projection, Table, Rule, TestCase)
+_Part = TypeVar("_Part", Projection, Table, Rule, TestCase)
 
 
 def load_sources(sources: Mapping[str, str | bytes]) -> RuleSet:
@@ -132,7 +132,12 @@ def _merged(documents: Iterable[Document], sources: dict[str, str], findings: Fi
                 findings.add(_twice(what, key, part.span, first.span, lines))
         return kept
 
-    schemas = once("the schema of", ((part.type, part) for each in documents for part in each.schemas))
+    versions = Versions()
+    for each in documents:
+        for schema in each.schemas:
+            first = versions.add(schema)
+            if first is not None:
+                findings.add(_twice("the schema of", schema.name, schema.span, first.span, lines))
     projections = once("projection", ((part.name, part) for each in documents for part in each.projections))
     tables = once("table", ((part.name, part) for each in documents for part in each.tables))
     rules = once("rule", ((part.name, part) for each in documents for part in each.rules))
@@ -141,7 +146,8 @@ def _merged(documents: Iterable[Document], sources: dict[str, str], findings: Fi
         name=name[0] if name is not None else DEFAULT_NAME,
         description=description or "",
         lateness=lateness[0] if lateness is not None else 0,
-        schemas=schemas,
+        schemas=versions.newest(),
+        versions=versions.numbered(),
         projections=projections,
         tables=tables,
         rules=tuple(replace(rule, tables=tables) for rule in rules.values()) if tables else tuple(rules.values()),

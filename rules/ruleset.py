@@ -30,6 +30,7 @@ class RuleSet:
     lateness: int
     """Microseconds."""
     schemas: dict[str, EventSchema]
+    """Of each declared type, the newest version: what rules see."""
     projections: dict[str, Projection]
     rules: tuple[Rule, ...]
     """In file order."""
@@ -39,6 +40,8 @@ class RuleSet:
     named: bool = True
     """False where no file says `ruleset`, so that `name` is the default."""
     tables: dict[str, Table] = field(default_factory=dict)
+    versions: dict[str, tuple[EventSchema, ...]] = field(default_factory=dict)
+    """All that is declared of each type of which the files say a version by number, the oldest first."""
     warnings: tuple[Diagnostic, ...] = field(default=(), compare=False, repr=False)
     """What the checks found that is no error."""
 

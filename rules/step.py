@@ -73,7 +73,9 @@ class Plan(Protocol):
 
     def one(self, routes: tuple[str, ...], /) -> Callable[..., None]: ...
 
-    def misfit(self, event: Event, /) -> bool: ...
+    def current(self, event: Event, /) -> Event: ...
+
+    def misfit(self, event: Event, /) -> str | None: ...
 
 
 class Waiter(Protocol):
@@ -197,7 +199,7 @@ class Evaluation:
     def _control(self, event: Event) -> None:
         if event.type == FORWARDED:
             sent = _forwarded(event.data)
-            self.forwarded(sent.route, event.key, sent.event)
+            self.forwarded(sent.route, event.key, self.current(sent.event))
         elif event.type == COPIED:
             copied = _copied(event.data)
             self.keep_copy(copied.projection, event.key, copied.row)
@@ -219,6 +221,11 @@ class Evaluation:
         if cell.due < clock:
             self.expire(key, cell, clock)
 
+    def current(self, event: Event) -> Event:
+        """The event as the newest version of its type has it (RULES.md §11): events are kept in the log and in state
+        as they were when they came there. The fused functions have the same inlined."""
+        return self._plans[event.type].current(event)
+
     def moved(self, event: Event, key: str, cell: Cell) -> int:
         """Moves the key's clock, and says what it is now. The fused functions have the same inlined."""
         if event.kind == OUTSIDE:
@@ -233,8 +240,10 @@ class Evaluation:
     def consider(self, event: Event, key: str, cell: Cell) -> None:
         """An event under its own key: each route leads here or elsewhere; then folds and rules of those that stay."""
         plan = self._plans[event.type]
-        if plan.misfit(event):
+        why = plan.misfit(event)
+        if why is not None:
             self.count(f"schema|{event.type}")
+            self._reasons[f"event {event.type}"] = why
         here: list[str] = []
         for route in plan.routes:
             try:

@@ -105,7 +105,8 @@ class RuleTestKit:
 
     @property
     def not_evaluated(self) -> dict[str, str]:
-        """Rule (or `projection NAME`) → the newest reason why it was not evaluated."""
+        """Rule (or `projection NAME`) → the newest reason why it was not evaluated; `event TYPE` → why one was not as
+        it is declared."""
         return dict(self._simulation.reasons)
 
     def fired(self, rule: str) -> int:
@@ -162,6 +163,9 @@ def _run(processor: RulesProcessor, test: TestCase) -> TestOutcome:
             count = simulation.counts.get(f"not_evaluated|{who}", 0)
             times = "once, because" if count == 1 else f"{count} times, the last time because"
             lines.append(f"  {who} was not folded {times} {reason}")
+        elif (misfits := simulation.counts.get(f"schema|{who.removeprefix('event ')}", 0)) and who.startswith("event "):
+            times = "once" if misfits == 1 else f"{misfits} times, the last time"
+            lines.append(f"  {who} was not as it is declared {times}: {reason}")
     return TestOutcome(test.name, False, "\n".join(lines), tuple(happened), test.span)
 
 

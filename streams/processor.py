@@ -57,7 +57,7 @@ class Step:
         """Counter name → how much: local integers, added to metrics once a commit. Labels after `|`:
         `fired|RULE`, `not_evaluated|RULE`, `late`, `schema|TYPE`."""
         self.reasons: dict[str, str] = {}
-        """`RULE` → the newest reason why it was not evaluated."""
+        """`RULE` → the newest reason why it was not evaluated; `event TYPE` → why one was not as it is declared."""
 
 
 class Processor(Protocol):

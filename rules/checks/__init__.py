@@ -25,6 +25,7 @@ from rules.checks import (
     table_rows,
     table_unused,
     unbounded_state,
+    versions,
     whole_set,
 )
 from rules.checks.context import Context
@@ -48,6 +49,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     table_cells.check,
     table_rows.check,
     table_gaps.check,
+    versions.check,
     whole_set.check,
 )
 

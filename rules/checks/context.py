@@ -16,6 +16,7 @@ from rules.cel.types import ANY, Type
 from rules.checks.environment import Environment, Environments
 from rules.diagnostics import Diagnostic, Severity
 from rules.model.action import Action, CommandAction
+from rules.model.event_schema import EventSchema, versioned
 from rules.model.projection import Projection
 from rules.model.rule import Rule
 from rules.model.source import Expression, Payload, Span, TemplateText
@@ -23,12 +24,12 @@ from rules.model.table import Table
 from rules.pointing import Line
 from rules.ruleset import RuleSet
 
-Role = Literal["by", "when", "let", "unless", "fold", "initial", "payload", "subject", "input", "output"]
+Role = Literal["by", "when", "let", "unless", "fold", "initial", "payload", "subject", "input", "output", "upcast"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Position:
-    owner: Rule | Projection | Table
+    owner: Rule | Projection | Table | EventSchema
     role: Role
     name: str
     """Of the `let` or the field; else empty."""
@@ -55,6 +56,9 @@ class Context:
     @cached_property
     def positions(self) -> list[Position]:
         found: list[Position] = []
+        for versions in self.ruleset.versions.values():
+            for schema in versions:
+                found += self._of_schema(schema)
         for projection in self.ruleset.projections.values():
             found += self._of_projection(projection)
         for rule in self.ruleset.rules:
@@ -76,6 +80,13 @@ class Context:
         line = self.line_of(span.file, span.line)
         end = min(span.column + max(1, length), max(len(line), span.column) + 1)
         return Diagnostic(severity, code, message, span.file, span.line, span.column, end, hint, line)
+
+    def _of_schema(self, schema: EventSchema) -> Iterator[Position]:
+        for upcast in schema.upcasts:
+            environment = self.environments.of_upcast(schema, upcast)
+            older = (versioned(schema.type, upcast.version),)
+            for name, expression in upcast.fields:
+                yield _position(schema, "upcast", name, expression, older, environment)
 
     def _of_projection(self, projection: Projection) -> Iterator[Position]:
         environments = self.environments
@@ -136,7 +147,7 @@ class Context:
 
 
 def _position(
-    owner: Rule | Projection | Table,
+    owner: Rule | Projection | Table | EventSchema,
     role: Role,
     name: str,
     text: Expression | TemplateText,

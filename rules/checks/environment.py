@@ -24,7 +24,7 @@ from rules.cel.types import (
     Type,
     join,
 )
-from rules.model.event_schema import EventSchema, FieldKind
+from rules.model.event_schema import EventSchema, Field, FieldKind, Upcast, versioned
 from rules.model.projection import Projection
 from rules.ruleset import RuleSet
 from rules.tables.kind import decision_kind
@@ -51,7 +51,13 @@ class Environments:
     """Of one rule set."""
 
     def __init__(self, ruleset: RuleSet) -> None:
-        self._schemas = ruleset.schemas
+        older = {
+            versioned(schema.type, schema.version): schema
+            for versions in ruleset.versions.values()
+            for schema in versions
+        }
+        self._schemas = {**older, **ruleset.schemas}
+        """By type, and by `TYPE/N` where there are versions: upcasters read older ones."""
         self._events: dict[tuple[str, ...], Type] = {}
         self.rows: dict[str, Type] = {}
         """Projection → what rules read by its name: the row of their own key, or all rows by key."""
@@ -77,6 +83,10 @@ class Environments:
         """The schemas of these types, or None if events can come that have none."""
         found = [self._schemas.get(type) for type in types]
         return [schema for schema in found if schema is not None] if None not in found else None
+
+    def of_upcast(self, schema: EventSchema, upcast: Upcast) -> Environment:
+        """Events of the older version."""
+        return {"event": self.event([versioned(schema.type, upcast.version)])}
 
     def of_by(self, types: Sequence[str]) -> Environment:
         """Before there is a key there is only the event."""
@@ -107,7 +117,7 @@ class Environments:
         for environment, named in valued:
             for name, expression in named:
                 try:
-                    kind = _stored(cel.check(expression.node, environment, expression.text))
+                    kind = row_type(cel.check(expression.node, environment, expression.text))
                 except cel.CelSyntaxError:
                     kind = ANY  # reported where the expression itself is checked
                 fields[name] = (join(fields[name][0], kind) if name in fields else kind, True)
@@ -118,15 +128,20 @@ def _data(schemas: Iterable[EventSchema]) -> Type:
     fields: dict[str, tuple[Type, bool]] = {}
     for schema in schemas:
         for name, field in schema.fields.items():
-            kind = KINDS[field.kind]
+            kind = type_of(field)
             if name in fields:
                 kind = join(kind, fields[name][0])
             fields[name] = (kind, field.optional or (name in fields and fields[name][1]))
     return Record(fields, open=True)
 
 
-def _stored(kind: Type) -> Type:
-    """Rows hold JSON: a time in them is its text."""
+def type_of(field: Field) -> Type:
+    """Of a value that is there."""
+    return KINDS[field.kind]
+
+
+def row_type(kind: Type) -> Type:
+    """Rows and data hold JSON: a time in them is its text."""
     if kind is TIMESTAMP or kind is DURATION:
         return STRING
     return ListOf() if isinstance(kind, ListOf) else MapOf() if isinstance(kind, (MapOf, Record)) else kind

@@ -83,6 +83,8 @@ def _hint(context: Context, position: Position, name: str) -> str | None:
     in_projection = isinstance(position.owner, Projection)
     if isinstance(position.owner, Table):
         return _table_hint(context, name)
+    if position.role == "upcast" and (name in context.ruleset.projections or name in ("key", "now", "row", "start")):
+        return "what brings an event up reads the event alone"
     if name == "tables":
         return "decision tables are for rules: their `let`, `when` and actions"
     if name == "row" and not in_projection:

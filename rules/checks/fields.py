@@ -70,7 +70,7 @@ def _field(
     name = path[2]
     if any(name in schema.fields for schema in declared):
         return
-    types = " and of ".join(shown(schema.type) for schema in declared[:3])
+    types = " and of ".join(shown(schema.name) for schema in declared[:3])
     known = [field for schema in declared for field in schema.fields]
     message = f"{shown(name)} is not in the schema of {types}"
     yield _at(context, position, node, name, "warning", message, did_you_mean(name, known))

@@ -14,7 +14,8 @@ from rules.pointing import locate
 
 
 def check(context: Context) -> Iterator[Diagnostic]:
-    declared = context.ruleset.schemas.values()
+    versions = context.ruleset.versions.values()
+    declared = [*context.ruleset.schemas.values(), *(schema for several in versions for schema in several)]
     if not any(field.optional for schema in declared for field in schema.fields.values()):
         return
     for position in context.positions:
@@ -32,9 +33,12 @@ def check(context: Context) -> Iterator[Diagnostic]:
             if path[2] in optional:
                 asked.add(path)
                 what = "the rule is not evaluated"
-                if not isinstance(position.owner, Rule):
-                    folds = isinstance(position.owner, Projection)
-                    what = "the projection does not fold" if folds else "rows that look at it are in error"
+                if isinstance(position.owner, Projection):
+                    what = "the projection does not fold"
+                elif position.role == "upcast":
+                    what = "the event cannot be brought up"
+                elif not isinstance(position.owner, Rule):
+                    what = "rows that look at it are in error"
                 message = f"{shown(path[2])} may be absent, and then {what}"
                 hint = f"{shown(f'has(event.data.{path[2]})')} asks whether it is there"
                 span = locate(position.text, node.end - len(path[2]))

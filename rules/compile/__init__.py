@@ -19,6 +19,7 @@ from rules.compile.plan import Plans
 from rules.compile.rows import Rows, record
 from rules.compile.schema import shape
 from rules.compile.table import CompiledTable
+from rules.compile.upcast import upcaster
 from rules.model.projection import Projection
 from rules.node_id import NodeIds, kept_definition, projection_definition
 from rules.nodes.untouched import Untouched
@@ -64,7 +65,8 @@ def compiled(ruleset: RuleSet) -> Compiled:
     }
     rules = [made_rule(ruleset, rule, ranks[rule.name], compiler, keys, ids) for rule in enabled]
     shapes = {schema.type: shape(schema) for schema in ruleset.schemas.values()}
-    listeners = Listeners(folds, sorted(rules, key=lambda rule: rule.rank), shapes)
+    upcasters = {type: upcaster(versions, compiler) for type, versions in ruleset.versions.items()}
+    listeners = Listeners(folds, sorted(rules, key=lambda rule: rule.rank), shapes, upcasters)
     plans = Plans(listeners, keys, projections, ruleset.lateness)
     processor = RulesProcessor(
         ruleset,

@@ -5,13 +5,15 @@ Off the hot path: rules that match rarely pay for rendering and digests only whe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from rules.compile.upcast import ATTRIBUTE
 from rules.compile.variables import Frame
 from rules.model.action import Action, CommandAction, EmitAction
+from rules.model.event_schema import EventSchema
 from streams.digest import content_digest, firing_id
 from streams.event import DERIVED, OURSELVES, Event, fingerprint
 from streams.outputs import Command
@@ -28,11 +30,19 @@ _encode: Final = msgspec.json.Encoder().encode
 class Performer:
     """The actions of one rule."""
 
-    __slots__ = ("_actions", "_render", "_rule", "_ruleset", "_shadow")
+    __slots__ = ("_actions", "_render", "_rule", "_ruleset", "_shadow", "_versions")
 
     def __init__(
-        self, ruleset: str, rule: str, shadow: bool, actions: Sequence[Action], render: Callable[[Frame], list[Any]]
+        self,
+        ruleset: str,
+        rule: str,
+        shadow: bool,
+        actions: Sequence[Action],
+        render: Callable[[Frame], list[Any]],
+        versions: Mapping[str, Sequence[EventSchema]],
     ) -> None:
+        """`versions`: those of the types that have any, which events that are emitted must say."""
+        self._versions = versions
         self._ruleset = ruleset
         self._rule = rule
         self._shadow = shadow
@@ -86,6 +96,7 @@ class Performer:
         hops: int,
     ) -> None:
         subject = frame.event.subject if payload[0] is None else payload[0]
+        versions = self._versions.get(action.type)
         event = Event(
             type=action.type,
             time=frame.now,
@@ -97,6 +108,7 @@ class Performer:
             data=msgspec.Raw(_encode(payload[1])),
             kind=DERIVED,
             hops=hops,
+            extensions={ATTRIBUTE: versions[-1].name} if versions is not None else None,
         )
         evaluation.emitted(self._rule, frame.key, event, self._shadow)
 

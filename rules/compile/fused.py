@@ -30,6 +30,7 @@ from rules.compile.rule import CompiledRule
 from rules.compile.schema import Shape
 from rules.compile.table import inputs_read
 from rules.compile.triggers.after import After
+from rules.compile.upcast import ATTRIBUTE, Upcaster
 from rules.compile.variables import UNDECODED, Variables, decode_data, row_prologue, row_variable
 from streams.event import OUTSIDE, Event
 from streams.processor import Poisoned
@@ -79,12 +80,20 @@ try:
 except _Poisoned:
     raise
 except _cel_Exception as error:
-    raise _poisoned(offsets[i], e, error) from error
+    raise _poisoned(offsets[i], events[i], error) from error
 return i
 """
 
+VERSIONED: Final = """
+subject = e.subject
+x = e.extensions
+if OLDER:
+    e, subject = _fitting(e)
+"""
+"""An event of a type that has versions. Afterwards it is of the newest, or `subject` is None."""
+
 OWN: Final = """
-if e.subject != key:
+if SUBJECT != key:
     ev.consider(e, key, cell)
 else:
     DECODE_AND_STAGES
@@ -151,10 +160,21 @@ class Fused:
         if not (hearing.folds or hearing.cancels or hearing.meets or hearing.shape):
             inside = []
         elif own:
-            inside = quote(OWN, DECODE_AND_STAGES=self._data(scope, hearing.shape, struct))
+            subject = quote("e.subject" if hearing.upcaster is None else "subject")[0]
+            assert isinstance(subject, ast.Expr)
+            inside = quote(OWN, SUBJECT=subject.value, DECODE_AND_STAGES=self._data(scope, hearing.shape, struct))
+        if inside and hearing.upcaster is not None:
+            inside = [*self._versioned(hearing.upcaster, scope), *inside]
         body = quote(RUN, INSIDE=inside, OUTSIDE=ast.Constant(OUTSIDE), LATENESS=ast.Constant(self._lateness))
         namespace = {**scope.namespace, "_Poisoned": Poisoned, "_poisoned": poisoned}
         return function("run", "ev events offsets i n", body, namespace)
+
+    def _versioned(self, upcaster: Upcaster, scope: Variables) -> list[ast.stmt]:
+        scope.namespace.update(_fitting=upcaster.fitting, _newest=upcaster.names)
+        said = f"x.get({ATTRIBUTE!r}) not in _newest"
+        older = quote(f"x is None or {said}" if None not in upcaster.names else f"x is not None and {said}")[0]
+        assert isinstance(older, ast.Expr)
+        return quote(VERSIONED, OLDER=older.value)
 
     def one(self) -> Callable[..., None]:
         """`(ev, e, key, cell)`: folds and rules, no clocks, no derived events."""

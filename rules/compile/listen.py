@@ -13,6 +13,7 @@ from typing import Final
 from rules.compile.fold import Fold
 from rules.compile.rule import CompiledRule
 from rules.compile.schema import Shape
+from rules.compile.upcast import Upcaster
 from streams.event import RESERVED
 
 MAX_TYPES: Final = 10_000
@@ -26,6 +27,8 @@ class Hearing:
     meets: tuple[CompiledRule, ...]
     """In the order of firing."""
     shape: Shape | None
+    upcaster: Upcaster | None
+    """Where a version of the type is declared by its number."""
 
     @property
     def routes(self) -> tuple[str, ...]:
@@ -40,6 +43,7 @@ class Hearing:
             tuple(rule for rule in self.cancels if rule.route in routes),
             tuple(rule for rule in self.meets if rule.route in routes),
             self.shape,
+            self.upcaster,
         )
 
 
@@ -53,10 +57,17 @@ def fits(pattern: str, type: str) -> bool:
 
 
 class Listeners:
-    def __init__(self, folds: dict[str, list[Fold]], rules: Sequence[CompiledRule], shapes: dict[str, Shape]) -> None:
+    def __init__(
+        self,
+        folds: dict[str, list[Fold]],
+        rules: Sequence[CompiledRule],
+        shapes: dict[str, Shape],
+        upcasters: dict[str, Upcaster],
+    ) -> None:
         self._folds = folds
         self._rules = rules
         self._shapes = shapes
+        self._upcasters = upcasters
         self._hearings: dict[tuple[object, ...], Hearing] = {}
 
     def of(self, type: str) -> Hearing:
@@ -65,5 +76,6 @@ class Listeners:
         cancels = tuple(rule for rule in self._rules if any(fits(pattern, type) for pattern in rule.cancels))
         meets = tuple(rule for rule in self._rules if any(fits(pattern, type) for pattern in rule.on))
         shape = self._shapes.get(type)
-        known = (tuple(map(id, folds)), tuple(map(id, cancels)), tuple(map(id, meets)), id(shape))
-        return self._hearings.setdefault(known, Hearing(folds, cancels, meets, shape))
+        upcaster = self._upcasters.get(type)
+        known = (tuple(map(id, folds)), tuple(map(id, cancels)), tuple(map(id, meets)), id(shape), id(upcaster))
+        return self._hearings.setdefault(known, Hearing(folds, cancels, meets, shape, upcaster))

@@ -54,4 +54,8 @@ def _firing(ruleset: RuleSet, rule: Rule, compiler: Compiler, ids: NodeIds) -> F
     if rule.once_within is not None:
         throttle = Throttle(ids.draw(throttle_definition(rule)), rule.once_within)
     render = compiler.actions(f"rule {rule.name} then", rule.then, rule.let)
-    return Firing(rule.name, Performer(ruleset.name, rule.name, rule.shadow, rule.then, render), throttle)
+    return Firing(
+        rule.name,
+        Performer(ruleset.name, rule.name, rule.shadow, rule.then, render, ruleset.versions),
+        throttle,
+    )

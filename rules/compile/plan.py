@@ -35,6 +35,7 @@ class Route:
 class Plan:
     def __init__(self, hearing: Hearing, keys: Keys, projections: dict[str, Rows], lateness: int) -> None:
         self.hearing = hearing
+        self._upcaster = hearing.upcaster
         self._projections = projections
         self._lateness = lateness
         self._choices: dict[tuple[str, ...], Callable[..., None]] = {}
@@ -52,15 +53,22 @@ class Plan:
             made = self._choices[routes] = Fused(self.hearing.along(routes), self._projections, self._lateness).one()
         return made
 
-    def misfit(self, event: Event) -> bool:
-        """Whether the event's type has a schema that its data do not fit. Raises msgspec.DecodeError for no JSON."""
-        if self.hearing.shape is None:
-            return False
+    def current(self, event: Event) -> Event:
+        """The event as the newest version of its type has it; itself where it cannot be brought up. Raises
+        msgspec.DecodeError for no JSON."""
+        return event if self._upcaster is None else self._upcaster.brought_up(event)
+
+    def misfit(self, event: Event) -> str | None:
+        """Why an event that went through `current` is not as its type is declared, in words, None where it is. Raises
+        msgspec.DecodeError for no JSON."""
+        why = None if self._upcaster is None else self._upcaster.misfit(event)
+        if why is not None or self.hearing.shape is None:
+            return why
         try:
             self.hearing.shape.decode(event.data)
-        except msgspec.ValidationError:
-            return True
-        return False
+        except msgspec.ValidationError as error:
+            return str(error)
+        return None
 
 
 class Plans(dict[str, Plan]):

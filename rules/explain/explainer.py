@@ -59,6 +59,7 @@ class Explainer:
         """`known_of` says what was known of a key before the event, None where that cannot be had; `only` names the one
         rule to tell of. Raises msgspec.DecodeError for data that are no JSON."""
         plan = self._parts.plans[event.type]
+        event = plan.current(event)
         under: dict[str, list[Route]] = {}
         keyless: dict[str, str] = {}
         for route in plan.routes:

@@ -115,8 +115,8 @@ class Explained:
     subject: str
     time: int
     unheard: bool
-    misfit: bool
-    """It does not fit the schema of its type."""
+    misfit: str | None
+    """Why it does not fit the schema of its type, if it does not."""
     keyless: dict[str, str]
     """Rule or `projection NAME` → why the event has no key for it."""
     keys: tuple[KeyExplained, ...]
@@ -133,7 +133,8 @@ class Explained:
                 "time": rfc3339.format(self.time),
             },
             "unheard": self.unheard,
-            "fits_schema": not self.misfit,
+            "fits_schema": self.misfit is None,
+            "misfit": self.misfit,
             "without_key": self.keyless,
             "keys": [each.as_json() for each in self.keys],
         }

@@ -19,8 +19,9 @@ def text(explained: Explained) -> str:
     lines = [f"{explained.type}{subject} at {when(explained.time)} (id {explained.id}, source {explained.source})"]
     if explained.unheard:
         lines.append("  nobody listens: no rule and no projection names this type")
-    if explained.misfit:
+    if explained.misfit is not None:
         lines.append("  it does not fit the schema of its type: it is evaluated all the same, and counted")
+        lines.append(f"    {explained.misfit}")
     for listener, reason in explained.keyless.items():
         lines.append(f"  {_listener(listener)} has no key for it: {reason}")
     for key in explained.keys:

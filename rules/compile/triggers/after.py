@@ -64,7 +64,7 @@ class After:
 
             def asked(opening: Event) -> bool:
                 against = Frame(event, key, cell, event.time, evaluation.copies, frame.data)
-                against.start = opening
+                against.start = evaluation.current(opening)
                 try:
                     return condition(against)
                 except cel.CelEvaluationError:
@@ -76,6 +76,7 @@ class After:
 
     def expire(self, evaluation: Evaluation, key: str, cell: Cell) -> None:
         due, opening, lets = self._deadline.take(cell)
+        opening = evaluation.current(opening)
         evaluation.rearm(cell)
         evaluation.dirty.add(key)
         frame = Frame(opening, key, cell, due, evaluation.copies)
