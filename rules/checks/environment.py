@@ -74,7 +74,7 @@ class Environments:
         known = self._events.get(tuple(types))
         if known is None:
             declared = self.declared(types)
-            data = ANY if declared is None else _data(declared)
+            data = ANY if declared is None else _record([schema.fields for schema in declared])
             known = Record({**_ATTRIBUTES, "data": (data, False)}, open=True)
             self._events[tuple(types)] = known
         return known
@@ -124,10 +124,11 @@ class Environments:
         return Record(fields)
 
 
-def _data(schemas: Iterable[EventSchema]) -> Type:
+def _record(shapes: Iterable[dict[str, Field]]) -> Record:
+    """A map of one of these shapes; other fields than the declared ones may be there too."""
     fields: dict[str, tuple[Type, bool]] = {}
-    for schema in schemas:
-        for name, field in schema.fields.items():
+    for shape in shapes:
+        for name, field in shape.items():
             kind = type_of(field)
             if name in fields:
                 kind = join(kind, fields[name][0])
@@ -137,7 +138,7 @@ def _data(schemas: Iterable[EventSchema]) -> Type:
 
 def type_of(field: Field) -> Type:
     """Of a value that is there."""
-    return KINDS[field.kind]
+    return KINDS[field.kind] if field.fields is None else _record([field.fields])
 
 
 def row_type(kind: Type) -> Type:

@@ -12,7 +12,7 @@ from rules import cel
 from rules.cel.nodes import Name, Select
 from rules.checks.context import Context, Position
 from rules.diagnostics import Diagnostic, Severity, closest, did_you_mean, shown
-from rules.model.event_schema import EventSchema
+from rules.model.event_schema import EventSchema, fields_at
 from rules.pointing import locate
 from streams.intake import EXTENSION_NAME
 
@@ -35,11 +35,12 @@ def check(context: Context) -> Iterator[Diagnostic]:
                 if inner.name in schemas and node.field not in _KNOWN:
                     path = (inner.name, node.field)
                     yield from _attribute(context, position, node, path, schemas[inner.name])
-            elif isinstance(inner, Select) and inner.field == "data" and isinstance(inner.operand, Name):
-                root = inner.operand.name
-                declared = schemas.get(root)
+                continue
+            read = cel.path(node)
+            if read is not None and len(read) > 2 and read[1] == "data":
+                declared = schemas.get(read[0])
                 if declared is not None:
-                    yield from _field(context, position, node, (root, "data", node.field), declared)
+                    yield from _field(context, position, node, read, declared)
 
 
 def _attribute(
@@ -67,12 +68,12 @@ def _attribute(
 def _field(
     context: Context, position: Position, node: cel.Node, path: cel.Path, declared: list[EventSchema]
 ) -> Iterator[Diagnostic]:
-    name = path[2]
-    if any(name in schema.fields for schema in declared):
+    name, within = path[-1], fields_at(declared, path[2:-1])
+    if within is None or any(name in fields for fields in within):
         return
     types = " and of ".join(shown(schema.name) for schema in declared[:3])
-    known = [field for schema in declared for field in schema.fields]
-    message = f"{shown(name)} is not in the schema of {types}"
+    known = [field for fields in within for field in fields]
+    message = f"{shown('.'.join(path[2:]))} is not in the schema of {types}"
     yield _at(context, position, node, name, "warning", message, did_you_mean(name, known))
 
 

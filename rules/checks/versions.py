@@ -9,7 +9,7 @@ from rules.checks.context import Context
 from rules.checks.environment import row_type, type_of
 from rules.diagnostics import Diagnostic, did_you_mean, shown
 from rules.model.action import EmitAction
-from rules.model.event_schema import EventSchema, Upcast, versioned
+from rules.model.event_schema import EventSchema, Field, Upcast, versioned
 from rules.model.source import Span
 
 Versions = tuple[EventSchema, ...]
@@ -85,11 +85,9 @@ def _given(context: Context, schema: EventSchema, upcast: Upcast, said: dict[str
 def _kept(context: Context, schema: EventSchema, upcast: Upcast, older: EventSchema) -> Iterator[Diagnostic]:
     """What `from/N` leaves as it is, against what the version declares."""
     length = len(f"from/{upcast.version}")
-    set_here = {name for name, _ in upcast.fields}
-    for name, field in schema.fields.items():
-        if name in set_here:
-            continue
-        old = older.fields.get(name)
+    given = {name for name, _ in upcast.fields}
+    kept = {name: field for name, field in schema.fields.items() if name not in given}
+    for name, field, old in _pairs(kept, older.fields, ""):
         if old is not None and _differ(type_of(old), type_of(field)):
             kind, was = type_of(field), type_of(old)
             message = f"{shown(name)} is {was} in version {older.version} and {kind} in version {schema.version}"
@@ -101,11 +99,22 @@ def _kept(context: Context, schema: EventSchema, upcast: Upcast, older: EventSch
             yield context.at(upcast.span, length, "warning", "version", message, hint)
 
 
+def _pairs(new: dict[str, Field], old: dict[str, Field], within: str) -> Iterator[tuple[str, Field, Field | None]]:
+    """Each field of the one with that of the other, also of maps that both declare."""
+    for name, field in new.items():
+        was = old.get(name)
+        yield within + name, field, was
+        if field.fields is not None and was is not None and was.fields is not None:
+            yield from _pairs(field.fields, was.fields, f"{within}{name}.")
+
+
 def _differ(one: Type, other: Type) -> bool:
     return None not in (family(one), family(other)) and family(one) != family(other)
 
 
 def _conversion(kind: Type, name: str) -> str | None:
+    if "." in name:
+        return None  # a map is given whole
     function = {"a number": "double", "a string": "string", "a boolean": "bool"}.get(family(kind) or "")
     return None if function is None else f"such as {shown(f'{name}: {function}(event.data.{name})')}"
 

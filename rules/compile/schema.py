@@ -36,19 +36,23 @@ _CEL: dict[str, types.Type] = {
 }
 
 
+Attributes = dict[cel.Path, tuple[cel.Path, types.Type, bool]]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
     decode: Callable[[Any], Any]
     """Raw data → a struct. msgspec.ValidationError if it does not fit, msgspec.DecodeError if it is no JSON."""
     quick: Callable[[Any], Any]
     """The same, but that whole numbers must be written as such."""
-    attributes: dict[str, tuple[str, types.Type, bool]]
-    """Field → (attribute of the struct, type, whether it may be absent)."""
+    attributes: Attributes
+    """Field, by its path in the data → (path of attributes of the struct, type, whether it may be absent). Of a map
+    whose fields are declared these are there instead of it, unless it may be absent."""
 
     def holds(self, paths: Iterable[cel.Path]) -> bool:
         """Whether all that these paths read of an event's data are declared fields."""
         return all(
-            len(path) > 2 and path[2] in self.attributes
+            any(path[2:end] in self.attributes for end in range(3, len(path) + 1))
             for path in paths
             if path[0] == "event" and path[1:2] in ((), ("data",))
         )
@@ -65,32 +69,45 @@ class _Whole(msgspec.Struct):
 
 
 def shape(schema: EventSchema) -> Shape:
-    attributes: dict[str, tuple[str, types.Type, bool]] = {}
+    attributes: Attributes = {}
+    exact, quick = _structs(schema.fields, (), (), attributes)
+    quickly = msgspec.json.Decoder(quick).decode
+    return Shape(quickly if exact is quick else msgspec.json.Decoder(exact).decode, quickly, attributes)
+
+
+def _structs(
+    fields: dict[str, Field], path: cel.Path, place: cel.Path, attributes: Attributes | None
+) -> tuple[Any, Any]:
+    """The structs of a map, exact and quick, the same one where there is no difference. `path` is where it stands in
+    the data, `place` in the struct around it; what can be reached goes to `attributes`."""
     exact: list[tuple[str, Any, Any]] = []
     quick: list[tuple[str, Any, Any]] = []
+    names: dict[str, str] = {}
     whole: list[str] = []
-    for place, (name, field) in enumerate(sorted(schema.fields.items(), key=_required_first)):
-        attribute = f"f{place}"
-        # null fits an optional field, so nothing is known of its type
-        attributes[name] = (attribute, types.ANY if field.optional else _CEL[field.kind], field.optional)
-        kind = _PYTHON[field.kind]
-        absent: Any = msgspec.NODEFAULT
-        strict = int if field.kind == "integer" else kind
-        if field.kind == "integer":
+    for number, (name, field) in enumerate(sorted(fields.items(), key=_required_first)):
+        attribute = f"f{number}"
+        names[attribute] = name
+        within, at = (*path, name), (*place, attribute)
+        kind = strict = _PYTHON[field.kind]
+        if field.fields is not None:
+            kind, strict = _structs(field.fields, within, at, None if field.optional else attributes)
+        elif field.kind == "integer":
+            strict = int
             whole.append(attribute)
+        if attributes is not None and field.fields is None:
+            # null fits an optional field, so nothing is known of its type
+            attributes[within] = (at, types.ANY if field.optional else _CEL[field.kind], field.optional)
+        absent: Any = msgspec.NODEFAULT
         if field.optional:
             kind, strict = kind | None, strict | None
-            absent = msgspec.field(default=cel.NotEvaluated(f"`event.data.{name}` is absent"))
+            absent = msgspec.field(default=cel.NotEvaluated(f"`event.data.{'.'.join(within)}` is absent"))
         exact.append((attribute, kind, absent))
         quick.append((attribute, strict, absent))
-    names = {attribute: name for name, (attribute, _, _) in attributes.items()}
-    decode = _decoder(exact, names, bases=(_Whole,), namespace={"_whole": tuple(whole)}) if whole else None
-    strictly = _decoder(quick, names)
-    return Shape(decode or strictly, strictly, attributes)
-
-
-def _decoder(fields: list[tuple[str, Any, Any]], names: dict[str, str], **more: Any) -> Callable[[Any], Any]:
-    return msgspec.json.Decoder(msgspec.defstruct("Data", fields, rename=names, gc=False, **more)).decode
+    quickly = msgspec.defstruct("Data", quick, rename=names, gc=False)
+    if [kind for _, kind, _ in exact] == [kind for _, kind, _ in quick]:
+        return quickly, quickly
+    more: dict[str, Any] = {"bases": (_Whole,), "namespace": {"_whole": tuple(whole)}} if whole else {}
+    return msgspec.defstruct("Data", exact, rename=names, gc=False, **more), quickly
 
 
 def _required_first(named: tuple[str, Field]) -> bool:

@@ -121,8 +121,11 @@ class Variables(cel.Scope):
             self.declare((root, "data"), payload)
             self.declare((root,), self._call(whole, variable, payload))
             return
-        for field, (attribute, kind, optional) in shape.attributes.items():
-            self.declare((root, "data", field), ast.Attribute(payload, attribute, ast.Load()), kind, fallible=optional)
+        for path, (attributes, kind, optional) in shape.attributes.items():
+            read: ast.expr = payload
+            for attribute in attributes:
+                read = ast.Attribute(read, attribute, ast.Load())
+            self.declare((root, "data", *path), read, kind, fallible=optional)
 
     def _call(self, helper: Any, *arguments: ast.expr) -> ast.expr:
         known = self._bound.get(helper.__name__)

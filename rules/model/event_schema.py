@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +16,8 @@ class Field:
     kind: FieldKind
     optional: bool
     """May be absent or null."""
+    fields: dict[str, Field] | None = None
+    """Of a map whose insides are declared; others may be there too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,20 @@ class EventSchema:
     @property
     def name(self) -> str:
         return versioned(self.type, self.version) if self.numbered else self.type
+
+
+def fields_at(schemas: Iterable[EventSchema], path: Sequence[str]) -> list[dict[str, Field]] | None:
+    """What these schemas declare inside the map at this path of the data; None where one of them does not say."""
+    found: list[dict[str, Field]] = []
+    for schema in schemas:
+        fields = schema.fields
+        for name in path:
+            within = fields[name].fields if name in fields else None
+            if within is None:
+                return None
+            fields = within
+        found.append(fields)
+    return found
 
 
 def versioned(type: str, version: int) -> str:

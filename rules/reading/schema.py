@@ -13,9 +13,11 @@ from rules.model.source import Expression, Span
 from rules.reading import event_types
 from rules.reading.expression import expression
 from rules.reading.reader import Reader
-from rules.text.nodes import Mapping, Node, Scalar
+from rules.text.nodes import Mapping, Node, Scalar, Sequence
 
 KINDS: Final[dict[str, FieldKind]] = {kind: kind for kind in get_args(FieldKind)}
+Entries = dict[str, tuple[Scalar, Node]]
+
 LATEST: Final = 999
 """The greatest version."""
 _VERSION: Final = re.compile(r"(.+)/([0-9]+)", re.ASCII | re.DOTALL)
@@ -56,22 +58,17 @@ def schema(reader: Reader, key: Scalar, node: Node) -> EventSchema | None:
     entries = reader.entries(node, what)
     if entries is None:
         return None
-    fields: dict[str, Field] = {}
+    declared: Entries = {}
     upcasts: list[Upcast] = []
     for name, (field_key, value) in entries.items():
         from_version = _UPCAST.fullmatch(name)
-        if from_version is not None:
-            upcast = _upcast(reader, field_key, value, from_version[1], type, version)
-            if upcast is not None:
-                upcasts.append(upcast)
+        if from_version is None:
+            declared[name] = (field_key, value)
             continue
-        if _UNREADABLE.search(name):
-            message = f"{what} cannot declare {shown(name)}: no quote, backslash or control character may be in a name"
-            reader.error(field_key, "bad-name", message, "what is not declared can still be read")
-            continue
-        found = _field(reader, value, shown(name))
-        if found is not None:
-            fields[name] = found
+        upcast = _upcast(reader, field_key, value, from_version[1], type, version)
+        if upcast is not None:
+            upcasts.append(upcast)
+    fields = _fields(reader, declared, what)
     return EventSchema(type, fields, reader.span(key), version, named is not None, tuple(upcasts))
 
 
@@ -109,9 +106,36 @@ def _upcast(reader: Reader, key: Scalar, node: Node, digits: str, type: str, ver
     return Upcast(older, tuple(fields), reader.span(key), tuple(spans))
 
 
+def _fields(reader: Reader, entries: Entries, what: str) -> dict[str, Field]:
+    fields: dict[str, Field] = {}
+    for written, (key, value) in entries.items():
+        name = written.removesuffix("?")
+        if _UNREADABLE.search(name):
+            message = f"{what} cannot declare {shown(name)}: no quote, backslash or control character may be in a name"
+            reader.error(key, "bad-name", message, "what is not declared can still be read")
+            continue
+        found = _map(reader, value, shown(name)) if isinstance(value, Mapping) else _field(reader, value, shown(name))
+        if name != written and found is not None:
+            if found.fields is None:
+                hint = f"write {shown(f'{name}: {found.kind}?')}"
+                reader.error(key, "bad-name", f"the `?` of {shown(name)} stands behind its kind", hint)
+            found = replace(found, optional=True)
+        if name in fields:
+            reader.error(key, "duplicate-key", f"{shown(name)} stands twice in {what}")
+        elif found is not None:
+            fields[name] = found
+    return fields
+
+
+def _map(reader: Reader, node: Mapping, what: str) -> Field:
+    """A map whose insides are declared."""
+    return Field("map", optional=False, fields=_fields(reader, node.entries, what))
+
+
 def _field(reader: Reader, node: Node, what: str) -> Field | None:
-    if isinstance(node, Mapping):
-        reader.error(node, "not-supported", f"{what}: shapes within a map are not supported yet", "declare it as `map`")
+    if isinstance(node, Sequence):
+        message = f"{what}: what is in a list cannot be declared"
+        reader.error(node, "wrong-kind", message, "declare it as `list`")
         return None
     word = reader.text(node, what)
     if word is None:
