@@ -120,6 +120,28 @@ CATALOGUE: Final[tuple[Code, ...]] = (
         "forms of pattern, and stand for business events alone: results of commands are named in full.",
     ),
     Code(
+        "bad-version",
+        "error",
+        "Not a version of an event",
+        "Versions are whole numbers from 1: `order.placed/2` declares the second, and `order.placed` alone the first. "
+        "`from/1` says how data of version 1 become those of the version in which it stands, which must be newer.",
+    ),
+    Code(
+        "version-gap",
+        "error",
+        "An older version leads to the newest by no way, or by two",
+        "Events that say no version are of version 1, and the log keeps what came in for ever, so every version from 1 "
+        "on needs one `from/N` in a later one. Where the data can stay as they are it is `from/N: {}`.",
+    ),
+    Code(
+        "version-fields",
+        "error",
+        "What is brought up does not become what the newer version declares",
+        "A field that `from/N` names is set, one that it does not name is kept. Say how a field becomes what the newer "
+        "version says it is, give one that is new a value, or declare it with `?`. Events that do not fit are accepted "
+        "and counted, and most rules cannot be evaluated for them.",
+    ),
+    Code(
         "unknown-type",
         "warning",
         "An event type that nobody declares, nearly like one that is declared",

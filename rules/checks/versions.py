@@ -48,7 +48,7 @@ def _ways(context: Context, versions: Versions) -> Iterator[Diagnostic]:
                 message = f"version {upcast.version} is brought up twice: {shown(first.name)} has {shown(key)} too"
                 hint = "each version leads to the next one, step by step"
                 length = len(key)
-                yield context.at(upcast.span, length, "error", "version", message, hint)
+                yield context.at(upcast.span, length, "error", "version-gap", message, hint)
     before = 0
     for schema in versions:
         missing = [version for version in range(max(1, before), schema.version) if version not in led]
@@ -57,7 +57,7 @@ def _ways(context: Context, versions: Versions) -> Iterator[Diagnostic]:
             named = f"version {missing[0]}" if len(missing) == 1 else f"versions {missing[0]} to {missing[-1]}"
             message = f"nothing brings up {named} of {shown(schema.type)}: `from/{missing[0]}` is missing"
             hint = f"write `from/{missing[0]}: {{}}` into {shown(schema.name)} if its data can stay as they are"
-            yield context.at(schema.span, len(schema.name), "error", "version", message, hint)
+            yield context.at(schema.span, len(schema.name), "error", "version-gap", message, hint)
 
 
 def _given(context: Context, schema: EventSchema, upcast: Upcast, said: dict[str, Type]) -> Iterator[Diagnostic]:
@@ -79,7 +79,7 @@ def _given(context: Context, schema: EventSchema, upcast: Upcast, said: dict[str
             wrong = f"{shown(name)} is {type_of(field)} in {shown(schema.name)}, and this is {row_type(kind)}"
             example = _conversion(type_of(field), name)
         if wrong is not None:
-            yield context.at(expression.span, len(expression.text), "error", "version", wrong, example)
+            yield context.at(expression.span, len(expression.text), "error", "version-fields", wrong, example)
 
 
 def _kept(context: Context, schema: EventSchema, upcast: Upcast, older: EventSchema) -> Iterator[Diagnostic]:
@@ -91,12 +91,12 @@ def _kept(context: Context, schema: EventSchema, upcast: Upcast, older: EventSch
         if old is not None and _differ(type_of(old), type_of(field)):
             kind, was = type_of(field), type_of(old)
             message = f"{shown(name)} is {was} in version {older.version} and {kind} in version {schema.version}"
-            yield context.at(upcast.span, length, "error", "version", message, _conversion(kind, name))
+            yield context.at(upcast.span, length, "error", "version-fields", message, _conversion(kind, name))
         elif not field.optional and (old is None or old.optional):
             what = "may be absent in" if old is not None else "is not in the schema of"
             message = f"{shown(schema.name)} needs {shown(name)}, which {what} version {older.version}"
             hint = f"give it a value in {shown(f'from/{upcast.version}')}, or declare it with `?`"
-            yield context.at(upcast.span, length, "warning", "version", message, hint)
+            yield context.at(upcast.span, length, "warning", "version-fields", message, hint)
 
 
 def _pairs(new: dict[str, Field], old: dict[str, Field], within: str) -> Iterator[tuple[str, Field, Field | None]]:
@@ -131,7 +131,7 @@ def _named(context: Context) -> Iterator[Diagnostic]:
     for type, span in _types(context):
         if type in numbers:
             message = f"{shown(type)} is a version, and rules name the type: they see the newest version of every event"
-            yield context.at(span, len(type), "error", "version", message, f"write {shown(numbers[type])}")
+            yield context.at(span, len(type), "error", "bad-type", message, f"write {shown(numbers[type])}")
 
 
 def _types(context: Context) -> Iterator[tuple[str, Span]]:

@@ -22,6 +22,7 @@ from rules.compile.framed import Compiler
 from rules.compile.variables import Frame, decode_data
 from rules.diagnostics import shown
 from rules.model.event_schema import EventSchema, versioned
+from streams.copies import NONE
 from streams.event import Event
 from streams.state import Cell
 
@@ -109,7 +110,7 @@ class Upcaster:
                 raise cel.CelEvaluationError(f"nothing leads from version {version} to {self.newest}")
             if not isinstance(data, dict):
                 raise cel.CelEvaluationError(f"its data are no map, so version {version} cannot be brought up")
-            made = step.values(Frame(event, event.key, _NOBODY, event.time, data))
+            made = step.values(Frame(event, event.key, _NOBODY, event.time, NONE, data))
             data = {**data, **made}
             for name, value in made.items():
                 if value is None:
