@@ -14,8 +14,8 @@ class Adapter(Protocol):
         """One attempt. The same `work.id` may come again, also after it was done: pass it on as an idempotency key.
 
         What it raises counts as an attempt that failed and may be tried again, and is reported as a fault of the
-        adapter. Keeps to the target's timeout by itself, and is cancelled if it does not; cancelled at shutdown, and
-        then the command comes again."""
+        adapter. Keeps to the timeout of the work, or else the target's, by itself, and is cancelled if it does
+        not; cancelled at shutdown, and then the command comes again."""
         ...
 
     async def close(self) -> None:

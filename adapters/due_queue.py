@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from adapters.expiries import Expiries
 from adapters.ledger import Entry
 from adapters.turn import Bounds
 from streams.state import DAWN, NEVER
@@ -37,13 +38,16 @@ class DueQueue:
     def full(self) -> bool:
         return len(self._keys) >= self._capacity
 
-    def add(self, key: Key) -> None:
+    def add(self, key: Key) -> Key | None:
+        """The key that is on disk only from now on: this one, another, or none."""
         if key > self.horizon:
-            return
+            return key
         insort(self._keys, key)
-        if len(self._keys) > self._capacity:
-            self._keys.pop()
-            self.horizon = self._keys[-1]
+        if len(self._keys) <= self._capacity:
+            return None
+        left = self._keys.pop()
+        self.horizon = self._keys[-1]
+        return left
 
     def remove(self, key: Key) -> None:
         place = bisect_left(self._keys, key)
@@ -83,18 +87,31 @@ class DueQueues:
     def __init__(self, targets: Iterable[str], bounds: Bounds) -> None:
         self._queues = {target: DueQueue(bounds.capacity) for target in targets}
         self._scan = bounds.scan
+        self._expiries = Expiries()
+        """Of what is in memory."""
 
     def add(self, entry: Entry) -> None:
         if (queue := self._queues.get(entry.command.to)) is not None:
-            queue.add((entry.due, entry.command.id))
+            self._expiries.add(entry)
+            left = queue.add((entry.due, entry.command.id))
+            if left is not None:
+                self._expiries.remove(left[1])
 
     def remove(self, entry: Entry) -> None:
         if (queue := self._queues.get(entry.command.to)) is not None:
             queue.remove((entry.due, entry.command.id))
+            self._expiries.remove(entry.command.id)
 
     def take(self, target: str, now: int, limit: int) -> list[str]:
         """Ids of what is due, earliest first; they are in the queue no more."""
-        return [id for _, id in self._queues[target].take(now, limit)]
+        taken = [id for _, id in self._queues[target].take(now, limit)]
+        for id in taken:
+            self._expiries.remove(id)
+        return taken
+
+    def expired(self, now: int) -> list[str]:
+        """Ids in memory whose time is over; the caller removes their entries."""
+        return self._expiries.passed(now)
 
     def ready(self, now: int) -> frozenset[str]:
         """Targets with something due."""
@@ -105,8 +122,9 @@ class DueQueues:
         return any(queue.wants_more(now) and not queue.ready(now) for queue in self._queues.values())
 
     def next_due(self, now: int) -> int:
-        """When another target will be ready, NEVER if none will."""
-        return min((queue.next_due for queue in self._queues.values() if not queue.ready(now)), default=NEVER)
+        """When another target will be ready, or something in memory expires; NEVER if nothing will."""
+        due = (queue.next_due for queue in self._queues.values() if not queue.ready(now))
+        return min((*due, self._expiries.next))
 
     def refill(
         self,
@@ -128,6 +146,7 @@ class DueQueues:
                 queue = self._queues[target]
                 if key > queue.horizon:
                     queue.fill(key)
+                    self._expiries.add(entry)
                     if queue.full:
                         behind.discard(target)
             after = page[-1][0] if len(page) == PAGE else EVERYTHING

@@ -15,7 +15,7 @@ import msgspec
 
 from streams import rfc3339
 from streams.log import Log, LogDamaged
-from streams.outputs import Command
+from streams.outputs import Command, Derived
 from streams.state import NEVER, Change
 
 DELIVERY: Final = "delivery"
@@ -73,6 +73,20 @@ class Entry(msgspec.Struct, array_like=True):
         """What the retry policy counts."""
         return self.attempts - self.attempts_before
 
+    @property
+    def timeout(self) -> int:
+        """Microseconds that an attempt may take, 0 for what the target says."""
+        return self.command.terms.timeout if self.command.terms is not None else 0
+
+    def expired(self, now: int) -> bool:
+        """Whether it is too late to send it. What is being sent may still succeed."""
+        return self.command.expires_at <= now
+
+    def expire(self) -> None:
+        last = f"; the last: {self.last_error}" if self.last_error else ""
+        self.state = State.EXPIRED
+        self.fail(f"it had to succeed by {rfc3339.format(self.command.expires_at)}{last}")
+
     def fail(self, reason: str) -> None:
         self.last_error = reason[:LONGEST_REASON]
 
@@ -90,6 +104,7 @@ class Entry(msgspec.Struct, array_like=True):
             "last_attempt_at": _moment(self.last_attempt),
             "lease_until": _moment(self.deadline) if self.state is State.IN_FLIGHT else None,
             "result": self.result,
+            **_terms(self.command),
         }
 
 
@@ -141,6 +156,26 @@ def document(command: Command) -> dict[str, Any]:
         return command.document()
     except OverflowError:
         return msgspec.structs.replace(command, at=0).document() | {"at": None}
+
+
+def _terms(command: Command) -> dict[str, Any]:
+    """Its terms, if it has any. Times in seconds; an end that no text can say is none."""
+    terms = command.terms
+    if terms is None:
+        return {}
+    return {
+        "timeout": terms.timeout / 1e6 or None,
+        "expires_at": _moment(command.expires_at),
+        "order": "key" if terms.order else None,
+        "fallback": [_fallback(each) for each in terms.fallback],
+    }
+
+
+def _fallback(output: Command | Derived) -> dict[str, Any]:
+    if isinstance(output, Command):
+        return document(output) | _terms(output)
+    event = output.event
+    return {"id": event.id, "emit": event.type, "subject": event.subject, "data": event.payload()}
 
 
 def _moment(micros: int) -> str | None:

@@ -94,8 +94,9 @@ class Delivery:
         more = self._refill(now)
         for ack in self._acks:
             self._turn.answers.append((ack, self._acknowledge(ack, now)))
-        self._expire(now)
+        self._end_leases(now)
         more |= self._take_in(now)
+        self._expire_passed(now)
         held = {want.target for want in wants if self._grant(want, now)}
         self._end()
         told, self._finished = self._finished, Turn()
@@ -138,6 +139,9 @@ class Delivery:
             return False
         if entry.state is State.IN_FLIGHT and entry.epoch == self._lease.epoch and entry.deadline > now:
             self._hold(entry)
+            return False
+        if entry.expired(now):
+            self._expire(entry, now)
             return False
         return True
 
@@ -184,6 +188,10 @@ class Delivery:
         if policy is None:
             self._park(entry, no_target(entry.command.to), now)
             return
+        if entry.expired(now):
+            entry.fail(reason)
+            self._expire(entry, now)
+            return
         delay = policy.delay(entry.round_attempts, retry_after, self._chance)
         why = policy.exhausted(entry.round_attempts, (now - entry.round_began) / 1e6, delay)
         if why is not None:
@@ -195,8 +203,23 @@ class Delivery:
 
     def _wait(self, entry: Entry, due: int) -> None:
         entry.state = State.RETRYING if entry.round_attempts else State.PENDING
-        entry.due = due
+        entry.due = min(due, entry.command.expires_at)
         self._queues.add(entry)
+
+    def _expire_passed(self, now: int) -> None:
+        """What is in memory; the rest when it comes there, which is no later than it is due."""
+        ids = self._queues.expired(now)
+        stored = self.find([id for id in ids if id not in self._staged])
+        for id in ids:
+            entry = self._staged.get(id) or stored[id]
+            self._queues.remove(entry)
+            self._expire(entry, now)
+
+    def _expire(self, entry: Entry, now: int) -> None:
+        entry.expire()
+        self._staged[entry.command.id] = entry
+        self._events.append(results.expired(entry, now))
+        self._count("expired", entry)
 
     def _park(self, entry: Entry, reason: str, now: int) -> None:
         entry.state = State.PARKED
@@ -206,7 +229,7 @@ class Delivery:
         self._events.append(results.parked(entry, now))
         self._count("parked", entry)
 
-    def _expire(self, now: int) -> None:
+    def _end_leases(self, now: int) -> None:
         """Leases that ran out count as attempts: what kills its worker every time is parked in the end."""
         while self._next_deadline() <= now:
             entry = self._in_flight.pop(heappop(self._deadlines)[1])
@@ -248,6 +271,8 @@ class Delivery:
         self._staged[command.id] = entry
         if command.shadow:
             entry.state = State.SHADOW
+        elif entry.expired(now):
+            self._expire(entry, now)
         elif command.to in self._targets:
             self._queues.add(entry)
         else:
@@ -291,10 +316,12 @@ class Delivery:
         waiting = False
         for id in ids:
             entry = self._staged.get(id) or entries[id]
-            if entry.round_attempts >= policy.attempts:
+            if entry.expired(now):
+                self._expire(entry, now)
+            elif entry.round_attempts >= policy.attempts:
                 self._park(entry, f"gave up after {entry.round_attempts} attempts that never answered", now)
             elif self._is_durable(entry.command.offset):
-                self._lend(entry, now, now + int(want.ttl * 1e6))
+                self._lend(entry, now, now + int(want.ttl * 1e6) + entry.timeout)
             else:
                 self._queues.add(entry)
                 waiting = True
@@ -315,9 +342,10 @@ class Delivery:
         entry.deadline = deadline
         self._staged[entry.command.id] = entry
         self._hold(entry)
-        body = msgspec.json.encode(ledger.document(entry.command))
+        command = entry.command
+        body = msgspec.json.encode(ledger.document(command))
         self._turn.works.append(
-            Work(entry.command.id, entry.attempts, entry.command.to, body, deadline, self._partition)
+            Work(command.id, entry.attempts, command.to, body, deadline, self._partition, entry.timeout / 1e6)
         )
 
     def _hold(self, entry: Entry) -> None:

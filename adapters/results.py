@@ -29,6 +29,10 @@ def cancelled(entry: Entry, now: int) -> Event:
     return _event(entry, "cancelled", "cancelled", {"reason": entry.last_error}, now)
 
 
+def expired(entry: Entry, now: int) -> Event:
+    return _event(entry, "expired", "expired", {"reason": entry.last_error}, now)
+
+
 def _event(entry: Entry, what: str, suffix: str, more: dict[str, Any], now: int) -> Event:
     command = entry.command
     data = {

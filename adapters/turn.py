@@ -43,7 +43,8 @@ class Turn:
     answers: list[tuple[Ack, bool]] = field(default_factory=list)
     """Acknowledgements that are stored now, of this turn or one before, and whether they changed anything."""
     counts: dict[str, int] = field(default_factory=dict)
-    """`WHAT|TARGET`, where WHAT is taken_in, done, retried, parked, returned, lease_expired, redriven or cancelled."""
+    """`WHAT|TARGET`, where WHAT is taken_in, done, retried, parked, returned, lease_expired, expired, redriven or
+    cancelled."""
     ready: frozenset[str] = frozenset()
     """Targets that have more to do at once."""
     next_at: int = NEVER

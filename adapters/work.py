@@ -26,6 +26,8 @@ class Work(NamedTuple):
     deadline: int
     """Microseconds since 1970, when the lease runs out."""
     partition: int
+    timeout: float = 0.0
+    """Seconds that this attempt may take; 0: as the target says."""
 
 
 class Verdict(enum.StrEnum):

@@ -22,7 +22,7 @@ WAIT: Final = 30.0
 """Seconds that one request for work waits."""
 SMOOTHING: Final = 0.2
 SLACK: Final = 1.0
-"""Seconds that an attempt may take beyond the target's timeout, which the adapter keeps itself, before it is ended."""
+"""Seconds that an attempt may take beyond its timeout, which the adapter keeps itself, before it is ended."""
 BREAKING_OFF: Final = 1.0
 BROKEN_OFF: Final = Outcome(Verdict.RETRY, "the server stopped while it was being sent")
 
@@ -119,7 +119,7 @@ class Workers:
 
     async def _slot(self, work: Work) -> bool:
         """Waits for its turn; not if the lease could run out while it is sent."""
-        left = (work.deadline - self._now()) / 1e6 - self._target.timeout - SLACK
+        left = (work.deadline - self._now()) / 1e6 - self._limit(work) - SLACK
         if left <= 0:
             return False
         try:
@@ -129,10 +129,14 @@ class Workers:
             return False
         return True
 
+    def _limit(self, work: Work) -> float:
+        """Seconds that the adapter has for it."""
+        return work.timeout or self._target.timeout
+
     async def _attempt(self, work: Work) -> Outcome:
         began = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(self._target.timeout + SLACK):
+            async with asyncio.timeout(self._limit(work) + SLACK):
                 outcome = await self._adapter.deliver(work)
             if not isinstance(outcome, Outcome):
                 raise TypeError(f"it answered with {type(outcome).__name__} instead of an Outcome")

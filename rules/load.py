@@ -15,7 +15,7 @@ import orjson
 
 from rules import cel, checks
 from rules.diagnostics import Diagnostic, Findings, RuleErrors, did_you_mean, one_of, shown
-from rules.model.action import CommandAction
+from rules.model.action import CommandAction, every
 from rules.model.projection import Projection
 from rules.model.rule import Rule
 from rules.model.source import Span
@@ -89,7 +89,7 @@ def check_targets(ruleset: RuleSet, targets: Collection[str]) -> list[Diagnostic
     lines = {name: Source(name, text) for name, text in ruleset.sources.items()}
     found: list[Diagnostic] = []
     for rule in ruleset.rules:
-        for action in rule.then:
+        for action in every(rule.then):
             if not isinstance(action, CommandAction) or action.to in targets:
                 continue
             span = action.to_span or action.span

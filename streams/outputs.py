@@ -14,6 +14,20 @@ import msgspec
 
 from streams import rfc3339
 from streams.event import Event
+from streams.state import NEVER
+
+
+class Terms(msgspec.Struct, array_like=True, frozen=True):
+    """How a command is to be delivered, where its rule says more than the target. Times in microseconds, 0 for none."""
+
+    timeout: int = 0
+    """That one attempt may take."""
+    expires: int = 0
+    """After `Command.at`: by then it has succeeded, or it expires."""
+    order: bool = False
+    """The commands of one key and target with this are delivered one after the other."""
+    fallback: tuple[Command | Derived, ...] = ()
+    """What is put out in its stead when it is parked or expires, whole."""
 
 
 class Command(msgspec.Struct, array_like=True, tag="command", frozen=True):
@@ -34,6 +48,12 @@ class Command(msgspec.Struct, array_like=True, tag="command", frozen=True):
     hops: int = 0
     offset: int = 0
     """The event or tick in whose step it was decided."""
+    terms: Terms | None = None
+
+    @property
+    def expires_at(self) -> int:
+        """Microseconds since 1970; NEVER without an end."""
+        return self.at + self.terms.expires if self.terms is not None and self.terms.expires else NEVER
 
     def document(self) -> dict[str, Any]:
         """The command as everybody outside sees it: a line of `simulate`'s OUT, the body a webhook receives."""

@@ -43,7 +43,7 @@ class WebhookOptions:
     signer: Signer | None = None
     allow: tuple[Network, ...] = ()
     timeout: float = 15.0
-    """Seconds from beginning to end of an attempt."""
+    """Seconds from beginning to end of an attempt whose command says nothing else."""
     concurrency: int = 8
     now: Callable[[], int] = field(kw_only=True, repr=False)
 
@@ -59,7 +59,6 @@ class WebhookAdapter:
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
-            timeout=aiohttp.ClientTimeout(options.timeout, sock_connect=min(CONNECT, options.timeout)),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=_BASE_HEADERS,
             trust_env=False,
@@ -67,9 +66,14 @@ class WebhookAdapter:
         )
 
     async def deliver(self, work: Work) -> Outcome:
+        limit = work.timeout or self._options.timeout
         try:
             async with self._session.post(
-                self._options.url, data=work.body, headers=self._headers(work), allow_redirects=False
+                self._options.url,
+                data=work.body,
+                headers=self._headers(work),
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(limit, sock_connect=min(CONNECT, limit)),
             ) as response:
                 body, whole = await _read(response)
                 if not whole:
@@ -78,7 +82,7 @@ class WebhookAdapter:
         except aiohttp.ConnectionTimeoutError as error:
             return Outcome(Verdict.RETRY, f"no connection in time: {error}")
         except TimeoutError:
-            return Outcome(Verdict.RETRY, f"no answer within {self._options.timeout:g} s")
+            return Outcome(Verdict.RETRY, f"no answer within {limit:g} s")
         except aiohttp.InvalidURL as error:
             return Outcome(Verdict.FINAL, f"the target's URL cannot be called: {error}")
         except aiohttp.ClientConnectorError as error:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from rules.checks import (
+    delivery,
     event_types,
     expressions,
     fields,
@@ -49,6 +50,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     table_cells.check,
     table_rows.check,
     table_gaps.check,
+    delivery.check,
     versions.check,
     whole_set.check,
 )

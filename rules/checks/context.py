@@ -15,7 +15,7 @@ from rules import cel
 from rules.cel.types import ANY, Type
 from rules.checks.environment import Environment, Environments
 from rules.diagnostics import Diagnostic, Severity
-from rules.model.action import Action, CommandAction
+from rules.model.action import Action, CommandAction, every
 from rules.model.event_schema import EventSchema, versioned
 from rules.model.projection import Projection
 from rules.model.rule import Rule
@@ -141,7 +141,7 @@ class Context:
         if unless is not None and unless.when is not None:
             seen = environments.of_unless(unless.on, rule.on)
             yield _position(rule, "unless", "", unless.when, unless.on, seen)
-        for action in rule.then:
+        for action in every(rule.then):
             for role, text in _payloads(action):
                 yield _position(rule, role, "", text, rule.on, environment)
 

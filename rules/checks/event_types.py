@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from rules.checks.context import Context
 from rules.diagnostics import Diagnostic, closest, shown
-from rules.model.action import EmitAction
+from rules.model.action import EmitAction, every
 from rules.model.source import Span
 
 
@@ -15,7 +15,7 @@ def check(context: Context) -> Iterator[Diagnostic]:
     known = set(ruleset.schemas)
     if not known:
         return
-    known.update(action.type for rule in ruleset.rules for action in rule.then if isinstance(action, EmitAction))
+    known.update(action.type for rule in ruleset.rules for action in every(rule.then) if isinstance(action, EmitAction))
     suspects: dict[str, list[Span]] = {}
     for type, span in _listened(context):
         if type not in known and "*" not in type and not type.startswith("orchestrator."):

@@ -8,7 +8,7 @@ from rules.cel.types import ANY, NULL, Type, family
 from rules.checks.context import Context
 from rules.checks.environment import row_type, type_of
 from rules.diagnostics import Diagnostic, did_you_mean, shown
-from rules.model.action import EmitAction
+from rules.model.action import EmitAction, every
 from rules.model.event_schema import EventSchema, Field, Upcast, versioned
 from rules.model.source import Span
 
@@ -139,6 +139,6 @@ def _types(context: Context) -> Iterator[tuple[str, Span]]:
         yield from zip(rule.on, rule.on_spans, strict=True)
         if rule.deadline is not None and rule.deadline.unless is not None:
             yield from zip(rule.deadline.unless.on, rule.deadline.unless.on_spans, strict=True)
-        yield from ((action.type, action.span) for action in rule.then if isinstance(action, EmitAction))
+        yield from ((action.type, action.span) for action in every(rule.then) if isinstance(action, EmitAction))
     for projection in context.ruleset.projections.values():
         yield from ((type, projection.span) for type, _ in projection.fold)

@@ -6,6 +6,7 @@ Off the hot path: rules that match rarely pay for rendering and digests only whe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -16,7 +17,7 @@ from rules.model.action import Action, CommandAction, EmitAction
 from rules.model.event_schema import EventSchema
 from streams.digest import content_digest, firing_id
 from streams.event import DERIVED, OURSELVES, Event, fingerprint
-from streams.outputs import Command
+from streams.outputs import Command, Derived, Terms
 
 if TYPE_CHECKING:
     from rules.step import Evaluation
@@ -54,50 +55,59 @@ class Performer:
 
         Raises CelEvaluationError, before anything is put out, if one payload cannot be evaluated."""
         rendered = self._render(frame)
-        at = frame.now
         hops = frame.event.hops + 1
+        draw = partial(firing_id, self._ruleset, self._rule, frame.key, opening, completing, frame.now)
         for place, (action, payload) in enumerate(zip(self._actions, rendered, strict=True)):
-            id = firing_id(self._ruleset, self._rule, frame.key, opening, completing, at, place)
             if hops > MAX_HOPS:
-                self._looped(evaluation, frame, action, id)
+                self._looped(evaluation, frame, action, draw(place))
             elif isinstance(action, CommandAction):
-                self._command(evaluation, frame, action, payload, id, hops)
+                evaluation.outputs.append(self._command(evaluation, frame, action, payload, draw, place))
             else:
-                self._emit(evaluation, frame, action, payload, id, hops)
+                event = self._event(frame, action, payload, draw(place))
+                evaluation.emitted(self._rule, frame.key, event, self._shadow)
         return hops <= MAX_HOPS
 
     def _command(
-        self, evaluation: Evaluation, frame: Frame, action: CommandAction, args: dict[str, Any], id: str, hops: int
-    ) -> None:
-        evaluation.outputs.append(
-            Command(
-                id=id,
-                command=action.command,
-                to=action.to,
-                rule=self._rule,
-                key=frame.key,
-                at=frame.now,
-                cause=frame.event.id,
-                args=args,
-                args_digest=content_digest(args),
-                shadow=self._shadow,
-                hops=hops,
-                offset=evaluation.offset,
-            )
-        )
-
-    def _emit(
         self,
         evaluation: Evaluation,
         frame: Frame,
-        action: EmitAction,
-        payload: tuple[str | None, Any],
-        id: str,
-        hops: int,
-    ) -> None:
+        action: CommandAction,
+        payload: tuple[dict[str, Any], list[Any]],
+        draw: Callable[[int | str], str],
+        place: int | str,
+    ) -> Command:
+        args, fallback = payload
+        terms = None
+        if action.timeout or action.expires or action.order or action.fallback:
+            instead: list[Command | Derived] = []
+            for number, (other, rendered) in enumerate(zip(action.fallback, fallback, strict=True)):
+                within = f"{place}.fallback.{number}"
+                if isinstance(other, CommandAction):
+                    instead.append(self._command(evaluation, frame, other, rendered, draw, within))
+                else:
+                    event = self._event(frame, other, rendered, draw(within))
+                    instead.append(Derived(self._rule, event, self._shadow, evaluation.offset))
+            terms = Terms(action.timeout or 0, action.expires or 0, action.order, tuple(instead))
+        return Command(
+            id=draw(place),
+            command=action.command,
+            to=action.to,
+            rule=self._rule,
+            key=frame.key,
+            at=frame.now,
+            cause=frame.event.id,
+            args=args,
+            args_digest=content_digest(args),
+            shadow=self._shadow,
+            hops=frame.event.hops + 1,
+            offset=evaluation.offset,
+            terms=terms,
+        )
+
+    def _event(self, frame: Frame, action: EmitAction, payload: tuple[str | None, Any], id: str) -> Event:
         subject = frame.event.subject if payload[0] is None else payload[0]
         versions = self._versions.get(action.type)
-        event = Event(
+        return Event(
             type=action.type,
             time=frame.now,
             key=subject,
@@ -107,10 +117,9 @@ class Performer:
             fingerprint=fingerprint(OURSELVES, id),
             data=msgspec.Raw(_encode(payload[1])),
             kind=DERIVED,
-            hops=hops,
+            hops=frame.event.hops + 1,
             extensions={ATTRIBUTE: versions[-1].name} if versions is not None else None,
         )
-        evaluation.emitted(self._rule, frame.key, event, self._shadow)
 
     def _looped(self, evaluation: Evaluation, frame: Frame, action: Action, id: str) -> None:
         what = action.command if isinstance(action, CommandAction) else action.type

@@ -112,20 +112,13 @@ class Compiler:
         return self._function(title, (), write)
 
     def actions(self, title: str, actions: Sequence[Action], lets: Named) -> Callable[[Frame], list[Any]]:
-        """What each action carries: the args of a command; (subject or None, data) of an emitted event."""
+        """What each action carries: (args, what each action of its fallback carries) of a command; (subject or None,
+        data) of an emitted event."""
 
         def write(scope: Variables) -> list[ast.stmt]:
             body: list[ast.stmt] = []
-            made: list[ast.expr] = []
-            for action in actions:
-                if isinstance(action, CommandAction):
-                    made.append(_payload(action.args, scope, body))
-                    continue
-                subject = _payload(action.subject, scope, body)
-                if action.subject is not None:
-                    subject = ast.Call(scope.bind(cel.text), [subject], [])
-                made.append(ast.Tuple([subject, _payload(action.data, scope, body)], ast.Load()))
-            return [*body, ast.Return(ast.List(made, ast.Load()))]
+            made = _actions(actions, scope, body)
+            return [*body, ast.Return(made)]
 
         return self._function(title, lets, write)
 
@@ -153,6 +146,20 @@ class Compiler:
 
 def _named(names: Iterable[str], values: Iterable[ast.expr]) -> ast.stmt:
     return ast.Return(ast.Dict([ast.Constant(each) for each in names], list(values)))
+
+
+def _actions(actions: Sequence[Action], scope: Variables, body: list[ast.stmt]) -> ast.expr:
+    made: list[ast.expr] = []
+    for action in actions:
+        if isinstance(action, CommandAction):
+            args = _payload(action.args, scope, body)
+            made.append(ast.Tuple([args, _actions(action.fallback, scope, body)], ast.Load()))
+            continue
+        subject = _payload(action.subject, scope, body)
+        if action.subject is not None:
+            subject = ast.Call(scope.bind(cel.text), [subject], [])
+        made.append(ast.Tuple([subject, _payload(action.data, scope, body)], ast.Load()))
+    return ast.List(made, ast.Load())
 
 
 def _payload(payload: Payload, scope: Variables, body: list[ast.stmt]) -> ast.expr:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rules.model.source import Payload, Span
@@ -15,6 +16,16 @@ class CommandAction:
     span: Span
     to_span: Span | None = None
     """Of the target's name, where the file names it."""
+    timeout: int | None = None
+    """Microseconds that one attempt may take; None: as the target says."""
+    expires: int | None = None
+    """Microseconds after the firing time until it must have succeeded."""
+    order: bool = False
+    """Those of one key and target are delivered one after the other."""
+    fallback: tuple[Action, ...] = ()
+    """What is done when it is parked or expires; rendered at firing."""
+    fallback_span: Span | None = None
+    order_span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +38,11 @@ class EmitAction:
 
 
 Action = CommandAction | EmitAction
+
+
+def every(actions: Iterable[Action]) -> Iterator[Action]:
+    """These, and those of their fallbacks."""
+    for action in actions:
+        yield action
+        if isinstance(action, CommandAction):
+            yield from every(action.fallback)

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypedDict
 
-from rules.diagnostics import one_of
+from rules.diagnostics import one_of, shown
 from rules.model.action import Action, CommandAction, EmitAction
-from rules.model.source import Payload
+from rules.model.source import Payload, Span
 from rules.reading import event_types, names
 from rules.reading.payload import fields, payload
 from rules.reading.reader import Reader
 from rules.text.nodes import Mapping, Node, Scalar
 
 KINDS: Final = ("command", "emit", "alert")
-_LATER: Final = {
-    "timeout": "a time limit for delivery",
-    "expires": "commands that expire",
-    "order": "order of delivery",
-    "fallback": "fallback actions",
-}
+ORDERS: Final = ("key",)
+DELIVERY: Final = ("timeout", "expires", "order", "fallback")
+"""How a command is delivered; an alert is one."""
 DEFAULT_SEVERITY: Final = "warning"
 
 
-def actions(reader: Reader, node: Node) -> tuple[Action, ...]:
-    items = reader.items(node, "`then`")
+def actions(reader: Reader, node: Node, what: str = "`then`") -> tuple[Action, ...]:
+    items = reader.items(node, what)
     if items == []:
-        reader.error(node, "missing", "`then` holds no action")
+        reader.error(node, "missing", f"{what} holds no action")
     found = [_action(reader, item) for item in items or []]
     return tuple(action for action in found if action is not None)
 
@@ -47,14 +44,14 @@ def _action(reader: Reader, node: Node) -> Action | None:
     if kinds == ["alert"]:
         return _alert(reader, node)
     before = reader.findings.errors
-    reader.fields(node, "an action", (*KINDS, "to", "args", "subject", "data", "severity"), _LATER)
+    reader.fields(node, "an action", (*KINDS, "to", "args", "subject", "data", "severity", *DELIVERY))
     if reader.findings.errors == before:
         reader.error(node, "missing", f"an action needs {one_of(KINDS)}")
     return None
 
 
 def _command(reader: Reader, node: Mapping) -> Action | None:
-    found = reader.fields(node, "a command", ("command", "to", "args"), _LATER)
+    found = reader.fields(node, "a command", ("command", "to", "args", *DELIVERY))
     if found is None:
         return None
     command = names.plain(reader, found["command"], "`command`")
@@ -66,7 +63,41 @@ def _command(reader: Reader, node: Mapping) -> Action | None:
     args = fields(reader, found["args"], "`args`") if "args" in found else {}
     if command is None or to is None:
         return None
-    return CommandAction(command, to, args, reader.span(node), reader.span(found["to"]))
+    return CommandAction(
+        command, to, args, reader.span(node), reader.span(found["to"]), **_delivery(reader, found, node)
+    )
+
+
+class _Delivery(TypedDict):
+    timeout: int | None
+    expires: int | None
+    order: bool
+    fallback: tuple[Action, ...]
+    order_span: Span | None
+    fallback_span: Span | None
+
+
+def _delivery(reader: Reader, found: dict[str, Node], node: Mapping) -> _Delivery:
+    def span(name: str) -> Span | None:
+        return reader.span(node.entries[name][0]) if name in found else None
+
+    order = reader.choice(found["order"], "`order`", ORDERS) if "order" in found else None
+    return {
+        "timeout": _time(reader, found, "timeout"),
+        "expires": _time(reader, found, "expires"),
+        "order": order is not None,
+        "fallback": actions(reader, found["fallback"], "`fallback`") if "fallback" in found else (),
+        "order_span": span("order"),
+        "fallback_span": span("fallback"),
+    }
+
+
+def _time(reader: Reader, found: dict[str, Node], name: str) -> int | None:
+    """Microseconds."""
+    micros = reader.duration(found[name], shown(name)) if name in found else None
+    if micros == 0:
+        reader.error(found[name], "bad-duration", f"{shown(name)} needs more than no time at all")
+    return micros
 
 
 def _emit(reader: Reader, node: Mapping) -> Action | None:
@@ -87,12 +118,13 @@ def _emit(reader: Reader, node: Mapping) -> Action | None:
 
 
 def _alert(reader: Reader, node: Mapping) -> Action | None:
-    found = reader.fields(node, "an alert", ("alert", "severity"), _LATER)
+    found = reader.fields(node, "an alert", ("alert", "severity", *DELIVERY))
     if found is None:
         return None
     text = _words(reader, found["alert"], "`alert`")
     severity: Payload = _words(reader, found["severity"], "`severity`") if "severity" in found else DEFAULT_SEVERITY
-    return CommandAction("alert", "alerts", {"text": text, "severity": severity}, reader.span(node))
+    args = {"text": text, "severity": severity}
+    return CommandAction("alert", "alerts", args, reader.span(node), **_delivery(reader, found, node))
 
 
 def _words(reader: Reader, node: Node, what: str) -> Payload:

@@ -180,6 +180,21 @@ async def test_an_answer_that_does_not_come_in_time_is_tried_again() -> None:
     assert (found.verdict, found.reason) == (Verdict.RETRY, "no answer within 0.2 s")
 
 
+@pytest.mark.parametrize(("of_target", "of_command"), [(5.0, 0.2), (0.05, 0.2)])
+async def test_a_command_may_have_more_or_less_time_than_the_target_gives(of_target: float, of_command: float) -> None:
+    over = asyncio.Event()
+
+    async def slow(request: web.Request) -> web.Response:
+        await over.wait()
+        return web.Response()
+
+    async with receiving() as receiver, adapter(receiver.url, timeout=of_target) as webhook:
+        receiver.answer = lambda number, request: slow(request)
+        found = await webhook.deliver(WORK._replace(timeout=of_command))
+        over.set()
+    assert found.reason == "no answer within 0.2 s"
+
+
 @pytest.mark.parametrize("answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 100_000])
 async def test_what_is_no_answer_is_tried_again(answer: bytes) -> None:
     async with answering(answer) as url:

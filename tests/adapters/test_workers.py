@@ -118,3 +118,29 @@ async def test_more_is_leased_ahead_of_a_fast_target_than_of_a_slow_one() -> Non
     await ended(running)
     assert source.limits[0] == 4
     assert max(source.limits) > 100
+
+
+@pytest.mark.parametrize(("timeout", "sent"), [(0.0, True), (30.0, True), (58.0, True), (60.0, False)])
+async def test_what_its_lease_leaves_no_time_for_is_given_back(timeout: float, sent: bool) -> None:
+    (work,) = works(1, seconds=60)
+    source, adapter = Source([work._replace(timeout=timeout)]), Adapter()
+    running = asyncio.create_task(make(source, adapter).run())
+    await until(lambda: len(source.answers) == 1)
+    await ended(running)
+    assert source.answers == [("c0", DONE if sent else RETURNED)]
+
+
+async def test_an_adapter_that_does_not_heed_the_time_of_a_command_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.workers.SLACK", 0.01)
+    failures: list[Exception] = []
+    (work,) = works(1)
+    source = Source([work._replace(timeout=0.05)])
+    adapter = Adapter(lambda work: asyncio.Event().wait())  # type: ignore[arg-type, return-value]
+    target = adapter.target(timeout=1_000.0)
+    source.given = [source.given[0]._replace(deadline=NOW + 2_000_000_000)]
+    workers = Workers(target, adapter, source, lambda: NOW, lambda _: True, lambda *_: None, failures.append)
+    running = asyncio.create_task(workers.run())
+    await until(lambda: len(source.answers) == 1)
+    await ended(running)
+    assert source.answers[0][1].reason == "the adapter failed: TimeoutError"
+    assert [type(failure) for failure in failures] == [TimeoutError]
