@@ -16,6 +16,8 @@ KINDS: Final = ("command", "emit", "alert")
 ORDERS: Final = ("key",)
 DELIVERY: Final = ("timeout", "expires", "order", "fallback")
 """How a command is delivered; an alert is one."""
+LONGEST_TIMEOUT: Final = 600 * 1_000_000
+"""Microseconds. Targets have no more (docs/targets.md)."""
 DEFAULT_SEVERITY: Final = "warning"
 
 
@@ -81,9 +83,13 @@ def _delivery(reader: Reader, found: dict[str, Node], node: Mapping) -> _Deliver
     def span(name: str) -> Span | None:
         return reader.span(node.entries[name][0]) if name in found else None
 
+    timeout = _time(reader, found, "timeout")
+    if timeout is not None and timeout > LONGEST_TIMEOUT:
+        hint = "what takes longer answers at once, and sends what came of it as an event"
+        reader.error(found["timeout"], "bad-duration", "`timeout` is at most 10m", hint)
     order = reader.choice(found["order"], "`order`", ORDERS) if "order" in found else None
     return {
-        "timeout": _time(reader, found, "timeout"),
+        "timeout": timeout,
         "expires": _time(reader, found, "expires"),
         "order": order is not None,
         "fallback": actions(reader, found["fallback"], "`fallback`") if "fallback" in found else (),

@@ -20,7 +20,7 @@ from orchestrator.settings import Settings
 from rules.cel import limits
 from rules.diagnostics import RuleErrors
 from rules.load import load_sources
-from rules.reading import action, document, projection, rule
+from rules.reading import document, projection, rule
 from streams.backends.open import open_log
 from streams.intake import Intake
 from tests.docs.diagnostics_page import PAGE, page
@@ -167,21 +167,12 @@ def test_the_keys_of_targets_and_their_defaults_are_those_of_the_code() -> None:
     assert all(f"`{kind}`" in rows[0][2] for kind in LATER_TARGETS)
 
 
-REFUSED = {
-    "a name with `/2`": "events: {a/2: {n: number}}",
-    "a map within a field": "events: {a: {n: {m: number}}}",
-}
-
-
 def refused(where: str, key: str) -> str:
     """A rule file that holds it."""
-    if key in REFUSED:
-        return REFUSED[key]
     return {
         "file": "{0}: 1",
         "rule": "rules: {{r: {{on: a, {0}: 1, then: [{{alert: x}}]}}}}",
         "projection": "projections: {{p: {{fold: {{a: {{n: '1'}}}}, {0}: 1}}}}",
-        "command": "rules: {{r: {{on: a, then: [{{command: c, to: log, {0}: 1}}]}}}}",
     }[where].format(code(key))
 
 
@@ -197,7 +188,6 @@ def test_the_page_leaves_out_nothing_that_is_refused() -> None:
     modules: dict[str, tuple[ModuleType, str]] = {
         "file": (document, "LATER"),
         "rule": (rule, "LATER"),
-        "command": (action, "_LATER"),
     }
     there = {(where, key) for where, (module, name) in modules.items() for key in getattr(module, name)}
     assert {each for each in said if each[0] in modules and " " not in each[1]} == there
