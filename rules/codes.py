@@ -288,6 +288,30 @@ CATALOGUE: Final[tuple[Code, ...]] = (
         "not evaluated. A last row whose cells are all `-` is for everything else. A table that collects is not looked "
         "at: there no row at all is an answer.",
     ),
+    # ------------------------------------------------------------ conditions
+    Code(
+        "never-fires",
+        "warning",
+        "A condition that no event can meet",
+        "Its comparisons contradict each other, or contradict what is known: the types in `on`, the schema, that keys "
+        "are text. The rule is silent for ever, and no test of it fails until somebody waits for it. Events that do "
+        "not fit their schema may be otherwise.",
+    ),
+    Code(
+        "never-true",
+        "warning",
+        "A part of an expression that can never be true",
+        "The same as `never-fires`, inside of a larger expression: one side of `||`, the condition of `? :`, what "
+        "`exists` looks for. The rest of the expression still works, so nobody misses it.",
+    ),
+    Code(
+        "always-true",
+        "note",
+        "A comparison that decides nothing",
+        "It follows from others beside it, or no event can miss it. That is harmless where it is meant for readers; "
+        "often it shows that a bound or a constant is not the one that was meant. Where one of several alternatives "
+        "always holds (`x != 'a' || x != 'b'`) it is a warning: `&&` was meant.",
+    ),
     # ------------------------------------------------------------ state
     Code(
         "no-first-value",

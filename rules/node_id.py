@@ -46,6 +46,11 @@ def route_id(by: Expression | None) -> str:
     return _digest(["route", _by(by)])
 
 
+def said(node: cel.Node) -> bytes:
+    """Equal for trees that say the same, wherever they stand."""
+    return orjson.dumps(_flat(node))
+
+
 def projection_definition(projection: Projection) -> list[Any]:
     folds = sorted((type, _named(sorted(fields, key=_name))) for type, fields in projection.fold)
     initial = _named(sorted(projection.initial, key=_name))

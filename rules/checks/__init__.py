@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from rules.checks import (
+    always_true,
     delivery,
     event_types,
     expressions,
@@ -18,6 +19,7 @@ from rules.checks import (
     first_value,
     index_fields,
     let_values,
+    never_true,
     optional_fields,
     other_rows,
     table_cells,
@@ -41,6 +43,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     optional_fields.check,
     other_rows.check,
     let_values.check,
+    never_true.check,
+    always_true.check,
     first_value.check,
     index_fields.check,
     event_types.check,

@@ -1,4 +1,4 @@
-"""Every expression of a rule set with its position: whose it is, what it may read, what it must be.
+"""Every expression of a rule set with its position and with the conditions in it.
 
 Made once for all checks. Each expression is checked here against its variables; what came of it, a type or an error, is
 in the position.
@@ -7,13 +7,14 @@ in the position.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 from rules import cel
-from rules.cel.types import ANY, Type
+from rules.cel.types import ANY
+from rules.checks.conditions import Place, places
 from rules.checks.environment import Environment, Environments
+from rules.checks.position import Position as Position
+from rules.checks.position import Role
 from rules.diagnostics import Diagnostic, Severity
 from rules.model.action import Action, CommandAction, every
 from rules.model.event_schema import EventSchema, versioned
@@ -23,26 +24,6 @@ from rules.model.source import Expression, Payload, Span, TemplateText
 from rules.model.table import Table
 from rules.pointing import Line
 from rules.ruleset import RuleSet
-
-Role = Literal["by", "when", "let", "unless", "fold", "initial", "payload", "subject", "input", "output", "upcast"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Position:
-    owner: Rule | Projection | Table | EventSchema
-    role: Role
-    name: str
-    """Of the `let` or the field; else empty."""
-    text: Expression | TemplateText
-    events: tuple[str, ...]
-    """The types and patterns that `event` can be of."""
-    environment: Environment
-    kind: Type
-    error: cel.CelSyntaxError | None
-
-    @property
-    def node(self) -> cel.Node:
-        return self.text.node if isinstance(self.text, Expression) else self.text.template.node
 
 
 class Context:
@@ -73,6 +54,12 @@ class Context:
             if position.role == "input":
                 inputs.setdefault(position.owner.name, []).append(position)
         return [(table, inputs[table.name]) for table in self.ruleset.tables.values() if table.rows]
+
+    @cached_property
+    def places(self) -> list[tuple[Position, list[Place]]]:
+        """Of every expression without an error: where it is true or false."""
+        sound = (position for position in self.positions if position.error is None)
+        return [(position, list(places(self.environments, position))) for position in sound]
 
     def at(
         self, span: Span, length: int, severity: Severity, code: str, message: str, hint: str | None = None

@@ -15,6 +15,7 @@ from rules.cel.types import (
     BOOL,
     DURATION,
     INTEGER,
+    NULL,
     NUMBER,
     STRING,
     TIMESTAMP,
@@ -22,6 +23,7 @@ from rules.cel.types import (
     MapOf,
     Record,
     Type,
+    family,
     join,
 )
 from rules.model.event_schema import EventSchema, Field, FieldKind, Upcast, versioned
@@ -59,6 +61,7 @@ class Environments:
         self._schemas = {**older, **ruleset.schemas}
         """By type, and by `TYPE/N` where there are versions: upcasters read older ones."""
         self._events: dict[tuple[str, ...], Type] = {}
+        self._fields: dict[tuple[tuple[str, ...], str], tuple[frozenset[str] | None, bool]] = {}
         self.rows: dict[str, Type] = {}
         """Projection → what rules read by its name: the row of their own key, or all rows by key."""
         self._own: dict[str, Type] = {}
@@ -87,6 +90,14 @@ class Environments:
     def of_upcast(self, schema: EventSchema, upcast: Upcast) -> Environment:
         """Events of the older version."""
         return {"event": self.event([versioned(schema.type, upcast.version)])}
+
+    def field(self, types: tuple[str, ...], name: str) -> tuple[frozenset[str] | None, bool]:
+        """The kinds of values that a field of the data can have in events that fit their schemas, and whether it is a
+        whole number. None: any kind."""
+        found = self._fields.get((types, name))
+        if found is None:
+            found = self._fields[types, name] = _field(self.declared(types), name)
+        return found
 
     def of_by(self, types: Sequence[str]) -> Environment:
         """Before there is a key there is only the event."""
@@ -139,6 +150,19 @@ def _record(shapes: Iterable[dict[str, Field]]) -> Record:
 def type_of(field: Field) -> Type:
     """Of a value that is there."""
     return KINDS[field.kind] if field.fields is None else _record([field.fields])
+
+
+def _field(schemas: Iterable[EventSchema] | None, name: str) -> tuple[frozenset[str] | None, bool]:
+    kinds: set[str] = set()
+    whole = True
+    for schema in schemas or ():
+        field = schema.fields.get(name)
+        kind = None if field is None else family(KINDS[field.kind])
+        if field is None or kind is None:
+            return None, False
+        kinds |= {kind, NULL.name} if field.optional else {kind}
+        whole = whole and field.kind == "integer"
+    return (frozenset(kinds), whole) if kinds else (None, False)
 
 
 def row_type(kind: Type) -> Type:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from rules import cel
 from rules.cel.types import BOOL, NULL, STRING, TIMESTAMP, ListOf, MapOf, Record, Type, family
-from rules.checks.context import Context, Position
+from rules.checks.context import Context
+from rules.checks.position import Position
 from rules.diagnostics import Diagnostic, did_you_mean, one_of, shown
 from rules.model.projection import Projection
 from rules.model.rule import Rule

@@ -10,7 +10,8 @@ from typing import Final
 
 from rules import cel
 from rules.cel.nodes import Name, Select
-from rules.checks.context import Context, Position
+from rules.checks.context import Context
+from rules.checks.position import Position
 from rules.diagnostics import Diagnostic, Severity, closest, did_you_mean, shown
 from rules.model.event_schema import EventSchema, fields_at
 from rules.pointing import locate

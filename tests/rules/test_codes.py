@@ -48,7 +48,7 @@ def raised() -> set[str]:
             name = (
                 called.id if isinstance(called, ast.Name) else called.attr if isinstance(called, ast.Attribute) else ""
             )
-            place = {**EVERYWHERE, **here}.get(name)
+            place = here.get(name) if name in {each.name for each in functions(tree)} else EVERYWHERE.get(name)
             if place is not None and len(node.args) > place:
                 found |= set(texts(node.args[place]))
             if place is not None:

@@ -1,0 +1,35 @@
+"""An expression and where it stands: whose it is, what it may read, what it must be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rules import cel
+from rules.cel.types import Type
+from rules.checks.environment import Environment
+from rules.model.event_schema import EventSchema
+from rules.model.projection import Projection
+from rules.model.rule import Rule
+from rules.model.source import Expression, TemplateText
+from rules.model.table import Table
+
+Role = Literal["by", "when", "let", "unless", "fold", "initial", "payload", "subject", "input", "output", "upcast"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Position:
+    owner: Rule | Projection | Table | EventSchema
+    role: Role
+    name: str
+    """Of the `let` or the field; else empty."""
+    text: Expression | TemplateText
+    events: tuple[str, ...]
+    """The types and patterns that `event` can be of."""
+    environment: Environment
+    kind: Type
+    error: cel.CelSyntaxError | None
+
+    @property
+    def node(self) -> cel.Node:
+        return self.text.node if isinstance(self.text, Expression) else self.text.template.node
