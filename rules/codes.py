@@ -214,9 +214,12 @@ CATALOGUE: Final[tuple[Code, ...]] = (
     Code(
         "other-key",
         "error",
-        "A row of another key is read",
+        "A row of another key is read, or meant",
         "A rule reads the row of its own key by the name of the projection, `fines.amount`. Rows of other keys lie in "
-        "other partitions, and are read as `name[key]` only of projections with `scope: everywhere`.",
+        "other partitions, and are read as `name[key]` only of projections with `scope: everywhere`. It is a warning "
+        "where a rule and a projection hear the same events and make different keys of them: the row that is read is "
+        "not the row that was folded. Give the rule the `by` of the projection, or an `emit` with the other key as "
+        "its `subject` to a rule of that key.",
     ),
     Code(
         "optional-field",
@@ -326,6 +329,23 @@ CATALOGUE: Final[tuple[Code, ...]] = (
         "State that grows for ever",
         "What is kept for every key that ever comes, and never let go, grows as long as the system lives. `keep` "
         "bounds it, `delete` names events that end a row, and a key that comes more than once makes fewer rows.",
+    ),
+    # ------------------------------------------------------------ rules among each other
+    Code(
+        "loop",
+        "warning",
+        "Rules that set each other off in a circle",
+        "A rule emits an event, or sends a command whose result is an event, that leads back to the same rule. A "
+        "chain deeper than 16 is parked as a loop. If nothing on the way can stop it, that is a warning; where a "
+        "condition, a deadline or a throttle is on the way it is a note, for they may end it. A `when` that the "
+        "events of the circle contradict ends it surely, and then nothing is said.",
+    ),
+    Code(
+        "same-rule",
+        "warning",
+        "Two rules that say the same",
+        "Nothing consumes an event, so both fire, and every command goes out twice under two ids. Remove one of them, "
+        "or tell them apart by a condition.",
     ),
     # ------------------------------------------------------------ the set as a whole
     Code(
