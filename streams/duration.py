@@ -37,3 +37,13 @@ def parse(text: str) -> int:
     if micros > LONGEST:
         raise ValueError(f"`{text[:40]}` is longer than 10,000 years")
     return micros
+
+
+def format(micros: int) -> str:
+    """The text that `parse` takes for it, in at most days: `60d`, `1h30m`."""
+    parts: list[str] = []
+    for unit in ("d", "h", "m", "s", "ms", "us"):
+        whole, micros = divmod(micros, _UNITS[unit])
+        if whole:
+            parts.append(f"{whole}{unit}")
+    return "".join(parts) or "0s"

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
 
 from orchestrator.cli.exits import OK, USAGE, CommandFailed
 from orchestrator.cli.rules import load_rules, rule_paths
-from orchestrator.cli.show import count, json_line, line, note
+from orchestrator.cli.show import count, json_line, line, note, table
 from orchestrator.rule_files import RuleFilesError, read_rule_files, where_files_lie
 
 if TYPE_CHECKING:
+    from rules.compile.plan import Plans
     from rules.diagnostics import Diagnostic
     from rules.ruleset import RuleSet
 
 Format = Literal["text", "json", "sarif"]
 
 
-def check(*paths: Path, format: Format = "text", json: bool = False) -> int:
+def check(
+    *paths: Path,
+    format: Format = "text",
+    json: bool = False,
+    verbose: Annotated[bool, Parameter(alias="-v")] = False,
+) -> int:
     """Find everything that is wrong with rule files, without running them.
 
     Example: orchestrator rules check rules.yaml
@@ -32,9 +41,11 @@ def check(*paths: Path, format: Format = "text", json: bool = False) -> int:
         text for people, json for programs (one object), sarif for code hosts and editors.
     json
         The same as --format json.
+    verbose
+        Show also which index finds each rule, and what is kept of each key.
     """
     from orchestrator.settings import load
-    from rules.compile import compile_rules
+    from rules.compile import compiled
 
     if json and format not in ("text", "json"):
         raise CommandFailed(f"--json and --format {format} contradict each other: leave one out", USAGE)
@@ -43,8 +54,9 @@ def check(*paths: Path, format: Format = "text", json: bool = False) -> int:
         return _sarif(found)
     machine = json or format == "json"
     ruleset = load_rules(found, json=machine)
-    compile_rules(ruleset)
+    plans = compiled(ruleset).plans
     if machine:
+        more = {"index": _index(ruleset, plans), "state": _state(ruleset)} if verbose else {}
         json_line(
             {
                 "ok": True,
@@ -53,13 +65,42 @@ def check(*paths: Path, format: Format = "text", json: bool = False) -> int:
                 "rules": [rule.name for rule in ruleset.rules],
                 "projections": sorted(ruleset.projections),
                 "diagnostics": [each.as_json() for each in ruleset.warnings],
+                **more,
             }
         )
         return OK
     for each in ruleset.warnings:
         note(each.render())
     line(_summary(ruleset))
+    if verbose:
+        line("")
+        table(("RULE", "HEARS", "FOUND BY"), [_found_by(each) for each in _index(ruleset, plans)])
+        line("")
+        rows = [(each["owner"], each["per_key"], each["bytes"], each["until"]) for each in _state(ruleset)]
+        table(("KEPT OF A KEY", "WHAT", "ABOUT BYTES", "UNTIL"), rows)
     return OK
+
+
+def _index(ruleset: RuleSet, plans: Plans) -> list[dict[str, Any]]:
+    from rules.compile.index_use import index_uses
+
+    return [asdict(each) for each in index_uses(ruleset, plans)]
+
+
+def _found_by(use: dict[str, Any]) -> tuple[str, str, str]:
+    rules = count(use["beside"], "rule")
+    how = {
+        "index": f"index on {use['path']}, one of {rules}",
+        "tested": f"tested one by one, one of {rules}",
+        "always": "no condition: met by every one",
+    }
+    return use["rule"], use["heard"], how[use["how"]]
+
+
+def _state(ruleset: RuleSet) -> list[dict[str, Any]]:
+    from rules.growth import growth
+
+    return [asdict(each) for each in growth(ruleset)]
 
 
 def _summary(ruleset: RuleSet) -> str:

@@ -82,6 +82,10 @@ class Plans(dict[str, Plan]):
         self._lateness = lateness
         self._plans: dict[Hearing, Plan] = {}
 
+    def hearing(self, type: str) -> Hearing:
+        """Who listens to a type, without making a plan."""
+        return self._listeners.of(type)
+
     def __missing__(self, type: str) -> Plan:
         hearing = self._listeners.of(type)
         plan = self._plans.get(hearing)

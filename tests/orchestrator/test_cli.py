@@ -65,6 +65,21 @@ def test_rules_check_speaks_sarif_with_paths_from_here(
     assert (result["ruleId"], result["level"]) == ("no-name", "warning")
 
 
+def test_rules_check_shows_on_request_how_rules_are_found_and_what_they_keep(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text(RULES.replace("    then:", "    once_within: 1h\n    then:"))
+    assert run(["rules", "check", str(file), "-v"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "big order.placed tested one by one, one of 1 rule" in said
+    assert "rule big the last firing 22 the next one" in said
+    assert run(["rules", "check", str(file), "--json", "--verbose"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["index"] == [{"rule": "big", "heard": "order.placed", "how": "tested", "path": "", "beside": 1}]
+    assert [each["owner"] for each in found["state"]] == ["rule big"]
+
+
 def test_json_is_a_format_and_contradicts_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text(RULES)
