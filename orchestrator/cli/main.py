@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "rules test": "rule_tests:run_rule_tests",
     "rules explain": "explain:explain",
     "rules eval": "evaluate:evaluate",
+    "rules diff": "rules_diff:diff",
     "simulate": "simulate:simulate",
     "events publish": "events:publish",
     "events import": "import_events:import_events",
