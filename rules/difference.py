@@ -30,6 +30,8 @@ ROWS: Final = "rows"
 _WORDS: Final = frozenset(("description",))
 _NO_STATE: Final = frozenset(("description", "priority", "enabled", "shadow", "then", "index"))
 """What is never a reason that state begins anew."""
+_ELSEWHERE: Final = frozenset(("name", "place", "digest"))
+"""Parts that are compared by other means, or follow from others."""
 _UNORDERED: Final = frozenset(("on", "initial", "delete", "index"))
 
 
@@ -252,7 +254,7 @@ def _differing(old: Any, new: Any) -> tuple[str, ...]:
     before, after = plain(old), plain(new)
     found: list[str] = []
     for part in after:
-        if part in ("name", "place") or _canonical(part, before[part]) == _canonical(part, after[part]):
+        if part in _ELSEWHERE or _canonical(part, before[part]) == _canonical(part, after[part]):
             continue
         if part == "deadline":
             found += _of_deadline(before[part], after[part])
