@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 
 from replay.verify import verify
 from rules.compile import compile_rules
-from rules.ruleset import RuleSet
 from streams.backends.open import open_log
 from streams.event import ACTIVATED, FORWARDED, MODE, SKIPPED, TICK, UNPARKED, Event, control, encode
 from streams.keys import partition_of
@@ -30,9 +29,10 @@ from streams.park import Park
 from streams.processor import Poisoned, Step
 from tests.agent.wounded import FAULTS, SECOND, Agents, Fault
 from tests.conformance.backends import SMALL, Clock
-from tests.oracle.histories import histories, rulesets
+from tests.oracle.histories import histories
 from tests.oracle.naive import Oracle
 from tests.oracle.partition import plain
+from tests.oracle.rulesets import Drawn, rulesets
 from tests.oracle.telling import forwarded, told, ways
 
 SLOW = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -133,16 +133,16 @@ def by_key(shown: Iterable[tuple[Any, ...]]) -> dict[str, list[tuple[Any, ...]]]
     return found
 
 
-def assert_as_told(agents: Agents, partitions: Iterable[int], rules: RuleSet, processor: Any, oracle: Oracle) -> None:
+def assert_as_told(agents: Agents, partitions: Iterable[int], drawn: Drawn, processor: Any, oracle: Oracle) -> None:
     """Outputs and rows of these partitions are the oracle's."""
     outputs = [each for partition in partitions for each in agents.outputs(partition)]
-    shown = [plain(each, ways(rules)) for each in outputs if not isinstance(each, Decision) or each.verdict == "looped"]
+    shown = [plain(each, ways(drawn)) for each in outputs if not isinstance(each, Decision) or each.verdict == "looped"]
     assert by_key(shown) == by_key(oracle.outputs)
     rows = {}
     for partition in partitions:
         for key, cell in agents.cells(partition).items():
             rows |= {(name, key): cell.rows[id] for name, id in processor.projection_ids.items() if id in cell.rows}
-    assert rows == oracle.rows
+    assert rows == oracle.rows.shown()
 
 
 def assert_replays(agents: Agents, processors: Sequence[Any]) -> None:
@@ -153,16 +153,16 @@ def assert_replays(agents: Agents, processors: Sequence[Any]) -> None:
 @given(rulesets(), histories(), circumstances)
 @SLOW
 def test_what_depends_on_one_key_is_the_same_for_any_cut_any_crash_and_any_partitions(
-    rules: RuleSet, history: list[Event], given: Circumstances
+    drawn: Drawn, history: list[Event], given: Circumstances
 ) -> None:
-    processor = compile_rules(rules)
-    oracle = told(rules, [*history, tick(END)])
+    processor = compile_rules(drawn.rules)
+    oracle = told(drawn, [*history, tick(END)])
     with agents(given, [processor]) as running:
         work(running, with_doubles(history, given.doubled), given.steps)
         running.settle()
         running.publish([tick(END)])
         running.settle()
-        assert_as_told(running, range(given.partitions), rules, processor, oracle)
+        assert_as_told(running, range(given.partitions), drawn, processor, oracle)
         assert_replays(running, [processor])
 
 
@@ -186,10 +186,10 @@ POISON = st.sets(st.integers(0, 13), min_size=1, max_size=3)
 @given(rulesets(), histories(ticks=False), circumstances, POISON, st.booleans())
 @SLOW
 def test_keys_that_were_blocked_and_freed_end_as_if_they_had_never_been(
-    rules: RuleSet, history: list[Event], given: Circumstances, poisoned: set[int], skipped: bool
+    drawn: Drawn, history: list[Event], given: Circumstances, poisoned: set[int], skipped: bool
 ) -> None:
     """Freed by rules without the bug, or by skipping what is poisoned; a few events at once."""
-    cured = compile_rules(rules)
+    cured = compile_rules(drawn.rules)
     bad = PoisonedBy(cured, (event.id for place, event in enumerate(history) if place in poisoned))
     kept = [event for place, event in enumerate(history) if not skipped or place not in poisoned]
     with patch.multiple("streams.park", AT_ONCE=2, CHUNK=2), agents(given, [bad, cured]) as running:
@@ -203,7 +203,7 @@ def test_keys_that_were_blocked_and_freed_end_as_if_they_had_never_been(
             running.settle()
         running.publish([tick(END)])
         running.settle()
-        assert_as_told(running, range(given.partitions), rules, cured, told(rules, [*kept, tick(END)]))
+        assert_as_told(running, range(given.partitions), drawn, cured, told(drawn, [*kept, tick(END)]))
         assert_replays(running, [bad, cured])
 
 
@@ -214,9 +214,9 @@ def blocked(agents: Agents) -> list[str]:
 @given(rulesets(crossing=True), histories(keyed=True), circumstances, st.booleans())
 @SLOW
 def test_what_crosses_keys_arrives_exactly_once_and_in_order_and_a_replay_gives_the_run(
-    rules: RuleSet, history: list[Event], given: Circumstances, live: bool
+    drawn: Drawn, history: list[Event], given: Circumstances, live: bool
 ) -> None:
-    processor = compile_rules(rules)
+    processor = compile_rules(drawn.rules)
     with agents(given, [processor], live=live) as running:
         work(running, with_doubles(history, given.doubled), given.steps)
         running.settle()
@@ -229,7 +229,7 @@ def test_what_crosses_keys_arrives_exactly_once_and_in_order_and_a_replay_gives_
             assert_arrived(running, partition)
             assert running.due(partition) == []
             heard = without_doubles(running.events(partition))
-            assert_as_told(running, [partition], rules, processor, told(rules, heard))
+            assert_as_told(running, [partition], drawn, processor, told(drawn, heard))
         assert_replays(running, [processor])
 
 

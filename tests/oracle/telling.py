@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
 from rules.node_id import route_id
-from rules.ruleset import RuleSet
 from streams.event import FORWARDED, TICK, Event, Forwarded
+from tests.oracle.document import By
 from tests.oracle.naive import Oracle
+from tests.oracle.rulesets import Drawn
 
 
-def ways(rules: RuleSet) -> dict[str, Any]:
+def bys(drawn: Drawn) -> dict[str, By]:
+    """Route id → what the oracle reads in its place."""
+    engine = {each.name: each for each in [*drawn.rules.rules, *drawn.rules.projections.values()]}
+    listeners = [*drawn.document.rules, *drawn.document.projections]
+    return {route_id(engine[each.name].by): each.by for each in listeners}
+
+
+def ways(drawn: Drawn) -> dict[str, str]:
     """Route id → `by`, as `partition.plain` wants it."""
-    listeners = [*rules.rules, *rules.projections.values()]
-    return {"": "", **{route_id(each.by): "event.subject" if each.by is None else each.by.text for each in listeners}}
+    return {"": "", **{route: by.text for route, by in bys(drawn).items()}}
 
 
-def told(rules: RuleSet, log: Iterable[Event]) -> Oracle:
-    oracle = Oracle(rules)
-    bys = {route_id(each.by): each.by for each in [*rules.rules, *rules.projections.values()]}
+def told(drawn: Drawn, log: Iterable[Event]) -> Oracle:
+    oracle = Oracle(drawn.document)
+    routes = bys(drawn)
     for event in log:
         if event.type == TICK:
             oracle.tick(event.time)
         elif event.type == FORWARDED:
             sent = forwarded(event)
-            oracle.forwarded(bys.get(sent.route), event.key, sent.event, sent.route == "")
+            oracle.forwarded(routes.get(sent.route), event.key, sent.event)
         else:
             oracle.own(event)
     return oracle

@@ -13,9 +13,10 @@ from rules.ruleset import RuleSet
 from rules.simulation import Simulation
 from streams.event import TICK, Event, control
 from streams.outputs import Command
-from tests.oracle.histories import histories, rulesets
+from tests.oracle.histories import histories
 from tests.oracle.naive import Oracle
 from tests.oracle.partition import OnePartition, plain
+from tests.oracle.rulesets import Drawn, rulesets
 
 SLOW = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 
@@ -31,15 +32,15 @@ def simulated(rules: RuleSet, events: list[Event], partitions: int, until: int |
 @given(rulesets(crossing=True), histories(keyed=True), st.integers(1, 7), st.sampled_from([None, 0, 120, 1000]))
 @SLOW
 def test_the_reference_run_is_what_the_rules_say_for_any_number_of_partitions(
-    rules: RuleSet, events: list[Event], partitions: int, until: int | None
+    drawn: Drawn, events: list[Event], partitions: int, until: int | None
 ) -> None:
     events = [*events, *events[:2]]
     until = None if until is None else until * 1_000_000
-    simulation = simulated(rules, events, partitions, until)
-    oracle = Oracle(rules, shared=True)
+    simulation = simulated(drawn.rules, events, partitions, until)
+    oracle = Oracle(drawn.document, shared=True)
     oracle.simulate(events, until)
     assert [plain(output, {}) for output in simulation.outputs] == oracle.outputs
-    for (name, key), row in oracle.rows.items():
+    for (name, key), row in oracle.rows.shown().items():
         assert simulation.row(name, key) == row
     counted = {name.split("|")[1]: n for name, n in simulation.counts.items() if name.startswith("not_evaluated|")}
     assert counted == oracle.unevaluated
@@ -50,12 +51,12 @@ def test_the_reference_run_is_what_the_rules_say_for_any_number_of_partitions(
 @given(rulesets(), histories(ticks=False))
 @SLOW
 def test_in_order_of_time_a_live_log_that_is_ticked_at_the_end_gives_the_same_commands(
-    rules: RuleSet, events: list[Event]
+    drawn: Drawn, events: list[Event]
 ) -> None:
     """The promise of RULES.md §13 for rules that do not cross keys: simulation, import and live run are one."""
     events.sort(key=lambda event: event.time)
-    simulation = simulated(rules, events, 1, 10_000 * 1_000_000)
-    partition = OnePartition(compile_rules(rules))
+    simulation = simulated(drawn.rules, events, 1, 10_000 * 1_000_000)
+    partition = OnePartition(compile_rules(drawn.rules))
     partition.run([*events, ticked(10_000)])
     live = [output for output in partition.outputs if isinstance(output, Command)]
     assert Counter(map(shown, live)) == Counter(map(shown, simulation.commands))

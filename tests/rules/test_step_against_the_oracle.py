@@ -6,24 +6,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rules.compile import compile_rules
-from rules.ruleset import RuleSet
 from streams import outputs
 from streams.event import FORWARDED, TICK, Event, Forwarded, control
 from streams.outputs import Forward
 from streams.state import DAWN, NEVER
-from tests.oracle.histories import histories, rulesets
+from tests.oracle.histories import histories
 from tests.oracle.naive import Oracle
 from tests.oracle.partition import OnePartition, plain
+from tests.oracle.rulesets import Drawn, rulesets
 from tests.oracle.telling import told, ways
 
 SLOW = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 CUTS = st.sets(st.integers(0, 40))
 
 
-def agree(partition: OnePartition, oracle: Oracle, rules: RuleSet) -> None:
-    assert [plain(output, ways(rules)) for output in partition.outputs] == oracle.outputs
-    for name in rules.projections:
-        assert partition.rows(name) == {key: row for (of, key), row in oracle.rows.items() if of == name}
+def agree(partition: OnePartition, oracle: Oracle, drawn: Drawn) -> None:
+    assert [plain(output, ways(drawn)) for output in partition.outputs] == oracle.outputs
+    for name in drawn.rules.projections:
+        assert partition.rows(name) == {key: row for (of, key), row in oracle.rows.shown().items() if of == name}
     counted = {name.split("|")[1]: n for name, n in partition.counts.items() if name.startswith("not_evaluated|")}
     assert counted == oracle.unevaluated
     misfits = {name.split("|")[1]: n for name, n in partition.counts.items() if name.startswith("schema|")}
@@ -31,26 +31,26 @@ def agree(partition: OnePartition, oracle: Oracle, rules: RuleSet) -> None:
     assert partition.counts.get("late", 0) == oracle.late
     for key in partition.stored:
         cell = partition.cell(key)
-        mine = [each for each in oracle.pending if each.key == key]
+        mine = [each for each in oracle.waiting if each.key == key]
         assert cell.due == min((each.due for each in mine), default=NEVER)
         assert cell.clock == max(oracle.clocks.get(key, DAWN), DAWN)
-    assert {each.key for each in oracle.pending} <= set(partition.stored)
+    assert {each.key for each in oracle.waiting} <= set(partition.stored)
 
 
 @given(rulesets(), histories(), CUTS)
 @SLOW
-def test_one_log_gives_what_the_rules_say_however_it_is_cut(rules: RuleSet, log: list[Event], cuts: set[int]) -> None:
-    partition = OnePartition(compile_rules(rules))
+def test_one_log_gives_what_the_rules_say_however_it_is_cut(drawn: Drawn, log: list[Event], cuts: set[int]) -> None:
+    partition = OnePartition(compile_rules(drawn.rules))
     partition.run(log, cuts)
-    agree(partition, told(rules, log), rules)
+    agree(partition, told(drawn, log), drawn)
 
 
 @given(rulesets(crossing=True), histories(keyed=True), CUTS, CUTS)
 @SLOW
 def test_what_crosses_keys_is_right_in_the_order_in_which_it_arrives(
-    rules: RuleSet, events: list[Event], cuts: set[int], others: set[int]
+    drawn: Drawn, events: list[Event], cuts: set[int], others: set[int]
 ) -> None:
-    processor = compile_rules(rules)
+    processor = compile_rules(drawn.rules)
     first = OnePartition(processor)
     log: list[Event] = []
     arriving = list(events)
@@ -63,7 +63,7 @@ def test_what_crosses_keys_is_right_in_the_order_in_which_it_arrives(
             if isinstance(sent, Forward):
                 data = Forwarded(sent.route, 0, sent.offset, sent.event)
                 arriving.append(control(FORWARDED, data, time=sent.event.time, key=sent.key))
-    agree(first, told(rules, log), rules)
+    agree(first, told(drawn, log), drawn)
     again = OnePartition(processor)
     again.run(log, others)
     assert outputs.encode(again.outputs) == outputs.encode(first.outputs)
