@@ -92,8 +92,8 @@ class Meeting:
 
     def cancel(self, rule: Rule, event: Event, key: str) -> None:
         assert rule.unless is not None
-        for each in list(self.oracle.waiting):
-            if not isinstance(each, Pending) or each.rule is not rule or each.key != key:
+        for each in self.waiting_of(rule, key):
+            if not isinstance(each, Pending):
                 continue
             opening = each.met.event
             if not opening.time <= event.time <= each.due:
@@ -118,7 +118,8 @@ class Meeting:
         self.oracle.waiting.append(Pending(rule, key, met.number, met))
 
     def waiting_of(self, rule: Rule, key: str) -> list[Waiting]:
-        return [each for each in self.oracle.waiting if each.rule is rule and each.key == key]
+        waiting = [each for each in self.oracle.waiting if isinstance(each, Waiting)]
+        return [each for each in waiting if each.rule is rule and each.key == key]
 
     # ---------------------------------------------------------- windows
 

@@ -19,7 +19,7 @@ from tests.oracle.meeting import Meeting
 from tests.oracle.rows import Rows
 from tests.oracle.values import evaluated, event_value, moment
 from tests.oracle.version import brought_up, misfit
-from tests.oracle.waiting import Waiting
+from tests.oracle.waiting import Kept, Waiting
 
 BEGINNING = -(10**30)
 
@@ -38,7 +38,7 @@ class Oracle:
     """Where a key's clock has stopped on its way to where it is going."""
     clock: int = BEGINNING
     """Of the last tick, or of everybody."""
-    waiting: list[Waiting] = field(default_factory=list)
+    waiting: list[Waiting | Kept] = field(default_factory=list)
     outputs: list[tuple[Any, ...]] = field(default_factory=list)
     unevaluated: dict[str, int] = field(default_factory=dict)
     misfits: dict[str, int] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Oracle:
     latest: int = BEGINNING
 
     def __post_init__(self) -> None:
-        self.rows = Rows(self.document, self.now_of, self.refused)
+        self.rows = Rows(self)
         self.deciding = Deciding(self)
         self.meeting = Meeting(self)
         self.rules = sorted(
@@ -123,8 +123,8 @@ class Oracle:
             return self.clock
         return max(self.clock, self.clocks.get(key, BEGINNING), self.stops.get(key, BEGINNING))
 
-    def order(self, each: Waiting) -> tuple[int, int, int, int]:
-        return each.due, -each.rule.priority, each.rule.place, each.number
+    def order(self, each: Waiting | Kept) -> tuple[Any, ...]:
+        return each.due, *each.rank, each.number
 
     def pass_time(self, key: str | None, to: int) -> None:
         """What is due before that time fires, for one key or all; the clock stops at each on its way."""
@@ -141,6 +141,9 @@ class Oracle:
                 self.clock = max(self.clock, each.due)
             else:
                 self.stops[each.key] = max(self.now_of(each.key), each.due)
+            if isinstance(each, Kept):
+                self.rows.drop(each.projection, each.key)
+                continue
             self.waiting.remove(each)
             self.meeting.expire(each)
             self.follow(each.key)

@@ -12,7 +12,7 @@ from streams import state
 from streams.copies import Copies
 from streams.event import TICK, Event
 from streams.log import Batch
-from streams.outputs import Command, Decision, Derived, Forward, Output
+from streams.outputs import Command, Copy, Decision, Derived, Forward, Output
 from streams.processor import Partition, Step
 from streams.state import NEVER, Cell
 
@@ -91,7 +91,7 @@ class OnePartition:
 
 
 def plain(output: Output, ways: dict[str, str]) -> tuple[Any, ...]:
-    """An output as the oracle writes it; `ways` is route id → `by`."""
+    """An output as the oracle writes it; `ways` is route id → `by`, and projection id → its name."""
     match output:
         case Command():
             return (
@@ -108,6 +108,8 @@ def plain(output: Output, ways: dict[str, str]) -> tuple[Any, ...]:
         case Derived():
             event = output.event
             return "derived", event.id, event.type, event.subject, event.time, output.shadow
+        case Copy():
+            return "copy", ways[output.projection], output.key, output.row
         case Forward():
             return "forward", ways[output.route], output.key, output.event.id
         case Decision():

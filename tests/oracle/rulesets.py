@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import assume
@@ -18,8 +17,10 @@ from tests.oracle.document import Document, read
 RESULT_TYPE = "orchestrator.command.succeeded"
 PATTERNS = ["a", "b", "x.*", "*", "d", "d.*", "x.a", RESULT_TYPE]
 EXACT = ["a", "b", "x.a", "d"]
-LANDED: frozenset[str] = frozenset()
+LANDED = frozenset(["keep", "everywhere"])
 """Constructs beside deadlines and `once_within` that the engine has."""
+OF_ONE_KEY = LANDED - {"everywhere"}
+"""Those that let no key see another."""
 ALL = frozenset(["window", "sequence", "settle", "table", "keep", "everywhere"])
 
 LETS: list[dict[str, Any]] = [
@@ -40,6 +41,8 @@ CONDITIONS = [
     "event.type in ['a', 'd'] && event.data.n != 1",
     "key == 's0'",
 ]
+EVERYWHERE = ["event.data.k in e0", "e0['s0'].n > 1", "!('7' in e0) || e0['7'].n == event.data.n"]
+EVERYWHERE_PAYLOADS: list[dict[str, Any]] = [{"e": "${e0['s1'].n}"}, {"known": "${e0.map(key, key in e0)}"}]
 LET_CONDITIONS = ["x > 1", "y > 2", "x == 2 || y == 's1'", "x == y"]
 PAYLOADS: list[dict[str, Any]] = [
     {},
@@ -124,13 +127,13 @@ PINNED = [
 """Enough equalities on one field to be worth an index."""
 
 
-@dataclass(frozen=True)
 class Drawn:
-    """A rule set as the engine and as the oracle read it, and its text, which is what a failing test shows."""
+    """A rule set as the engine and as the oracle read it; a failing test shows its text."""
 
-    text: str = field(repr=False)
-    rules: RuleSet = field(repr=False)
-    document: Document = field(repr=False)
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.rules: RuleSet = load_sources({"rules.json": text})
+        self.document: Document = read(text)
 
     def __repr__(self) -> str:
         return self.text
@@ -212,6 +215,8 @@ def rules(draw: st.DrawFn, crossing: bool, constructs: Collection[str]) -> dict[
     if let:
         made["let"] = let
     conditions = [None, *CONDITIONS, *(LET_CONDITIONS if "y" in let else [])]
+    if "everywhere" in constructs:
+        conditions += EVERYWHERE
     condition = draw(st.sampled_from(conditions))
     if condition is not None:
         made["when"] = condition
@@ -246,17 +251,19 @@ def rules(draw: st.DrawFn, crossing: bool, constructs: Collection[str]) -> dict[
     made["priority"] = draw(st.integers(0, 2))
     made["enabled"] = draw(st.integers(0, 9)) > 0
     made["shadow"] = draw(st.integers(0, 5)) == 0
-    made["then"] = draw(actions(made, trigger, crossing))
+    made["then"] = draw(actions(made, trigger, crossing, EVERYWHERE_PAYLOADS if "everywhere" in constructs else []))
     return made
 
 
 @st.composite
-def actions(draw: st.DrawFn, rule: dict[str, Any], trigger: str, crossing: bool) -> list[dict[str, Any]]:
+def actions(
+    draw: st.DrawFn, rule: dict[str, Any], trigger: str, crossing: bool, further: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     # no loops: they end at sixteen, but there would be more of them than anybody can wait for
     on = set(hears(rule))
     emitted = ["d", "d.e"] if not {"d", "d.*", "*"} & on else ["d.e"] if not {"d.*", "*"} & on else []
     let = rule.get("let", {})
-    payloads = PAYLOADS + (LET_PAYLOADS if "y" in let else []) + (TABLE_PAYLOADS if "table" in let else [])
+    payloads = PAYLOADS + further + (LET_PAYLOADS if "y" in let else []) + (TABLE_PAYLOADS if "table" in let else [])
     payloads = payloads + {"window": AGGREGATES * 2, "sequence": STEPS * 2}.get(trigger, [])
     then: list[dict[str, Any]] = []
     for _ in range(draw(st.integers(1, 2))):
@@ -284,6 +291,8 @@ def texts(draw: st.DrawFn, crossing: bool = False, constructs: Collection[str] =
     if types:
         made["events"] = {type: {**READ, **draw(st.sampled_from(SHAPES))} for type in types}
     made["projections"] = {"p0": draw(projections(crossing, constructs))}
+    if "everywhere" in constructs:
+        made["projections"]["e0"] = {**draw(projections(crossing, constructs)), "scope": "everywhere"}
     made["rules"] = {f"r{place}": draw(rules(crossing, constructs)) for place in range(draw(st.integers(1, 4)))}
     if any("table" in rule.get("let", {}) for rule in made["rules"].values()):
         made["tables"] = TABLES
@@ -309,9 +318,8 @@ def shown(document: dict[str, Any]) -> str:
 def rulesets(draw: st.DrawFn, crossing: bool = False, constructs: Collection[str] = LANDED) -> Drawn:
     text = draw(texts(crossing, constructs))
     try:
-        loaded = load_sources({"rules.json": text})
+        return Drawn(text)
     except RuleErrors as error:
         if REFUSED.issuperset(each.code for each in error.diagnostics if each.severity == "error"):
             assume(False)
         raise
-    return Drawn(text, loaded, read(text))

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import msgspec
 
 from rules.node_id import route_id
-from streams.event import FORWARDED, TICK, Event, Forwarded
+from rules.step import RulesProcessor
+from streams.event import COPIED, FORWARDED, TICK, Copied, Event, Forwarded
 from tests.oracle.document import By
 from tests.oracle.naive import Oracle
 from tests.oracle.rulesets import Drawn
@@ -20,13 +21,15 @@ def bys(drawn: Drawn) -> dict[str, By]:
     return {route_id(engine[each.name].by): each.by for each in listeners}
 
 
-def ways(drawn: Drawn) -> dict[str, str]:
-    """Route id → `by`, as `partition.plain` wants it."""
-    return {"": "", **{route: by.text for route, by in bys(drawn).items()}}
+def ways(drawn: Drawn, processor: RulesProcessor) -> dict[str, str]:
+    """Route id → `by`, and projection id → its name, as `partition.plain` wants it."""
+    names = {id: name for name, id in processor.projection_ids.items()}
+    return {"": "", **names, **{route: by.text for route, by in bys(drawn).items()}}
 
 
-def told(drawn: Drawn, log: Iterable[Event]) -> Oracle:
+def told(drawn: Drawn, log: Iterable[Event], processor: RulesProcessor) -> Oracle:
     oracle = Oracle(drawn.document)
+    names = ways(drawn, processor)
     routes = bys(drawn)
     for event in log:
         if event.type == TICK:
@@ -34,6 +37,9 @@ def told(drawn: Drawn, log: Iterable[Event]) -> Oracle:
         elif event.type == FORWARDED:
             sent = forwarded(event)
             oracle.forwarded(routes.get(sent.route), event.key, sent.event)
+        elif event.type == COPIED:
+            copied = msgspec.json.decode(event.data, type=Copied)
+            oracle.rows.take_copy(names[copied.projection], event.key, copied.row)
         else:
             oracle.own(event)
     return oracle

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 from streams.event import Event
-from tests.oracle.document import Rule
+from tests.oracle.document import Projection, Rule
 
 
 @dataclass(eq=False)
@@ -46,6 +47,29 @@ class Waiting:
     @property
     def due(self) -> int:
         raise NotImplementedError
+
+    @property
+    def rank(self) -> tuple[float, int]:
+        """The place among what is due at one time."""
+        return -self.rule.priority, self.rule.place
+
+
+@dataclass(eq=False)
+class Kept:
+    """A row that goes when nothing touches it: behind all that is due at that time."""
+
+    projection: Projection
+    key: str
+    touched: int
+    number: int = 0
+
+    @property
+    def due(self) -> int:
+        return self.touched + self.projection.keep
+
+    @property
+    def rank(self) -> tuple[float, int]:
+        return math.inf, 0
 
 
 @dataclass(eq=False)
