@@ -10,7 +10,7 @@ from streams.event import Event
 from tests.oracle import window
 from tests.oracle.document import Rule
 from tests.oracle.sequence import advanced
-from tests.oracle.values import evaluated, event_value, holds, looked_up
+from tests.oracle.values import evaluated, event_value, holds
 from tests.oracle.waiting import Firing, Match, Met, Open, Pending, Quiet, Waiting
 
 if TYPE_CHECKING:
@@ -57,10 +57,8 @@ class Meeting:
     def lets(self, rule: Rule, variables: dict[str, Any]) -> dict[str, Any]:
         lets: dict[str, Any] = {}
         for name, text in rule.let:
-            known = {**variables, **lets}
-            table = self.oracle.document.tables.get(text.removeprefix("tables.")) if "tables." in text else None
             try:
-                lets[name] = evaluated(text, known) if table is None else looked_up(table, known)
+                lets[name] = evaluated(text, {**variables, **lets})
             except cel.CelEvaluationError as error:
                 lets[name] = error.again()
         return lets

@@ -17,7 +17,7 @@ from tests.oracle.deciding import Deciding
 from tests.oracle.document import By, Document, Rule, heard
 from tests.oracle.meeting import Meeting
 from tests.oracle.rows import Rows
-from tests.oracle.values import evaluated, event_value, moment
+from tests.oracle.values import evaluated, event_value, looked_up, moment
 from tests.oracle.version import brought_up, misfit
 from tests.oracle.waiting import Kept, Waiting
 
@@ -209,4 +209,12 @@ class Oracle:
                 self.meeting.meet(rule, event, key)
 
     def variables(self, event: Event, key: str, now: int) -> dict[str, Any]:
-        return {"event": event_value(event), "key": key, "now": moment(now), **self.rows.seen_by(key)}
+        """What expressions of rules see; `tables` holds what each table says of that."""
+        seen = {"event": event_value(event), "key": key, "now": moment(now), **self.rows.seen_by(key)}
+        return {**seen, "tables": {name: self.table(name, seen) for name in self.document.tables}}
+
+    def table(self, name: str, seen: dict[str, Any]) -> Any:
+        try:
+            return looked_up(self.document.tables[name], seen)
+        except cel.CelEvaluationError as error:
+            return error.again()

@@ -17,7 +17,7 @@ from tests.oracle.document import Document, read
 RESULT_TYPE = "orchestrator.command.succeeded"
 PATTERNS = ["a", "b", "x.*", "*", "d", "d.*", "x.a", RESULT_TYPE]
 EXACT = ["a", "b", "x.a", "d"]
-LANDED = frozenset(["keep", "everywhere"])
+LANDED = frozenset(["keep", "everywhere", "table"])
 """Constructs beside deadlines and `once_within` that the engine has."""
 OF_ONE_KEY = LANDED - {"everywhere"}
 """Those that let no key see another."""
@@ -109,7 +109,13 @@ TABLES: dict[str, dict[str, Any]] = {
         "rows": [["[0..2)", {"n": 1}], ["(0..2]", {"n": 2}], [2, {"n": 3}], [True, {"n": 4}], ["-", {"n": 5}]],
     },
 }
-TABLE_PAYLOADS: list[dict[str, Any]] = [{"table": "${table}"}, {"level": "${table.level}", "x": "${x}"}]
+TABLE_LETS = [
+    {"table": "tables.first", "x": "table.level", "y": "event.data.n"},
+    {"table": "tables.all", "x": "table.size()"},
+    {"table": "tables.all.map(row, row.n)", "x": "tables.first.who"},
+]
+TABLE_PAYLOADS: list[dict[str, Any]] = [{"table": "${table}"}, {"x": "${x}"}, {"who": "is ${tables.first.who}"}]
+TABLE_CONDITIONS = ["tables.all.size() > 2", "tables.first.level == 'two'", "has(tables.first.who) || key == '7'"]
 PINNED = [
     "event.data.k == 's0'",
     "'s1' == event.data.k",
@@ -211,12 +217,14 @@ def rules(draw: st.DrawFn, crossing: bool, constructs: Collection[str]) -> dict[
         made["on"] = draw(patterns())
     let = dict(draw(st.sampled_from(LETS)))
     if "table" in constructs and draw(st.integers(0, 2)) == 0:
-        let = {"table": f"tables.{draw(st.sampled_from(sorted(TABLES)))}", "x": "table.level"}
+        let = draw(st.sampled_from(TABLE_LETS))
     if let:
         made["let"] = let
     conditions = [None, *CONDITIONS, *(LET_CONDITIONS if "y" in let else [])]
     if "everywhere" in constructs:
         conditions += EVERYWHERE
+    if "table" in constructs:
+        conditions += TABLE_CONDITIONS
     condition = draw(st.sampled_from(conditions))
     if condition is not None:
         made["when"] = condition
@@ -294,7 +302,7 @@ def texts(draw: st.DrawFn, crossing: bool = False, constructs: Collection[str] =
     if "everywhere" in constructs:
         made["projections"]["e0"] = {**draw(projections(crossing, constructs)), "scope": "everywhere"}
     made["rules"] = {f"r{place}": draw(rules(crossing, constructs)) for place in range(draw(st.integers(1, 4)))}
-    if any("table" in rule.get("let", {}) for rule in made["rules"].values()):
+    if "table" in constructs:
         made["tables"] = TABLES
     if draw(st.integers(0, 3)) == 0:
         crowd = draw(st.permutations(list(enumerate(PINNED))))
