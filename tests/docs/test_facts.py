@@ -20,7 +20,7 @@ from orchestrator.settings import Settings
 from rules.cel import limits
 from rules.diagnostics import RuleErrors
 from rules.load import load_sources
-from rules.reading import document, projection, rule
+from rules.reading import projection, rule
 from streams.backends.open import open_log
 from streams.intake import Intake
 from tests.docs.diagnostics_page import PAGE, page
@@ -170,7 +170,6 @@ def test_the_keys_of_targets_and_their_defaults_are_those_of_the_code() -> None:
 def refused(where: str, key: str) -> str:
     """A rule file that holds it."""
     return {
-        "file": "{0}: 1",
         "rule": "rules: {{r: {{on: a, {0}: 1, then: [{{alert: x}}]}}}}",
         "projection": "projections: {{p: {{fold: {{a: {{n: '1'}}}}, {0}: 1}}}}",
     }[where].format(code(key))
@@ -186,7 +185,6 @@ def test_what_the_page_calls_not_supported_is_refused_by_that_name(where: str, k
 def test_the_page_leaves_out_nothing_that_is_refused() -> None:
     said = {(row[0], row[1].strip("`")) for row in table(RULES, "## Not supported yet")}
     modules: dict[str, tuple[ModuleType, str]] = {
-        "file": (document, "LATER"),
         "rule": (rule, "LATER"),
     }
     there = {(where, key) for where, (module, name) in modules.items() for key in getattr(module, name)}

@@ -8,12 +8,12 @@ from rules.explain.explanation import Explained, RuleExplained
 from rules.explain.simulated import known
 from rules.explain.text import text
 from rules.load import load_sources
-from rules.ruleset import RuleSet
 from rules.simulation import Simulation
 from streams.event import TICK, Event
 from streams.outputs import Command
 from tests.agent.running import event
-from tests.oracle.histories import histories, rulesets
+from tests.oracle.histories import histories
+from tests.oracle.rulesets import Drawn, rulesets
 
 RULES = """
 ruleset: shop
@@ -112,7 +112,8 @@ def test_the_text_holds_it_all() -> None:
 
 @given(rulesets(crossing=True), histories(keyed=True))
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-def test_what_is_explained_is_what_happens(rules: RuleSet, history: list[Event]) -> None:
+def test_what_is_explained_is_what_happens(drawn: Drawn, history: list[Event]) -> None:
+    rules = drawn.rules
     explainer = Explainer(rules)
     plain = {rule.name for rule in rules.rules if rule.deadline is None}
     simulation = Simulation(compile_rules(rules))
