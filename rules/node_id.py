@@ -104,7 +104,9 @@ def _payload(payload: Payload) -> Any:
 
 def _with_tables(definition: list[Any], tables: Mapping[str, Table]) -> list[Any]:
     """The definition, and those of the tables that it reads: of `tables.NAME` there is a field in front of a name."""
-    read = {name for name in _selected_of_tables(definition) if name in tables} if tables else None
+    # asked of the whole first, which is quick
+    reads = tables and b'["name","tables"' in orjson.dumps(definition)
+    read = {name for name in _selected_of_tables(definition) if name in tables} if reads else None
     return [*definition, ["tables", [[name, tables[name].digest] for name in sorted(read)]]] if read else definition
 
 

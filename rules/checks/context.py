@@ -91,9 +91,8 @@ class Context:
         """A table sees the events of all who read it."""
         seen: dict[str, dict[str, None]] = {}
         for position in reading if self.ruleset.tables else ():
-            for path in cel.paths(position.node):
-                if path[0] == "tables" and len(path) > 1:
-                    seen.setdefault(path[1], {}).update(dict.fromkeys(position.events))
+            for name in position.tables:
+                seen.setdefault(name, {}).update(dict.fromkeys(position.events))
         for table in self.ruleset.tables.values():
             events = tuple(seen.get(table.name, ("*",)))
             environment = self.environments.of_table(events)

@@ -13,6 +13,7 @@ from rules.model.projection import Projection
 from rules.model.rule import Rule
 from rules.model.source import Expression, TemplateText
 from rules.model.table import Table
+from rules.pointing import value_of
 
 Role = Literal["by", "when", "let", "unless", "fold", "initial", "payload", "subject", "input", "output", "upcast"]
 
@@ -33,3 +34,10 @@ class Position:
     @property
     def node(self) -> cel.Node:
         return self.text.node if isinstance(self.text, Expression) else self.text.template.node
+
+    @property
+    def tables(self) -> set[str]:
+        """The decision tables that it reads by name, and "" for `tables` by itself."""
+        if "tables" not in value_of(self.text):
+            return set()
+        return {path[1] if len(path) > 1 else "" for path in cel.paths(self.node) if path[0] == "tables"}

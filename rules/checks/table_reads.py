@@ -13,7 +13,7 @@ from rules.pointing import locate
 
 def check(context: Context) -> Iterator[Diagnostic]:
     for position in context.positions:
-        if position.error is not None or ("tables",) not in cel.paths(position.node):
+        if position.error is not None or "" not in position.tables:
             continue
         nodes = list(cel.walk(position.node))
         selected = {id(node.operand) for node in nodes if isinstance(node, (Select, Has))}

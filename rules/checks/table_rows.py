@@ -13,7 +13,7 @@ from rules.diagnostics import Diagnostic
 from rules.model.table import Row, Table
 from rules.tables.grid import MOST_ROWS, Grid, Patience, covering
 
-STEPS: Final = 2_000_000
+STEPS: Final = 500_000
 MOST: Final = 20
 """Findings worth reading about one table."""
 

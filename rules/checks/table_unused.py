@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rules import cel
 from rules.checks.context import Context
 from rules.diagnostics import Diagnostic, shown
 
@@ -14,7 +13,7 @@ def check(context: Context) -> Iterator[Diagnostic]:
     tables = [table for table in context.ruleset.tables.values() if table.rows]
     if not tables:
         return
-    read = {path[1] for each in context.positions for path in cel.paths(each.node) if path[0] == "tables" and path[1:]}
+    read = {name for position in context.positions for name in position.tables}
     for table in tables:
         if table.name not in read:
             message = f"no rule reads the table {shown(table.name)}"

@@ -48,6 +48,10 @@ class Decision(Protocol):
     @property
     def kind(self) -> types.Type: ...
 
+    def looked(self, frame: Frame, /) -> tuple[list[Any], list[int] | cel.CelEvaluationError]:
+        """For explanations: the inputs, and the places of the rows that fit."""
+        ...
+
 
 class Compiler:
     """Makes functions of a frame; knows the rule set's projections."""

@@ -24,6 +24,7 @@ from rules.compile.framed import Compiler, Decision
 from rules.compile.variables import Frame, Variables
 from rules.model.source import Payload, TemplateText
 from rules.model.table import Table
+from rules.tables import cells
 from rules.tables.index import Index
 from rules.tables.kind import decision_kind
 from streams.event import Event
@@ -70,6 +71,15 @@ class CompiledTable:
             said = error.again()
         frame.decided[self.table.name] = said
         return said
+
+    def looked(self, frame: Frame) -> tuple[list[Any], list[int] | cel.CelEvaluationError]:
+        """The values of the inputs, or the errors in their place, and the places of the rows that fit, or the error of
+        the row that decides."""
+        given = list(self._values(frame).values())
+        try:
+            return given, cells.hits(self.table, given)
+        except cel.CelEvaluationError as error:
+            return given, error.again()
 
     def declare(self, scope: Variables) -> None:
         """For functions of a frame `v`."""

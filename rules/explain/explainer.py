@@ -16,7 +16,7 @@ from rules.compile.rule import CompiledRule
 from rules.compile.triggers.after import After
 from rules.compile.variables import Frame
 from rules.expectations import document
-from rules.explain.explanation import Comparison, Explained, Folded, KeyExplained, RuleExplained, Verdict
+from rules.explain.explanation import Comparison, Decided, Explained, Folded, KeyExplained, RuleExplained, Verdict
 from rules.explain.state import remembered, silent_until, when
 from rules.model.rule import NEVER, Rule
 from rules.model.source import Expression
@@ -48,6 +48,7 @@ class Explainer:
     def __init__(self, ruleset: RuleSet) -> None:
         self._parts = compiled(ruleset)
         self._rules = {rule.name: rule for rule in ruleset.rules}
+        self._tables_by_name = ruleset.tables
         self._traced: dict[tuple[str, str], Callable[[Frame], cel.Explanation]] = {}
 
     def explain(
@@ -146,7 +147,10 @@ class Explainer:
             if condition.error is not None or condition.value is not True:
                 verdict, reason = _refused(condition)
                 takes = self._takes(said, frame)
-                return RuleExplained(rule.name, verdict, reason, _last(comparisons), shown, state, takes, (), ())
+                tables = self._tables(frame)
+                return RuleExplained(
+                    rule.name, verdict, reason, _last(comparisons), shown, state, takes, (), (), tables
+                )
         outputs, counts = len(step.outputs), dict(step.counts)
         quiet = silent_until(rule, said.once_within, cell)
         due = {id: _first(cell, id) for id in rule.node_ids.values()}
@@ -163,7 +167,20 @@ class Explainer:
             takes,
             tuple(document(each) for each in made if isinstance(each, Command)),
             tuple(each.event.type for each in made if isinstance(each, Derived)),
+            self._tables(frame),
         )
+
+    def _tables(self, frame: Frame) -> tuple[Decided, ...]:
+        """Those that were asked with this frame."""
+        found: list[Decided] = []
+        for name in frame.decided or ():
+            table = self._tables_by_name[name]
+            given, rows = self._parts.compiler.tables[name].looked(frame)
+            inputs = {read.text: _value(value) for read, value in zip(table.inputs, given, strict=True)}
+            failed = rows.message if isinstance(rows, cel.CelEvaluationError) else None
+            places = () if isinstance(rows, cel.CelEvaluationError) else rows
+            found.append(Decided(name, inputs, tuple(table.rows[place].span.line for place in places), failed))
+        return tuple(found)
 
     def _lets(self, said: Rule, frame: Frame) -> list[Comparison]:
         """Puts the values, or the errors in their place, into the frame."""

@@ -35,6 +35,22 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """What a decision table looked at, and which of its rows fit."""
+
+    table: str
+    inputs: dict[str, Any]
+    """As it stands in the table → the value as JSON, or the reason why there is none."""
+    rows: tuple[int, ...]
+    """The lines of the file in which they begin."""
+    error: str | None
+    """Why a row that decides could not be evaluated."""
+
+    def as_json(self) -> dict[str, Any]:
+        return {"table": self.table, "inputs": self.inputs, "rows": list(self.rows), "error": self.error}
+
+
+@dataclass(frozen=True, slots=True)
 class RuleExplained:
     rule: str
     verdict: Verdict
@@ -51,6 +67,8 @@ class RuleExplained:
     commands: tuple[Shown, ...]
     emitted: tuple[str, ...]
     """Types of derived events."""
+    tables: tuple[Decided, ...] = ()
+    """Those that `let` and `when` read."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -59,6 +77,7 @@ class RuleExplained:
             "reason": self.reason,
             "comparisons": [{"text": c.text, "read": list(c.read), "result": c.result} for c in self.comparisons],
             "let": self.lets,
+            "tables": [each.as_json() for each in self.tables],
             "state": list(self.state),
             "takes": self.takes,
             "commands": list(self.commands),

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from rules.explain.explanation import Comparison, Explained, KeyExplained, RuleExplained
+from rules.explain.explanation import Comparison, Decided, Explained, KeyExplained, RuleExplained
 from rules.explain.state import when
 
 _LONGEST: Final = 60
@@ -56,6 +56,8 @@ def rule_lines(rule: RuleExplained) -> Iterator[str]:
         yield f"      remembered  {state}"
     for name, value in rule.lets.items():
         yield f"      let         {name} = {_json(value)}"
+    for table in rule.tables:
+        yield f"      table       {_table(table)}"
     decisive = _decisive(rule)
     for comparison in rule.comparisons:
         yield f"      {'decided by' if comparison is decisive else 'looked at '}  {_compared(comparison)}"
@@ -66,6 +68,15 @@ def rule_lines(rule: RuleExplained) -> Iterator[str]:
         yield f"      command     {command['command']} to {command['to']} {_json(command['args'])}{shadow}"
     for type in rule.emitted:
         yield f"      event       {type}"
+
+
+def _table(decided: Decided) -> str:
+    lines = ", ".join(map(str, decided.rows))
+    found = f"the row in line {lines}" if len(decided.rows) == 1 else f"the rows in lines {lines}"
+    row = found if decided.rows else decided.error or "no row fits"
+    return (
+        f"{decided.table}: {row}, of {', '.join(f'{read} = {_json(value)}' for read, value in decided.inputs.items())}"
+    )
 
 
 def _decisive(rule: RuleExplained) -> Comparison | None:

@@ -137,3 +137,37 @@ def test_what_is_explained_is_what_happens(drawn: Drawn, history: list[Event]) -
             command["id"] for key in found.keys for told in key.rules if told.rule in plain for command in told.commands
         }
         assert said == happened
+
+
+TABLE = """
+ruleset: t
+tables:
+  risk:
+    inputs: [event.data.amount, event.data.tier]
+    outputs: [level]
+    rows:
+      - [">= 1000", "!= 'gold'", {level: high}]
+      - ["< 10", "-", {level: none}]
+  more: {inputs: [event.data.amount], outputs: [n], hit: collect, rows: [[">= 0", {n: 1}],
+                                                                          ["-", {n: 2}]]}
+rules:
+  r: {on: a, let: {risk: tables.risk}, when: risk.level == 'high' && size(tables.more) > 3, then: [{alert: x}]}
+"""
+
+
+def decided(**data: object) -> list[str]:
+    ruleset = load_sources({"rules.yaml": TABLE})
+    simulation = Simulation(compile_rules(ruleset))
+    asked = event("a", "A1", time=0, **data)
+    simulation.approach(asked)
+    lines = text(Explainer(ruleset).explain(asked, known(simulation))).splitlines()
+    return [line.removeprefix("      table       ") for line in lines if line.startswith("      table ")]
+
+
+def test_a_table_shows_its_inputs_and_the_line_of_the_row_that_decided() -> None:
+    high = 'risk: the row in line 8, of event.data.amount = 1000, event.data.tier = "silver"'
+    assert decided(amount=1000, tier="silver") == [high, "more: the rows in lines 10, 11, of event.data.amount = 1000"]
+    without = '"no value: `event.data.tier` is absent"'
+    assert decided(amount=5)[0] == f"risk: the row in line 9, of event.data.amount = 5, event.data.tier = {without}"
+    assert decided(amount=50, tier="x")[0] == 'risk: no row fits, of event.data.amount = 50, event.data.tier = "x"'
+    assert decided(amount=2000)[0].startswith("risk: `event.data.tier` is absent, of event.data.amount = 2000, ")

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice, product
 from math import prod
+from time import process_time
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 
 from rules import cel
@@ -103,6 +105,15 @@ def test_an_example_is_a_value_of_the_type_that_is_known() -> None:
     assert gap(STRING, "< 'a'", "> 'b'") == "a"
     assert gap(STRING, "<= 'a'", ">= 'b'") == "aa"
     assert gap(STRING, ">= ''") is None
+
+
+@pytest.mark.parametrize("columns", [2, 4])
+def test_a_table_of_a_thousand_rows_is_read_and_searched_in_less_than_a_second(columns: int) -> None:
+    rows = [[f"[{(7 * row + place) % 900}..{(11 * row) % 90 + 910}]" for place in range(columns)] for row in range(999)]
+    began = process_time()
+    made = table("first", [f"event.data.a{place}" for place in range(columns)], [*rows, ["-"] * columns])
+    assert len(made.rows) == 1000
+    assert process_time() - began < 1
 
 
 def test_a_search_that_takes_too_long_ends_without_an_answer() -> None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from unittest import mock
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rules import cel
 from rules.load import load_sources
 from rules.ruleset import RuleSet
+from rules.tables.index import Index
 from rules.testing import given as kit_of
-from tests.oracle.tables import decide
+from streams.processor import Poisoned
+from tests.oracle.document import read
+from tests.oracle.values import looked_up
 from tests.rules.tables.test_rows import CELLS
 
 INPUTS = [
@@ -71,13 +76,13 @@ def say(text: str) -> dict[str, Any]:
     return {"command": "say", "to": "log", "args": {"t": text}}
 
 
-def expected(ruleset: RuleSet, data: dict[str, Any], row: Any) -> dict[str, Any]:
+def expected(text: str, ruleset: RuleSet, data: dict[str, Any], row: Any) -> dict[str, Any]:
     """Rule → what it says; of those that fire."""
     event = {"data": data, "subject": "k"}
     variables = {"event": event, "key": "k", "rows": row}
     found: dict[str, Any] = {}
     try:
-        variables["tables"] = {"t": decide(ruleset.tables["t"], variables)}
+        variables["tables"] = {"t": looked_up(read(text).tables["t"], variables)}
     except cel.CelEvaluationError as error:
         variables["tables"] = {"t": error.again()}
     for rule in ruleset.rules:
@@ -96,7 +101,8 @@ def expected(ruleset: RuleSet, data: dict[str, Any], row: Any) -> dict[str, Any]
 @example(file(["event.data.a"], [["> 1", {"place": 1, "said": "${event.data.b}"}]], "first", {}), [{"a": 2}, {"a": 1}])
 @settings(deadline=None, max_examples=100)
 def test_a_table_says_the_same_wherever_it_is_read(made: dict[str, Any], events: list[dict[str, Any]]) -> None:
-    ruleset = load_sources({"rules.json": json.dumps(made)})
+    text = json.dumps(made)
+    ruleset = load_sources({"rules.json": text})
     kit = kit_of(ruleset)
     row: Any = cel.NotEvaluated("no row")
     for data in events:
@@ -105,7 +111,29 @@ def test_a_table_says_the_same_wherever_it_is_read(made: dict[str, Any], events:
         if "b" in data:
             row = {"n": data["b"]}
         said = {command.rule: command.args["t"] for command in kit.commands[before:]}
-        assert json.dumps(said, sort_keys=True) == json.dumps(expected(ruleset, data, row), sort_keys=True)
+        assert json.dumps(said, sort_keys=True) == json.dumps(expected(text, ruleset, data, row), sort_keys=True)
+
+
+def test_a_condition_is_decided_by_the_fast_index_alone() -> None:
+    text = """
+      ruleset: t
+      tables:
+        t:
+          inputs: [event.data.a, event.data.b]
+          outputs: [x]
+          rows: [["> 9", "'b'", {x: 1}], ["-", "-", {x: 2}]]
+      rules:
+        read: {on: a, let: {d: tables.t}, when: d.x == 1 || d.x == 0, then: [{command: c, to: l}]}
+        again: {on: a, when: has(tables.t.x) && tables.t.x == 1, then: [{command: c, to: l}]}
+    """
+    kit = kit_of(text)
+    with mock.patch.object(Index, "hits", side_effect=AssertionError("the slow way")):
+        kit.event("a", "k", {"a": 10, "b": "c"}).event("a", "k", {"a": 9.5, "b": None}).event(
+            "a", "k", {"a": 1, "b": 2}
+        )
+        assert not kit.commands
+        with pytest.raises(Poisoned, match="the slow way"):
+            kit.event("a", "k", {"a": "10", "b": "b"})
 
 
 def test_a_let_value_is_that_of_the_opening_event_and_a_payload_reads_when_it_is_made() -> None:
