@@ -23,26 +23,37 @@ def made(place: int, type: str, time: int, subject: str, data: Any, key: str | N
     return Event(type, time * SECOND, key, subject, "test", id, fingerprint("test", id), msgspec.Raw(text), kind)
 
 
+PLAIN = st.fixed_dictionaries(
+    {"n": st.sampled_from([0, 1, 2, 3]), "k": st.sampled_from(["s0", "s1"]), "flag": st.booleans()}
+)
+WILD = st.fixed_dictionaries(
+    {},
+    optional={
+        "n": st.sampled_from([0, 1, 2, 2.0, 0.1, 3, True, "2", None, 1e20, -1e20]),
+        "k": st.sampled_from(["s0", "s1", 7, 7.0, None, ["s0"], True, 1]),
+        "flag": st.sampled_from([True, False, 1]),
+    },
+)
+
+
 @st.composite
-def histories(draw: st.DrawFn, ticks: bool = True, keyed: bool = False, longest: int = 14) -> list[Event]:
+def histories(draw: st.DrawFn, ticks: bool = True, keyed: bool = False, longest: int = 20) -> list[Event]:
     """Events and ticks, about in order of time. With `keyed` some have a partition key of their own."""
-    data = st.fixed_dictionaries(
-        {},
-        optional={
-            "n": st.sampled_from([0, 1, 2, 2.0, 3, True, "2", None, 1e20]),
-            "k": st.sampled_from(["s0", "s1", 7, 7.0, None, ["s0"], True, 1]),
-            "flag": st.sampled_from([True, False, 1]),
-        },
-    )
+    # few at a time, so that they meet
+    types = draw(st.lists(st.sampled_from(TYPES), min_size=1, max_size=4, unique=True))
+    subjects = draw(st.lists(st.sampled_from(SUBJECTS), min_size=1, unique=True))
+    steps = draw(st.sampled_from([[0, 1], [0, 0, 1, 2, 5], [1, 2, 3, 10]]))
+    behind = draw(st.sampled_from([[0], [0, 0, 0, 1, 4, 12], [0, 1, 2, 3]]))
     history: list[Event] = []
     time = 100
     for place in range(draw(st.integers(1, longest))):
-        time += draw(st.sampled_from([0, 0, 1, 2, 5]))
-        shown = time - draw(st.sampled_from([0, 0, 0, 1, 4, 12]))
-        if ticks and draw(st.integers(0, 6)) == 0:
+        time += draw(st.sampled_from(steps))
+        shown = time - draw(st.sampled_from(behind))
+        if ticks and draw(st.integers(0, 9)) == 9:
             history.append(control(TICK, {"limit": draw(st.integers(1, 3))}, time=shown * SECOND, id=f"t{place}"))
             continue
-        subject = draw(st.sampled_from(SUBJECTS))
-        key = draw(st.sampled_from([None, None, *SUBJECTS])) if keyed else None
-        history.append(made(place, draw(st.sampled_from(TYPES)), shown, subject, draw(data), key))
+        subject = draw(st.sampled_from(subjects))
+        key = draw(st.sampled_from([None, None, *subjects])) if keyed else None
+        data = draw(PLAIN if draw(st.integers(0, 3)) < 3 else WILD)
+        history.append(made(place, draw(st.sampled_from(types)), shown, subject, data, key))
     return history

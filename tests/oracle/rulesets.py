@@ -173,7 +173,7 @@ def projections(draw: st.DrawFn, crossing: bool, constructs: Collection[str]) ->
     made["delete"] = draw(st.lists(st.sampled_from(["x.b", "d.e"]), max_size=1))
     if crossing and draw(st.booleans()):
         made["by"] = "event.data.k"
-    if "keep" in constructs and draw(st.integers(0, 2)) == 0:
+    if "keep" in constructs and draw(st.integers(0, 2)) == 2:
         made["keep"] = seconds(draw(st.sampled_from([1, 2, 5])))
     return {name: value for name, value in made.items() if value not in ({}, [])}
 
@@ -187,15 +187,15 @@ def patterns(draw: st.DrawFn, most: int = 2) -> list[str]:
 def sequences(draw: st.DrawFn) -> list[dict[str, Any]]:
     made: list[dict[str, Any]] = []
     for place in range(draw(st.integers(2, 3))):
-        if place and draw(st.integers(0, 2)) == 0:
+        if place and draw(st.integers(0, 2)) == 2:
             nothing: dict[str, Any] = {"on": draw(patterns(1))}
             if draw(st.booleans()):
                 nothing["when"] = draw(st.sampled_from(STEP_CONDITIONS))
             made.append({"not": nothing})
-        step: dict[str, Any] = {"on": draw(patterns())}
-        if draw(st.integers(0, 2)) == 0:
+        step: dict[str, Any] = {"on": draw(st.sampled_from([["*"], ["a"], ["a", "b"], ["b", "x.*", "d"]]))}
+        if draw(st.integers(0, 2)) == 2:
             step["when"] = draw(st.sampled_from(STEP_CONDITIONS))
-        if draw(st.integers(0, 3)) == 0:
+        if draw(st.integers(0, 3)) == 3:
             step["times"] = draw(st.integers(2, 3))
         made.append({f"s{place}": step})
     return made
@@ -209,14 +209,14 @@ def hears(rule: dict[str, Any]) -> list[str]:
 @st.composite
 def rules(draw: st.DrawFn, crossing: bool, constructs: Collection[str]) -> dict[str, Any]:
     made: dict[str, Any] = {}
-    trigger = draw(st.sampled_from(["plain", "after", *sorted({"window", "sequence"} & set(constructs)) * 2]))
+    trigger = draw(st.sampled_from([*sorted({"window", "sequence"} & set(constructs)) * 3, "plain", "after"]))
     if trigger == "sequence":
         made["sequence"] = draw(sequences())
         made["within"] = seconds(draw(st.sampled_from([1, 2, 5, 10])))
     else:
         made["on"] = draw(patterns())
     let = dict(draw(st.sampled_from(LETS)))
-    if "table" in constructs and draw(st.integers(0, 2)) == 0:
+    if "table" in constructs and draw(st.integers(0, 2)) == 2:
         let = draw(st.sampled_from(TABLE_LETS))
     if let:
         made["let"] = let
@@ -226,7 +226,7 @@ def rules(draw: st.DrawFn, crossing: bool, constructs: Collection[str]) -> dict[
     if "table" in constructs:
         conditions += TABLE_CONDITIONS
     condition = draw(st.sampled_from(conditions))
-    if condition is not None:
+    if condition is not None and draw(st.booleans()):
         made["when"] = condition
     if trigger == "after":
         made["after"] = seconds(draw(st.sampled_from([0, 2, 10])))
@@ -238,7 +238,7 @@ def rules(draw: st.DrawFn, crossing: bool, constructs: Collection[str]) -> dict[
                 made["unless"]["when"] = condition
     if trigger == "window":
         made["over"] = draw(st.sampled_from(OVERS))
-        if draw(st.booleans()):
+        if draw(st.integers(0, 2)) == 2:
             made["having"] = draw(st.sampled_from(HAVING))
     within = draw(st.sampled_from([None, None, 5, True]))
     if within is True:
@@ -247,7 +247,7 @@ def rules(draw: st.DrawFn, crossing: bool, constructs: Collection[str]) -> dict[
             made["keep"] = "7s"
     elif within is not None:
         made["once_within"] = seconds(within)
-    if "settle" in constructs and draw(st.integers(0, 2)) == 0:
+    if "settle" in constructs and draw(st.integers(0, 2)) == 2:
         made["settle"] = seconds(draw(st.sampled_from([1, 2, 5])))
     if crossing:
         by = draw(st.sampled_from([None, None, "event.data.k", "event.subject", "map"]))
@@ -257,8 +257,8 @@ def rules(draw: st.DrawFn, crossing: bool, constructs: Collection[str]) -> dict[
         elif by is not None:
             made["by"] = by
     made["priority"] = draw(st.integers(0, 2))
-    made["enabled"] = draw(st.integers(0, 9)) > 0
-    made["shadow"] = draw(st.integers(0, 5)) == 0
+    made["enabled"] = draw(st.integers(0, 9)) < 9
+    made["shadow"] = draw(st.integers(0, 5)) == 5
     made["then"] = draw(actions(made, trigger, crossing, EVERYWHERE_PAYLOADS if "everywhere" in constructs else []))
     return made
 
@@ -304,7 +304,7 @@ def texts(draw: st.DrawFn, crossing: bool = False, constructs: Collection[str] =
     made["rules"] = {f"r{place}": draw(rules(crossing, constructs)) for place in range(draw(st.integers(1, 4)))}
     if "table" in constructs:
         made["tables"] = TABLES
-    if draw(st.integers(0, 3)) == 0:
+    if draw(st.integers(0, 4)) == 4:
         crowd = draw(st.permutations(list(enumerate(PINNED))))
         made["rules"] |= {f"c{place}": crowded(place, when) for place, when in crowd}
     return shown(made)
