@@ -13,6 +13,7 @@ from rules import cel
 from streams.event import DERIVED, Event
 from tests.oracle.document import Rule
 from tests.oracle.values import filled
+from tests.oracle.version import labelled
 from tests.oracle.waiting import Firing, Quiet
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class Deciding:
         raw = msgspec.Raw(json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode())
         made = Event(type, at, subject, subject, "orchestrator", id, 0, raw, DERIVED, event.hops + 1)
         oracle = self.oracle
+        made = labelled(oracle.document, made)
         if rule.shadow or subject == key:
             oracle.outputs.append(("derived", id, type, subject, at, rule.shadow))
             if not rule.shadow:

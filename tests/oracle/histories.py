@@ -16,11 +16,18 @@ SUBJECTS = ["s0", "s1", "7"]
 TYPES = ["a", "b", "x.a", "x.b", "d", "d.e", RESULT_TYPE]
 
 
-def made(place: int, type: str, time: int, subject: str, data: Any, key: str | None = None) -> Event:
+VERSIONS = [None, None, None, "a/1", "https://x.example/2", "v2", "urn:x:d:3", "3", "4", "x"]
+"""Of `dataschema`; types that have no versions have it too."""
+
+
+def made(
+    place: int, type: str, time: int, subject: str, data: Any, key: str | None = None, version: str | None = None
+) -> Event:
     kind = RESULT if type == RESULT_TYPE else OUTSIDE
     key = subject if key is None else key
     id, text = f"e{place}", json.dumps(data).encode()
-    return Event(type, time * SECOND, key, subject, "test", id, fingerprint("test", id), msgspec.Raw(text), kind)
+    mark, said = fingerprint("test", id), {"dataschema": version} if version is not None else None
+    return Event(type, time * SECOND, key, subject, "test", id, mark, msgspec.Raw(text), kind, 0, said)
 
 
 PLAIN = st.fixed_dictionaries(
@@ -55,5 +62,6 @@ def histories(draw: st.DrawFn, ticks: bool = True, keyed: bool = False, longest:
         subject = draw(st.sampled_from(subjects))
         key = draw(st.sampled_from([None, None, *subjects])) if keyed else None
         data = draw(PLAIN if draw(st.integers(0, 3)) < 3 else WILD)
-        history.append(made(place, draw(st.sampled_from(types)), shown, subject, data, key))
+        version = draw(st.sampled_from(VERSIONS))
+        history.append(made(place, draw(st.sampled_from(types)), shown, subject, data, key, version))
     return history

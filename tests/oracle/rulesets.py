@@ -286,6 +286,13 @@ def actions(
 
 
 SHAPES = [{"n": "number", "k": "any?"}, {"n": "integer?", "flag": "boolean?"}, {"k": "string", "n": "any"}]
+UPCASTS: list[dict[str, str]] = [
+    {},
+    {"n": "event.data.n + 1"},
+    {"n": "has(event.data.n) ? event.data.n : 3", "flag": "null"},
+    {"flag": "event.data.n > 1", "k": "event.data.k == 's0' ? 's1' : 's0'"},
+]
+"""Some have no value for some data."""
 REFUSED = {"expression"}
 """Codes of mistakes that a random rule may have: `x > 1` where x is a time."""
 READ = {"n": "any?", "k": "any?", "flag": "any?"}
@@ -297,7 +304,14 @@ def texts(draw: st.DrawFn, crossing: bool = False, constructs: Collection[str] =
     made: dict[str, Any] = {"ruleset": "test", "lateness": seconds(draw(st.sampled_from([0, 0, 3, 15])))}
     types = draw(st.lists(st.sampled_from(["a", "d", "x.b"]), unique=True, max_size=3))
     if types:
-        made["events"] = {type: {**READ, **draw(st.sampled_from(SHAPES))} for type in types}
+        made["events"] = {}
+        for type in types:
+            newest = draw(st.sampled_from([1, 1, 2, 3]))
+            if newest == 1 or draw(st.booleans()):
+                made["events"][type] = {**READ, **draw(st.sampled_from(SHAPES))}
+            for version in range(2, newest + 1):
+                upcast = {f"from/{version - 1}": draw(st.sampled_from(UPCASTS))}
+                made["events"][f"{type}/{version}"] = {**READ, **draw(st.sampled_from(SHAPES)), **upcast}
     made["projections"] = {"p0": draw(projections(crossing, constructs))}
     if "everywhere" in constructs:
         made["projections"]["e0"] = {**draw(projections(crossing, constructs)), "scope": "everywhere"}

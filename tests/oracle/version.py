@@ -38,11 +38,18 @@ def versions(document: Document, type: str) -> dict[int, dict[str, Any]]:
     return found
 
 
+def numbered(document: Document, type: str) -> bool:
+    """Whether the type has versions."""
+    return any(name.startswith(f"{type}/") for name in document.schemas)
+
+
 def misfit(document: Document, event: Event) -> bool:
-    """Whether there is a declared shape, and the data do not have it."""
+    """Whether there is a declared shape, and the data do not have it, or are of another version and stayed so."""
     declared = versions(document, event.type)
     if not declared:
         return False
+    if numbered(document, event.type) and version_of(event) != max(declared):
+        return True
     newest = declared[max(declared)]
     return not fits({name: kind for name, kind in newest.items() if "/" not in name}, json.loads(bytes(event.data)))
 
@@ -52,7 +59,8 @@ def fits(fields: dict[str, Any], data: Any) -> bool:
         return False
     for name, kind in fields.items():
         if isinstance(kind, dict):
-            if not fits(kind, data.get(name)):
+            within = data.get(name.removesuffix("?"))
+            if not (within is None and name.endswith("?")) and not fits(kind, within):
                 return False
             continue
         optional = kind.endswith("?")
@@ -65,22 +73,44 @@ def fits(fields: dict[str, Any], data: Any) -> bool:
 
 
 def version_of(event: Event) -> int:
-    schema = str((event.extensions or {}).get("dataschema", ""))
-    _, _, number = schema.rpartition("/")
-    return int(number) if number.isdigit() else 1
+    said = str((event.extensions or {}).get("dataschema", ""))
+    last = said.rpartition("/")[2]
+    if said.startswith("urn:"):
+        last = last.rpartition(":")[2]
+    digits = last.removeprefix("v")
+    return int(digits) if digits.isdigit() and not digits.startswith("0") else 1
+
+
+def labelled(document: Document, event: Event) -> Event:
+    """What rules make themselves is of the newest version, and says so."""
+    if not numbered(document, event.type):
+        return event
+    name = f"{event.type}/{max(versions(document, event.type))}"
+    return msgspec.structs.replace(event, extensions={**(event.extensions or {}), "dataschema": name})
 
 
 def brought_up(document: Document, event: Event) -> Event:
-    """The event as its newest version says it. Raises CelEvaluationError."""
+    """The event as its newest version says it; as it came where an expression has no value."""
+    if not numbered(document, event.type):
+        return event
     declared = versions(document, event.type)
     at = version_of(event)
-    for version in sorted(declared):
-        fields = declared[version].get(f"from/{at}")
-        if version <= at or fields is None:
-            continue
-        variables = {"event": event_value(event)}
-        data = json.loads(bytes(event.data))
-        new = {name: cel.payload(evaluated(said(text), variables)) for name, text in fields.items()}
-        raw = msgspec.Raw(json.dumps({**data, **new}, ensure_ascii=False, separators=(",", ":")).encode())
-        event, at = msgspec.structs.replace(event, data=raw), version
-    return event
+    if at >= max(declared):
+        return event
+    data, now = json.loads(bytes(event.data)), event
+    data = {} if data is None else data
+    try:
+        while at < max(declared):
+            (to,) = [version for version in declared if f"from/{at}" in declared[version]]
+            if not isinstance(data, dict):
+                return event
+            variables = {"event": event_value(now)}
+            new = {
+                name: cel.payload(evaluated(said(text), variables)) for name, text in declared[to][f"from/{at}"].items()
+            }
+            data = {name: value for name, value in {**data, **new}.items() if name not in new or value is not None}
+            raw = msgspec.Raw(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode())
+            now, at = msgspec.structs.replace(now, data=raw), to
+    except cel.CelEvaluationError:
+        return event
+    return labelled(document, now)
