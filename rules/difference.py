@@ -82,7 +82,7 @@ class _Comparison:
 
     def changes(self) -> Iterator[Change]:
         yield from self._set()
-        yield from self._plain("event", self._old.schemas, self._new.schemas)
+        yield from self._plain("event", _events(self._old), _events(self._new))
         yield from self._plain("table", self._old.tables, self._new.tables)
         yield from self._stateful("projection", self._old.projections, self._new.projections)
         yield from self._stateful("rule", _by_name(self._old.rules), _by_name(self._new.rules))
@@ -234,6 +234,14 @@ def _nodes(ruleset: RuleSet) -> dict[tuple[Kind, str], dict[str, str]]:
     return found
 
 
+def _events(ruleset: RuleSet) -> dict[str, dict[str, Any]]:
+    """What is declared of each type, with its older versions."""
+    found = {type: dict(plain(schema)) for type, schema in ruleset.schemas.items()}
+    for type, versions in ruleset.versions.items():
+        found.setdefault(type, {})["versions"] = [plain(each) for each in versions]
+    return found
+
+
 def _by_name(rules: Iterable[Rule]) -> dict[str, Rule]:
     return {rule.name: rule for rule in rules}
 
@@ -253,8 +261,8 @@ def _differing(old: Any, new: Any) -> tuple[str, ...]:
     """The names of the parts that say something else, in the order of the model."""
     before, after = plain(old), plain(new)
     found: list[str] = []
-    for part in after:
-        if part in _ELSEWHERE or _canonical(part, before[part]) == _canonical(part, after[part]):
+    for part in {**before, **after}:
+        if part in _ELSEWHERE or _canonical(part, before.get(part)) == _canonical(part, after.get(part)):
             continue
         if part == "deadline":
             found += _of_deadline(before[part], after[part])
@@ -273,6 +281,6 @@ def _canonical(part: str, value: Any) -> bytes:
     """Equal where only the order of what has none differs."""
     if part == "fold":
         value = sorted([type, sorted(fields)] for type, fields in value)
-    elif part in _UNORDERED:
+    elif part in _UNORDERED and value is not None:
         value = sorted(value)
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str)

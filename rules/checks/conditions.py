@@ -128,6 +128,8 @@ def _known(environments: Environments, position: Position, bound: frozenset[str]
         return Domain(_TEXTS)
     if key == ("now",):
         return Domain(_TIMES)
+    if key[0] == "tables" and len(key) == 3:
+        return Domain(allowed=environments.answers.get((key[1], key[2])))
     row = environments.rows.get(key[0])
     if len(key) == 2 and isinstance(row, Record) and key[1] in row.fields:
         return _domain(row.fields[key[1]][0], True)
@@ -144,8 +146,8 @@ def _event_domain(environments: Environments, types: tuple[str, ...], key: tuple
         return Domain(_TEXTS, allowed=types if exact and types else None, fits=partial(_heard, types))
     if len(key) == 1:
         return Domain(_ATTRIBUTES.get(key[0]))
-    if len(key) == 2 and key[0] == "data":
-        kinds, whole = environments.field(types, key[1])
+    if key[0] == "data":
+        kinds, whole = environments.field(types, key[1:])
         return Domain(kinds, whole=whole)
     return Domain()
 

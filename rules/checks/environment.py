@@ -7,7 +7,7 @@ A row is known whole: it has the fields that its projection folds, with the type
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from rules import cel
 from rules.cel.types import (
@@ -26,8 +26,9 @@ from rules.cel.types import (
     family,
     join,
 )
-from rules.model.event_schema import EventSchema, Field, FieldKind, Upcast, versioned
+from rules.model.event_schema import EventSchema, Field, FieldKind, Upcast, fields_at, versioned
 from rules.model.projection import Projection
+from rules.model.table import Table
 from rules.ruleset import RuleSet
 from rules.tables.kind import decision_kind
 
@@ -46,6 +47,7 @@ _ATTRIBUTES: Final[dict[str, tuple[Type, bool]]] = {
     **dict.fromkeys(("id", "source", "type", "subject"), (STRING, False)),
     "time": (TIMESTAMP, False),
 }
+_SCALARS: Final = (str, int, float, bool)
 _ALWAYS: Final[Environment] = {"key": STRING, "now": TIMESTAMP}
 
 
@@ -61,7 +63,7 @@ class Environments:
         self._schemas = {**older, **ruleset.schemas}
         """By type, and by `TYPE/N` where there are versions: upcasters read older ones."""
         self._events: dict[tuple[str, ...], Type] = {}
-        self._fields: dict[tuple[tuple[str, ...], str], tuple[frozenset[str] | None, bool]] = {}
+        self._fields: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[frozenset[str] | None, bool]] = {}
         self.rows: dict[str, Type] = {}
         """Projection → what rules read by its name: the row of their own key, or all rows by key."""
         self._own: dict[str, Type] = {}
@@ -71,6 +73,12 @@ class Environments:
         # a table that could not be read says anything
         decided = {each.name: (decision_kind(each) if each.rows else ANY, False) for each in ruleset.tables.values()}
         self.tables = Record(decided)
+        self.answers = {
+            (table.name, output): _answers(table, output)
+            for table in ruleset.tables.values()
+            for output in table.outputs
+        }
+        """(table, output) → the values that it can have, None for any."""
 
     def event(self, types: Sequence[str]) -> Type:
         """Any event of these types and patterns."""
@@ -91,12 +99,13 @@ class Environments:
         """Events of the older version."""
         return {"event": self.event([versioned(schema.type, upcast.version)])}
 
-    def field(self, types: tuple[str, ...], name: str) -> tuple[frozenset[str] | None, bool]:
+    def field(self, types: tuple[str, ...], path: tuple[str, ...]) -> tuple[frozenset[str] | None, bool]:
         """The kinds of values that a field of the data can have in events that fit their schemas, and whether it is a
         whole number. None: any kind."""
-        found = self._fields.get((types, name))
+        found = self._fields.get((types, path))
         if found is None:
-            found = self._fields[types, name] = _field(self.declared(types), name)
+            shapes = fields_at(self.declared(types) or (), path[:-1])
+            found = self._fields[types, path] = _field(shapes or (), path[-1])
         return found
 
     def of_by(self, types: Sequence[str]) -> Environment:
@@ -152,17 +161,24 @@ def type_of(field: Field) -> Type:
     return KINDS[field.kind] if field.fields is None else _record([field.fields])
 
 
-def _field(schemas: Iterable[EventSchema] | None, name: str) -> tuple[frozenset[str] | None, bool]:
+def _field(shapes: Iterable[dict[str, Field]], name: str) -> tuple[frozenset[str] | None, bool]:
     kinds: set[str] = set()
     whole = True
-    for schema in schemas or ():
-        field = schema.fields.get(name)
+    for shape in shapes:
+        field = shape.get(name)
         kind = None if field is None else family(KINDS[field.kind])
         if field is None or kind is None:
             return None, False
         kinds |= {kind, NULL.name} if field.optional else {kind}
         whole = whole and field.kind == "integer"
     return (frozenset(kinds), whole) if kinds else (None, False)
+
+
+def _answers(table: Table, output: str) -> tuple[Any, ...] | None:
+    """The values that an output of a table can have where it is there; None where they are not known."""
+    said = [row.outputs[output] for row in table.rows if output in row.outputs]
+    known = table.hit == "first" and all(value is None or isinstance(value, _SCALARS) for value in said)
+    return tuple(said) if known and said else None
 
 
 def row_type(kind: Type) -> Type:

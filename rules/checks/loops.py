@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import chain
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from rules.diagnostics import Diagnostic, shown
 from rules.given import RESULTS
 from rules.logic import Domain, Key, clash
 from rules.logic.atoms import Asked
-from rules.model.action import CommandAction, EmitAction
+from rules.model.action import CommandAction, EmitAction, every
 from rules.model.rule import Rule
 from rules.model.source import Span
 from rules.reading.event_types import overlap
@@ -28,6 +28,9 @@ from streams.event import OURSELVES
 _SURE: Final = RESULTS[0]
 """The result that a command may have every time."""
 _MOST_SHOWN: Final = 8
+_HARMLESS: Final = frozenset(
+    "name description on by let then priority enabled shadow place span on_spans by_types".split()
+)
 _SCALARS: Final = (str, int, float, bool)
 
 
@@ -51,7 +54,7 @@ class _Made:
 
 def check(context: Context) -> Iterator[Diagnostic]:
     rules = {rule.name: rule for rule in context.ruleset.rules if rule.enabled and not rule.shadow}
-    if not any(isinstance(action, EmitAction) or _of_results(rule) for rule in rules.values() for action in rule.then):
+    if not any(map(_may_go_round, rules.values())):
         return
     edges = _edges(context, rules)
     told: set[str] = set()
@@ -80,8 +83,9 @@ def _said(context: Context, way: list[tuple[str, Edge]], certain: bool) -> Diagn
 # ------------------------------------------------------------ who sets off whom
 
 
-def _of_results(rule: Rule) -> bool:
-    return any(type in RESULTS for type in rule.on)
+def _may_go_round(rule: Rule) -> bool:
+    """A quick look, which most rule sets do not pass."""
+    return any(type in RESULTS for type in rule.on) or any(isinstance(each, EmitAction) for each in every(rule.then))
 
 
 def _edges(context: Context, rules: Mapping[str, Rule]) -> dict[str, list[Edge]]:
@@ -95,14 +99,14 @@ def _edges(context: Context, rules: Mapping[str, Rule]) -> dict[str, list[Edge]]
     found: dict[str, list[Edge]] = {}
     for rule in rules.values():
         out = found[rule.name] = []
-        for action in rule.then:
+        for action in every(rule.then):
             for made in _made(rule, action):
                 if made.type not in hearing:
                     hearing[made.type] = [each for each in rules.values() if _hears(each, made.type)]
                 for hearer in hearing[made.type]:
                     place = conditions.get(hearer.name)
                     if place is None or _possible(place, made):
-                        certain = made.type not in RESULTS[1:] and not _may_be_held_back(hearer)
+                        certain = action in rule.then and made.type not in RESULTS[1:] and not _may_be_held_back(hearer)
                         out.append(Edge(made.type, hearer.name, certain, action.span))
     return found
 
@@ -112,7 +116,8 @@ def _hears(rule: Rule, type: str) -> bool:
 
 
 def _may_be_held_back(rule: Rule) -> bool:
-    return rule.when is not None or rule.deadline is not None or rule.once_within is not None
+    """Whether anything but the type of an event decides if, and when, it fires."""
+    return any(getattr(rule, field.name) for field in fields(rule) if field.compare and field.name not in _HARMLESS)
 
 
 def _made(rule: Rule, action: object) -> Iterator[_Made]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rules import cel
@@ -12,6 +12,7 @@ from rules.checks.context import Context
 from rules.checks.position import Position
 from rules.diagnostics import Diagnostic, one_of, shown
 from rules.logic import Reason, clash, positive
+from rules.logic import term as term_of
 from rules.model.projection import Projection
 from rules.model.rule import Rule
 from rules.pointing import locate, value_of
@@ -106,7 +107,9 @@ def _hint(position: Position, place: Place, reason: Reason) -> str:
         if path is not None and path[1:] == ("type",) and isinstance(position.owner, (Rule, Projection)):
             heard = events(position, path[0])
             return f"events here are of {one_of(heard[:5])}" if heard else _ADVICE[reason.why]
-        known = place.known(term, path or b"")
+        known = place.known(term, term_of(term, place.lets))
+        if known.allowed is not None:
+            return f"{_text(position, term)} is {_listed(known.allowed)}"
         if reason.why == "kind" and known.kinds is not None:
             kinds = " or ".join(sorted(known.kinds))
             declared = " by its schema" if path is not None and path[1:2] == ("data",) else ""
@@ -117,6 +120,11 @@ def _hint(position: Position, place: Place, reason: Reason) -> str:
         if isinstance(term, Call) and term.function == "size":
             return "a size is never below 0"
     return _ADVICE[reason.why]
+
+
+def _listed(values: Sequence[object]) -> str:
+    texts = list(dict.fromkeys(f"'{value}'" if isinstance(value, str) else cel.inline(value) for value in values))
+    return one_of(texts[:5]) if len(texts) <= 5 else f"{', '.join(map(shown, texts[:5]))} or another"
 
 
 def _text(position: Position, node: Node) -> str:

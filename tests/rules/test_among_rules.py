@@ -75,6 +75,11 @@ def test_commands_lead_back_by_their_results() -> None:
     assert loops(rule.replace("OUTCOME", "succeeded").replace("WHEN", "when: event.data.rule != 'r',")) == []
 
 
+def test_what_is_done_instead_of_a_command_may_lead_back() -> None:
+    (loop,) = loops("rules: {r: {on: a, then: [{command: c, to: log, fallback: [{emit: a}]}]}}")
+    assert loop.severity == "note"
+
+
 def test_rules_that_make_nothing_end_a_circle() -> None:
     assert loops(PING.replace("GUARD", "enabled: false,")) == []
     assert loops(PING.replace("GUARD", "shadow: true,")) == []

@@ -169,3 +169,11 @@ def test_parts_of_the_set_as_a_whole() -> None:
     assert one(("{total: number}", "{total: integer}")).kind == "event"
     order, rule = changes(("plain: {on", "plain: {priority: 3, on"))
     assert (order.parts, rule.parts) == (("order of firing",), ("priority",))
+
+
+def test_older_versions_of_an_event_are_part_of_it() -> None:
+    older = "events: {a/1: {n: number}, a/2: {m: number, from/1: {m: event.data.n}}}"
+    for new in (older.replace("m: event.data.n", "m: event.data.n * 2"), "events: {a: {n: number, m: number}}"):
+        before, after = (loaded(f"ruleset: t\n{events}") for events in (older, new))
+        (change,) = (each for each in difference(before, after).changes if each.how != "unchanged")
+        assert (change.kind, change.name, change.how) == ("event", "a", "edited")

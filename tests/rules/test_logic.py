@@ -213,3 +213,36 @@ rules:
 """
     found = [(each.code, each.line) for each in load_sources({"r.yaml": text}).warnings]
     assert found == [("never-true", 3), ("never-fires", 8), ("never-true", 9)]
+
+
+def test_what_a_table_can_answer_and_what_is_declared_within_maps_is_known() -> None:
+    text = """ruleset: t
+events: {a: {n: number, address: {country: string}}}
+tables:
+  risk:
+    inputs: [event.data.n]
+    outputs: [level, other]
+    hit: first
+    rows:
+      - [">= 100", {level: high, other: "${event.data.n}"}]
+      - ["-", {level: low}]
+rules:
+  r:
+    on: a
+    let: {risk: tables.risk}
+    when: CONDITION
+    then: [{alert: "${risk.level}"}]
+"""
+    for when, expected in (
+        ("tables.risk.level == 'hihg'", "never-fires"),
+        ("risk.level == 'medium'", "never-fires"),
+        ("event.data.address.country == 49", "never-fires"),
+        ("tables.risk.level == 'low' && risk.level != 'low'", "never-fires"),
+        ("tables.risk.level == 'low'", None),
+        ("tables.risk.other == 7", None),
+        ("event.data.address.zip == 7", None),
+    ):
+        found = load_sources({"r.yaml": text.replace("CONDITION", f'"{when}"')}).warnings
+        assert [each.code for each in found if "never" in each.code] == ([expected] if expected else []), when
+    (found,) = load_sources({"r.yaml": text.replace("CONDITION", "risk.level == 'hihg'")}).warnings
+    assert found.hint == "`risk.level` is `'high'` or `'low'`"
