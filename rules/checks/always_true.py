@@ -6,6 +6,7 @@ evaluated where `x` is absent. So what only asks whether something is there neve
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -19,6 +20,8 @@ from rules.logic import Atom, clash, negative
 from rules.logic.atoms import Compared, Either, Listed
 from rules.pointing import locate, value_of
 
+_MOST_LOOKED_AT: Final = 8
+"""Comparisons of one value that are put together with each other: the work is the square of it."""
 _EQUALITY: Final = ("==", "!=")
 
 
@@ -53,7 +56,10 @@ def _superfluous(context: Context, position: Position, place: Place) -> Iterator
     if place.reason is not None:
         return
     left = list(range(len(conditions)))
+    often = Counter(atom.key for each in atoms for atom in each if isinstance(atom, (Compared, Listed)))
     for at in reversed(range(len(conditions))):
+        if any(isinstance(atom, (Compared, Listed)) and often[atom.key] > _MOST_LOOKED_AT for atom in atoms[at]):
+            continue
         because = _implied_by(at, left, conditions, atoms, place)
         if because is None:
             continue

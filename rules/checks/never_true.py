@@ -13,6 +13,7 @@ from rules.checks.position import Position
 from rules.diagnostics import Diagnostic, one_of, shown
 from rules.logic import Reason, clash, positive
 from rules.logic import term as term_of
+from rules.logic.atoms import Either
 from rules.model.projection import Projection
 from rules.model.rule import Rule
 from rules.pointing import locate, value_of
@@ -29,6 +30,9 @@ _ADVICE: Final = {
     "fixed": "it reads nothing, so it has the same value always",
 }
 
+_MOST_LOOKED_AT: Final = 20
+"""Conditions of which each is put together with each other."""
+
 
 def check(context: Context) -> Iterator[Diagnostic]:
     for position, places in context.places:
@@ -43,15 +47,15 @@ def _place(context: Context, position: Position, place: Place) -> Iterator[Diagn
         yield _said(context, position, place, place.reason)
         return
     conditions, atoms = place.conditions, place.atoms
+    plain = [[atom for atom in each if not isinstance(atom, Either)] for each in atoms]
     for at, condition in enumerate(conditions):
         # a side of `||` that the conditions around it leave no room for
-        if isinstance(condition, Logic) and len(conditions) > 1:
-            around = [atom for other, each in enumerate(atoms) if other != at for atom in each]
-            for side in condition.operands:
+        if isinstance(condition, Logic) and len(conditions) > 1 and len(condition.operands) <= _MOST_LOOKED_AT:
+            around = [atom for other, each in enumerate(plain) if other != at for atom in each]
+            for side in condition.operands if around else ():
                 alone = positive(side, place.lets)
-                if clash(alone, place.known, place.lets) is None and (
-                    why := clash([*around, *alone], place.known, place.lets)
-                ):
+                why = clash([*around, *alone], place.known, place.lets)
+                if why is not None and clash(alone, place.known, place.lets) is None:
                     message = f"{_text(position, side)} can never be true beside the conditions around it"
                     yield _at(context, position, side, "never-true", message, _hint(position, place, why))
 
@@ -86,7 +90,7 @@ def _fewest(place: Place, reason: Reason) -> tuple[Node, Node | None, Reason]:
     for node, alone in zip(conditions, atoms, strict=True):
         if why := clash(alone, place.known, place.lets):
             return node, None, why
-    for later in range(len(conditions)):
+    for later in range(min(len(conditions), _MOST_LOOKED_AT)):
         for earlier in range(later):
             if why := clash([*atoms[earlier], *atoms[later]], place.known, place.lets):
                 return conditions[later], conditions[earlier], why

@@ -17,7 +17,7 @@ from rules.logic.terms import Bindings, Key, path
 Known = Callable[[Node, Key], Domain]
 """What is known of a term before any condition."""
 
-_MOST_CASES: Final = 64
+_MOST_CASES: Final = 32
 _MOST_COMBINATIONS: Final = 64
 _OUTCOMES: Final[dict[str, frozenset[str]]] = {
     "<": frozenset("<"),
