@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "rules explain": "explain:explain",
     "rules eval": "evaluate:evaluate",
     "rules diff": "rules_diff:diff",
+    "rules fmt": "form:put_into_form",
     "simulate": "simulate:simulate",
     "events publish": "events:publish",
     "events import": "import_events:import_events",
