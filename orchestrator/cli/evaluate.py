@@ -124,9 +124,8 @@ def _diagnostic(text: str, error: Exception, variables: Mapping[str, Any]) -> Di
         hint = _hint(text[place.offset : place.end], variables)
     source = text.split("\n")[place.line - 1]
     end = min(place.column + max(1, place.end - place.offset), len(source) + 1)
-    code = "not-evaluated" if isinstance(error, cel.NotEvaluated) else "expression"
     message, hint = tidy(place.message), tidy(hint) if hint else None
-    return Diagnostic("error", code, message, NAME, place.line, place.column, end, hint, source)
+    return Diagnostic("error", "expression", message, NAME, place.line, place.column, end, hint, source)
 
 
 def _fields(path: Sequence[str], variables: Mapping[str, Any]) -> list[str]:

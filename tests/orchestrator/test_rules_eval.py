@@ -65,7 +65,7 @@ def test_a_result_of_a_command_is_an_event_too(tmp_path: Path, capsys: Output) -
 
 MISTAKES = {
     "event.data.totl > 1": """
-expression:1:1: error: `event.data.totl` is absent [not-evaluated]
+expression:1:1: error: `event.data.totl` is absent [expression]
     1 | event.data.totl > 1
       | ^^^^^^^^^^^^^^^
       = did you mean `total`?
