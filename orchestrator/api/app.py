@@ -7,7 +7,7 @@ from aiohttp import web
 from orchestrator.api.body import BODIES, Bodies
 from orchestrator.api.context import CONTEXT, Context
 from orchestrator.api.problem import middleware
-from orchestrator.api.routes import commands, events, health, imports, keys, partitions, projections
+from orchestrator.api.routes import commands, events, health, imports, keys, partitions, projections, schemas
 
 
 def make_app(context: Context, everything: bool = True) -> web.Application:
@@ -17,7 +17,7 @@ def make_app(context: Context, everything: bool = True) -> web.Application:
     app[CONTEXT] = context
     app[BODIES] = bodies
     app.on_shutdown.append(bodies.stop)
-    for resource in (events, imports, projections, commands, keys, partitions) if everything else ():
+    for resource in (events, imports, projections, commands, keys, partitions, schemas) if everything else ():
         resource.add(app)
     health.add(app)
     return app

@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "rules eval": "evaluate:evaluate",
     "rules diff": "rules_diff:diff",
     "rules fmt": "form:put_into_form",
+    "rules schema": "rule_schema:print_schema",
     "simulate": "simulate:simulate",
     "events publish": "events:publish",
     "events import": "import_events:import_events",

@@ -11,7 +11,7 @@ import pytest
 
 from adapters.registry import LATER as LATER_TARGETS
 from adapters.target_file import LogModel, RetryModel, WebhookModel
-from orchestrator.api.routes import commands, events, health, imports, keys, partitions, projections
+from orchestrator.api.routes import commands, events, health, imports, keys, partitions, projections, schemas
 from orchestrator.cli import exits
 from orchestrator.cli.main import COMMANDS, GROUPS, build
 from orchestrator.cli.server import server
@@ -109,7 +109,7 @@ def test_every_route_has_its_part_of_the_page_and_no_other() -> None:
     from aiohttp import web
 
     app = web.Application()
-    for resource in (events, imports, projections, commands, keys, partitions, health):
+    for resource in (events, imports, projections, commands, keys, partitions, schemas, health):
         resource.add(app)
     there = {
         f"{route.method} {route.resource.canonical}"
