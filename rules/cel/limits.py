@@ -19,20 +19,21 @@ MAX_PATTERN = 1_000
 MAX_TEMPLATE = 100_000
 MAX_TEMPLATE_PARTS = 200
 
-MAX_STEPS = 200_000
-"""Elements visited by comprehensions, each weighed with the number of nodes evaluated for it."""
+MAX_STEPS = 30_000
+"""Elements visited by comprehensions, each weighed with the number of nodes evaluated for it (`Comprehension.cost`).
+The exact evaluator, which runs where fast code failed, takes up to a microsecond for each: nothing takes 50 ms."""
 MAX_CHARACTERS = 1_000_000
 MAX_ELEMENTS = 100_000
 MAX_VALUE_DEPTH = 200
-MAX_MATCHING = 10_000_000
+MAX_MATCHING = 4_000_000
 """Bytes of a text times instructions of a pattern's program: what RE2 takes at worst, when its automaton has outgrown
-its memory, is proportional to that. A third of a second."""
+its memory, is proportional to that. 30 ms."""
 UNMATCHED = 200
 """Bytes that are never too long for a pattern: RE2 refuses larger programs (`functions.pattern`)."""
-STEP_OF_MATCHING = 100
+STEP_OF_MATCHING = 120
 """So much matching costs as much as one step."""
 MAX_UNCOUNTED = 16
-"""Comparisons of two values in one expression that need no budget; matching a pattern weighs as much as eight."""
+"""What the operations of one expression may weigh that has no budget (`exact.WEIGHTS`)."""
 
 
 class Budget:

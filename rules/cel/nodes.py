@@ -111,7 +111,8 @@ class Call(Node):
 @dataclass(frozen=True, slots=True, eq=False)
 class Comprehension(Node):
     """A macro over a list or the keys of a map: `exists`, `all`, `exists_one`, `filter` have a predicate, `map` a
-    transform and perhaps a predicate. `cost` is the number of nodes that one element may evaluate."""
+    transform and perhaps a predicate. `cost` is the number of nodes that one element may evaluate, calls weighed
+    (`build.CALL`)."""
 
     macro: str
     operand: Node

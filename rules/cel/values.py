@@ -91,7 +91,8 @@ def _deeply_equal(a: Any, b: Any, budget: Budget) -> bool:
                 raise CelEvaluationError(f"the value is nested deeper than {limits.MAX_VALUE_DEPTH}")
             if what is LIST:
                 # reversed, so that elements are looked at in their order
-                stack.extend((x, y, depth + 1) for x, y in zip(reversed(a), reversed(b), strict=True))
+                pairs = zip(reversed(a), reversed(b), strict=True)
+                stack.extend((x, y, depth + 1) for x, y in pairs if not _same_number(x, y))
                 continue
             for key, value in a.items():
                 other = _find(b, key, budget)
@@ -101,6 +102,11 @@ def _deeply_equal(a: Any, b: Any, budget: Budget) -> bool:
         elif not equal(a, b, budget):
             return False
     return True
+
+
+def _same_number(a: Any, b: Any) -> bool:
+    """Most of what long lists hold, looked at without ado."""
+    return a.__class__ is b.__class__ and (a.__class__ is int or a.__class__ is float) and bool(a == b)
 
 
 def unequal(a: Any, b: Any, budget: Budget | None = None) -> bool:
