@@ -13,6 +13,7 @@ from rich.table import Table
 
 from bench import machine
 from bench.jobs import (
+    deadlines,
     embedded,
     ingest,
     latency,
@@ -24,6 +25,7 @@ from bench.jobs import (
     redis_memory,
     redis_noise,
     redis_scale,
+    sequences,
     simulation,
     tables,
 )
@@ -38,6 +40,8 @@ JOBS = {
     "simulate": simulation.run,
     "tables": tables.run,
     "memory": memory.run,
+    "deadlines": deadlines.run,
+    "sequences": sequences.run,
     "redis": redis_loop.run,
     "redis-append": redis_append.run,
     "redis-scale": redis_scale.run,

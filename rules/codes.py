@@ -99,6 +99,13 @@ CATALOGUE: Final[tuple[Code, ...]] = (
         "`lateness`, an action that is a command and an event. Leave one out.",
     ),
     Code(
+        "misplaced",
+        "error",
+        "A part stands where it means nothing",
+        "`not` ends what waits for the step behind it: it stands between two steps of a sequence, not at the beginning "
+        "and not at the end. To wait for something that does not come, use `after` and `unless`.",
+    ),
+    Code(
         "twice",
         "warning",
         "Something is named twice where once is enough",

@@ -3,9 +3,10 @@
 State lies in cells under these ids, so a node keeps its state for as long as it means the same, whatever else in the
 rule set was edited, and one that means something else starts empty. A definition is what decides *which* state there
 is: of a projection `by`, `fold`, `initial`, `delete` and `scope`; of a deadline `on`, `by`, `when`, `let`, `after`,
-`unless` and `pending`; of a throttle the definition of the firing it looks at, and its time. A decision table that one
-of these expressions reads is part of it, with all its rows. Names, priorities, actions and texts for people are no part
-of it. Expressions count by what they say, not by how they are spaced.
+`unless` and `pending`; of a sequence its steps, `by`, `within` and what has to be kept of events; of `settle` and of a
+throttle the definition of the firing that they look at, and their time. A decision table that one of these expressions
+reads is part of it, with all its rows. Names, priorities, actions and texts for people are no part of it. Expressions
+count by what they say, not by how they are spaced.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ import orjson
 
 from rules import cel
 from rules.cel import nodes, values
+from rules.kept_fields import kept_fields
 from rules.model.projection import Projection
 from rules.model.rule import Rule
+from rules.model.sequence import Sequence
 from rules.model.source import Expression, Payload, TemplateText
 from rules.model.table import Cell, Row, Table
 
@@ -65,6 +68,8 @@ def kept_definition(projection: Projection) -> list[Any]:
 
 def firing_definition(rule: Rule) -> list[Any]:
     """When a rule fires: all that is stateful about it, but for its throttle."""
+    if rule.sequence is not None:
+        return [*_sequence(rule, rule.sequence), _tree(rule.when), _named(rule.let)]
     definition: list[Any] = [
         "deadline" if rule.deadline else "event",
         sorted(set(rule.on)),
@@ -79,8 +84,30 @@ def firing_definition(rule: Rule) -> list[Any]:
     return _with_tables([*definition, rule.deadline.after, cancelling, rule.deadline.pending], rule.tables)
 
 
+def sequence_definition(rule: Rule, sequence: Sequence) -> list[Any]:
+    """Which partial matches there are, and what is kept in them: what looks at firings keeps its state when actions
+    read other fields than before."""
+    return [*_sequence(rule, sequence), [None if each is None else [*each] for each in kept_fields(rule)]]
+
+
+def _sequence(rule: Rule, sequence: Sequence) -> list[Any]:
+    steps = [
+        [
+            step.name,
+            step.times,
+            *([sorted(set(each.on)), _tree(each.when)] for of, each in sequence.listeners if of is step),
+        ]
+        for step in sequence.steps
+    ]
+    return ["sequence", _by(rule.by), steps, sequence.within]
+
+
+def settle_definition(rule: Rule) -> list[Any]:
+    return ["settle", firing_definition(rule), rule.settle]
+
+
 def throttle_definition(rule: Rule) -> list[Any]:
-    return ["throttle", firing_definition(rule), rule.once_within]
+    return ["throttle", firing_definition(rule) if rule.settle is None else settle_definition(rule), rule.once_within]
 
 
 def table_digest(inputs: Iterable[Expression], hit: str, rows: Iterable[Row]) -> str:

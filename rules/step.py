@@ -8,12 +8,13 @@ What one event does, under one key, in this order:
 1.  If it comes from outside, the key's clock moves to its time minus lateness, never back. An event before the clock
     (the key's, or the latest tick) is late: counted, and then treated like any other.
 2.  Deadlines that the clock has passed (due < clock) fire, in the order (due, priority, place in file, order of
-    opening). Each is completed before the next: `now` is its due time, and derived events of the same key follow at
-    once, as in 5. What they open takes its place in this order, also if it is before deadlines that wait.
+    opening). The clock stops at each (`Evaluation.now`), which is completed before the next: `now` is its due time,
+    and derived events of the same key follow at once, as in 5. What they open takes its place in this order, also if
+    it is before deadlines that wait.
 3.  Listeners whose `by` gives another key leave as forwards, one for each route, in the order of the routes. Then the
     folds of those that stay run, in file order.
-4.  Rules, by priority, then file order: first the event cancels what the rule has pending, then, if `when` holds, the
-    rule opens a deadline, or fires.
+4.  Rules, by priority, then file order: first the event cancels what the rule has pending, or moves its sequences on,
+    then, if `when` holds, the rule opens a deadline or a sequence, or fires.
 5.  Derived events of the same key, first in first out, each through 3 and 4 completely before the next. They move no
     clock, and no deadline fires between them. Those of other keys left as forwards in 4.
 6.  As 2: what this event opened and the clock has already passed fires, dated in the past.
@@ -156,6 +157,7 @@ class Evaluation:
         "offset",
         "outputs",
         "queue",
+        "stop",
         "tick",
     )
 
@@ -172,6 +174,8 @@ class Evaluation:
         self.queue: deque[Event] = deque()
         """Derived events of the key at hand, not yet handled."""
         self._copies = step.copies
+        self.stop: int | None = None
+        """Where the clock of the key at hand stands on its way past what is due."""
         self._counts = step.counts
         self._reasons = step.reasons
         self._plans = processor.plans
@@ -219,7 +223,7 @@ class Evaluation:
         if self.queue:
             self.drain(key, cell)
         if cell.due < clock:
-            self.expire(key, cell, clock)
+            self.overdue(key, cell, clock)
 
     def current(self, event: Event) -> Event:
         """The event as the newest version of its type has it (RULES.md §11): events are kept in the log and in state
@@ -272,8 +276,23 @@ class Evaluation:
 
     # ------------------------------------------------------------ what waits
 
+    def now(self, cell: Cell) -> int:
+        """The clock of a key."""
+        if self.stop is not None:
+            return self.stop
+        return max(cell.clock, self.tick)
+
     def expire(self, key: str, cell: Cell, clock: int) -> None:
-        """All of a key that is due before `clock`, each with what it derives."""
+        """All of a key that is due before `clock`, each with what it derives. The clock stops at each on its way, so
+        that what is derived from it is not late."""
+        self.stop = cell.due
+        while cell.due < clock:
+            self.stop = max(self.stop, cell.due)
+            self.fire_next(key, cell)
+        self.stop = None
+
+    def overdue(self, key: str, cell: Cell, clock: int) -> None:
+        """The same of what was due already when it opened: the clock has been there."""
         while cell.due < clock:
             self.fire_next(key, cell)
 
@@ -303,8 +322,11 @@ class Evaluation:
 
     def rearm(self, cell: Cell) -> None:
         """Makes `Cell.due` the earliest of what waits."""
-        waiters = self._waiters
-        cell.due = min((state[0][DUE] for id, state in cell.nodes.items() if id in waiters), default=NEVER)
+        waiters, due = self._waiters, NEVER
+        for id, state in cell.nodes.items():
+            if id in waiters and state[0][DUE] < due:
+                due = state[0][DUE]
+        cell.due = due
 
     def order(self, cell: Cell) -> int:
         """Draws the place of an entry in the order of opening: of its key, here; `simulation` orders over all keys."""
@@ -325,12 +347,15 @@ class Evaluation:
             while due and limit > 0 and due[0][0] < tick:
                 key = due[0][1]
                 cell = self.cells[key]
+                # never back: what a key opened in the past is due before others, but fires at once
+                self.stop = due[0][0] if self.stop is None else max(self.stop, due[0][0])
                 self.fire_next(key, cell)
                 limit -= 1
                 if cell.due < tick:
                     heapreplace(due, (cell.due, key))
                 else:
                     heappop(due)
+            self.stop = None
         except Exception as error:
             raise Poisoned(offset, event, f"{type(error).__name__}: {error}") from error
 

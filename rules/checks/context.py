@@ -13,8 +13,8 @@ from rules import cel
 from rules.cel.types import ANY
 from rules.checks.conditions import Place, places
 from rules.checks.environment import Environment, Environments
+from rules.checks.position import Others, Role
 from rules.checks.position import Position as Position
-from rules.checks.position import Role
 from rules.diagnostics import Diagnostic, Severity
 from rules.model.action import Action, CommandAction, every
 from rules.model.event_schema import EventSchema, versioned
@@ -111,25 +111,36 @@ class Context:
 
     def _of_rule(self, rule: Rule) -> Iterator[Position]:
         environments = self.environments
-        listened = rule.on
-        if rule.deadline is not None and rule.deadline.unless is not None:
-            listened += rule.deadline.unless.on
-        yield from self._of_by(rule, listened)
-        environment = environments.of_rule(rule.on)
+        yield from self._of_by(rule, rule.listened)
+        yield from self._of_steps(rule)
+        events = rule.seen
+        others = () if rule.sequence is None else tuple((step.name, step.on) for step in rule.sequence.steps)
+        environment = environments.of_step(events, others)
         for name, expression in rule.let:
-            position = _position(rule, "let", name, expression, rule.on, environment)
+            position = _position(rule, "let", name, expression, events, environment, others)
             if name not in environments.rows:  # else it is refused, and rows are what was meant
                 environment = {**environment, name: position.kind}
             yield position
         if rule.when is not None:
-            yield _position(rule, "when", "", rule.when, rule.on, environment)
+            yield _position(rule, "when", "", rule.when, events, environment, others)
         unless = rule.deadline.unless if rule.deadline is not None else None
         if unless is not None and unless.when is not None:
-            seen = environments.of_unless(unless.on, rule.on)
-            yield _position(rule, "unless", "", unless.when, unless.on, seen)
+            start = (("start", rule.on),)
+            seen = environments.of_step(unless.on, start)
+            yield _position(rule, "unless", "", unless.when, unless.on, seen, start)
         for action in every(rule.then):
             for role, text in _payloads(action):
-                yield _position(rule, role, "", text, rule.on, environment)
+                yield _position(rule, role, "", text, events, environment, others)
+
+    def _of_steps(self, rule: Rule) -> Iterator[Position]:
+        """The conditions of a sequence: each sees the steps before, and that of a step its own name."""
+        before: Others = ()
+        for step, listener in rule.sequence.listeners if rule.sequence is not None else ():
+            others = (*before, (step.name, step.on)) if listener is step else before
+            if listener.when is not None:
+                environment = self.environments.of_step(listener.on, others)
+                yield _position(rule, "step", step.name, listener.when, listener.on, environment, others)
+            before = others
 
 
 def _position(
@@ -139,13 +150,14 @@ def _position(
     text: Expression | TemplateText,
     events: tuple[str, ...],
     environment: Environment,
+    others: Others = (),
 ) -> Position:
     node, said = (text.node, text.text) if isinstance(text, Expression) else (text.template.node, text.template.text)
     try:
         kind, error = cel.check(node, environment, said), None
     except cel.CelSyntaxError as raised:
         kind, error = ANY, raised
-    return Position(owner, role, name, text, events, environment, kind, error)
+    return Position(owner, role, name, text, events, environment, kind, error, others)
 
 
 def _payloads(action: Action) -> Iterator[tuple[Role, TemplateText]]:

@@ -118,8 +118,9 @@ class Environments:
     def of_table(self, types: Sequence[str]) -> Environment:
         return {**self.rows, **_ALWAYS, "event": self.event(types)}
 
-    def of_unless(self, cancelling: Sequence[str], opening: Sequence[str]) -> Environment:
-        return {**self.of_rule(cancelling), "start": self.event(opening)}
+    def of_step(self, types: Sequence[str], others: Iterable[tuple[str, Sequence[str]]]) -> Environment:
+        """With other events under names of their own: `start`, the steps of a sequence."""
+        return {**self.of_rule(types), **{name: self.event(of) for name, of in others if name not in self.rows}}
 
     def of_initial(self, projection: Projection) -> Environment:
         return {**_ALWAYS, "event": self.event([type for type, _ in projection.fold])}

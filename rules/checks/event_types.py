@@ -35,6 +35,9 @@ def _listened(context: Context) -> Iterator[tuple[str, Span]]:
         yield from _pairs(rule.on, rule.on_spans)
         if rule.deadline is not None and rule.deadline.unless is not None:
             yield from _pairs(rule.deadline.unless.on, rule.deadline.unless.on_spans)
+        if rule.sequence is not None:
+            for _, each in rule.sequence.listeners:
+                yield from _pairs(each.on, each.on_spans)
 
 
 def _pairs(types: Iterable[str], spans: Iterable[Span]) -> Iterator[tuple[str, Span]]:

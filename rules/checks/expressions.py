@@ -36,7 +36,7 @@ def _point(context: Context, position: Position, error: cel.CelSyntaxError) -> D
 def _unfit(position: Position) -> str | None:
     """What is wrong with the type of the value."""
     kind = position.kind
-    if position.role in ("when", "unless") and family(kind) not in (None, BOOL.name):
+    if position.role in ("when", "unless", "step") and family(kind) not in (None, BOOL.name):
         return f"`when` must be true or false, and this is {kind}"
     if position.role == "by" and _is_no_key(kind):
         return f"`by` must be {_SCALARS}, and this is {kind}"
@@ -100,6 +100,11 @@ def _hint(context: Context, position: Position, name: str) -> str | None:
         return "a fold reads the event and `row`: rows of other projections are for rules"
     if position.role == "by" and name in ("key", "now"):
         return "`by` reads the event alone"
+    if isinstance(position.owner, Rule) and position.owner.sequence is not None:
+        if any(name == step.name for step in position.owner.sequence.steps):
+            return f"{shown(name)} is the event of a step that comes later"
+        if position.role == "step" and any(name == let for let, _ in position.owner.let):
+            return "a step reads events and rows: `let` values are made when the sequence is complete"
     if isinstance(position.owner, Rule) and any(name == let for let, _ in position.owner.let):
         if position.role == "unless":
             return "`unless` reads the cancelling event, `start` and rows, but no `let` values"

@@ -26,8 +26,8 @@ def check(context: Context) -> Iterator[Diagnostic]:
         if position.error is not None:
             continue
         schemas: dict[str, list[EventSchema] | None] = {"event": context.environments.declared(position.events)}
-        if position.role == "unless":
-            schemas["start"] = context.environments.declared(_opening(position))
+        for name, types in position.others:
+            schemas[name] = context.environments.declared(types)
         for node in cel.walk(position.node):
             if not isinstance(node, Select):
                 continue
@@ -83,8 +83,3 @@ def _at(
 ) -> Diagnostic:
     span = locate(position.text, node.end - len(name))
     return context.at(span, len(name), severity, "unknown-field", message, hint)
-
-
-def _opening(position: Position) -> tuple[str, ...]:
-    on: tuple[str, ...] = getattr(position.owner, "on", ())
-    return on

@@ -20,15 +20,18 @@ def check(context: Context) -> Iterator[Diagnostic]:
     if not any(_any_optional(schema.fields) for schema in declared):
         return
     for position in context.positions:
-        schemas = context.environments.declared(position.events)
-        if position.error is not None or not schemas:
+        seen = {
+            name: context.environments.declared(types) or []
+            for name, types in (("event", position.events), *position.others)
+        }
+        if position.error is not None or not any(seen.values()):
             continue
         asked = set(_asked(position.node))
         for node in cel.walk(position.node):
             path = cel.path(node)
-            if path is None or len(path) < 3 or path[:2] != ("event", "data") or path in asked:
+            if path is None or len(path) < 3 or path[1] != "data" or path in asked:
                 continue
-            if _optional(schemas, path[2:]):
+            if _optional(seen.get(path[0], []), path[2:]):
                 asked.add(path)
                 what = "the rule is not evaluated"
                 if isinstance(position.owner, Projection):

@@ -15,7 +15,10 @@ from rules.model.source import Expression, TemplateText
 from rules.model.table import Table
 from rules.pointing import value_of
 
-Role = Literal["by", "when", "let", "unless", "fold", "initial", "payload", "subject", "input", "output", "upcast"]
+Role = Literal[
+    "by", "when", "let", "unless", "step", "fold", "initial", "payload", "subject", "input", "output", "upcast"
+]
+Others = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,13 +26,15 @@ class Position:
     owner: Rule | Projection | Table | EventSchema
     role: Role
     name: str
-    """Of the `let` or the field; else empty."""
+    """Of the `let`, the field or the step; else empty."""
     text: Expression | TemplateText
     events: tuple[str, ...]
     """The types and patterns that `event` can be of."""
     environment: Environment
     kind: Type
     error: cel.CelSyntaxError | None
+    others: Others = ()
+    """Other events that it may read: the name, and the types and patterns that they can be of."""
 
     @property
     def node(self) -> cel.Node:

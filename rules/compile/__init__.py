@@ -13,8 +13,9 @@ from rules.compile.fold import Fold
 from rules.compile.forgetting import Forgetting
 from rules.compile.framed import Compiler
 from rules.compile.keys import Keys
+from rules.compile.limits import LIMITS, Limits
 from rules.compile.listen import Listeners
-from rules.compile.made_rule import made_rule
+from rules.compile.made_rule import made_rules
 from rules.compile.plan import Plans
 from rules.compile.rows import Rows, record
 from rules.compile.schema import shape
@@ -37,11 +38,11 @@ class Compiled(NamedTuple):
     compiler: Compiler
 
 
-def compile_rules(ruleset: RuleSet) -> RulesProcessor:
-    return compiled(ruleset).processor
+def compile_rules(ruleset: RuleSet, limits: Limits = LIMITS) -> RulesProcessor:
+    return compiled(ruleset, limits).processor
 
 
-def compiled(ruleset: RuleSet) -> Compiled:
+def compiled(ruleset: RuleSet, limits: Limits = LIMITS) -> Compiled:
     ids = NodeIds()
     projections = {
         each.name: Rows(ids.draw(projection_definition(each)), record(each), each.everywhere)
@@ -63,7 +64,9 @@ def compiled(ruleset: RuleSet) -> Compiled:
     ranks = {
         rule.name: rank for rank, rule in enumerate(sorted(enabled, key=lambda rule: (-rule.priority, rule.place)))
     }
-    rules = [made_rule(ruleset, rule, ranks[rule.name], compiler, keys, ids) for rule in enabled]
+    rules = [
+        made for rule in enabled for made in made_rules(ruleset, rule, ranks[rule.name], compiler, keys, ids, limits)
+    ]
     shapes = {schema.type: shape(schema) for schema in ruleset.schemas.values()}
     upcasters = {type: upcaster(versions, compiler) for type, versions in ruleset.versions.items()}
     listeners = Listeners(folds, sorted(rules, key=lambda rule: rule.rank), shapes, upcasters)

@@ -95,7 +95,7 @@ class Performer:
             rule=self._rule,
             key=frame.key,
             at=frame.now,
-            cause=frame.event.id,
+            cause=frame.cause,
             args=args,
             args_digest=content_digest(args),
             shadow=self._shadow,

@@ -18,7 +18,7 @@ from rules.cel.nodes import Render
 from rules.cel.numbers import normal
 from rules.compile.code import Deferred, function, name, quote
 from rules.compile.rows import Rows, stored
-from rules.compile.variables import FRAME, Frame, Variables, row_prologue
+from rules.compile.variables import FRAME, NO_NAMES, Frame, Names, Variables, named_prologue, row_prologue
 from rules.model.action import Action, CommandAction
 from rules.model.source import Expression, Payload, TemplateText
 
@@ -59,7 +59,7 @@ class Compiler:
     def __init__(self, projections: dict[str, Rows]) -> None:
         self._projections = projections
         self.tables: Mapping[str, Decision] = {}
-        self._prologue = FRAME + row_prologue(projections)
+        self._prologue = f"{FRAME}{row_prologue(projections)}\n"
 
     def text(self, title: str, node: cel.Node) -> Callable[[Frame], str]:
         """A key: the canonical text of the value."""
@@ -70,11 +70,13 @@ class Compiler:
 
         return self._function(title, (), write)
 
-    def condition(self, title: str, node: cel.Node, lets: Named = ()) -> Callable[[Frame], bool]:
+    def condition(
+        self, title: str, node: cel.Node, lets: Named = (), names: Names = NO_NAMES
+    ) -> Callable[[Frame], bool]:
         def write(scope: Variables) -> list[ast.stmt]:
             return [*emit.statements(node, scope, "value", condition=True), ast.Return(name("value"))]
 
-        return self._function(title, lets, write)
+        return self._function(title, lets, write, names)
 
     def traced(self, title: str, node: cel.Node, lets: Named = ()) -> Callable[[Frame], cel.Explanation]:
         """The value by exact evaluation alone, with each comparison on the way. Raises no CelError."""
@@ -84,7 +86,7 @@ class Compiler:
 
         return self._function(title, lets, write)
 
-    def lets(self, title: str, lets: Named) -> Callable[[Frame], dict[str, Any]]:
+    def lets(self, title: str, lets: Named, names: Names = NO_NAMES) -> Callable[[Frame], dict[str, Any]]:
         """All values, in order; one that cannot be evaluated is its error, and later ones may still read it as such."""
 
         def write(scope: Variables) -> list[ast.stmt]:
@@ -100,7 +102,7 @@ class Compiler:
                 scope.declare((let,), variable, fallible=True)
             return [*body, _named((let for let, _ in lets), (name(f"let{place}") for place in range(len(lets))))]
 
-        return self._function(title, (), write)
+        return self._function(title, (), write, names)
 
     def values(self, title: str, fields: Named) -> Callable[[Frame], dict[str, Any]]:
         """The values of a fold, as rows store them."""
@@ -115,7 +117,9 @@ class Compiler:
 
         return self._function(title, (), write)
 
-    def actions(self, title: str, actions: Sequence[Action], lets: Named) -> Callable[[Frame], list[Any]]:
+    def actions(
+        self, title: str, actions: Sequence[Action], lets: Named, names: Names = NO_NAMES
+    ) -> Callable[[Frame], list[Any]]:
         """What each action carries: (args, what each action of its fallback carries) of a command; (subject or None,
         data) of an emitted event."""
 
@@ -124,7 +128,7 @@ class Compiler:
             made = _actions(actions, scope, body)
             return [*body, ast.Return(made)]
 
-        return self._function(title, lets, write)
+        return self._function(title, lets, write, names)
 
     def payload(self, title: str, payload: Payload) -> Callable[[Frame], Any]:
         def write(scope: Variables) -> list[ast.stmt]:
@@ -135,15 +139,16 @@ class Compiler:
         return self._function(title, (), write)
 
     def _function(
-        self, title: str, lets: Named, write: Callable[[Variables], list[ast.stmt]]
+        self, title: str, lets: Named, write: Callable[[Variables], list[ast.stmt]], names: Names = NO_NAMES
     ) -> Callable[[Frame], Any]:
         def make() -> Callable[[Frame], Any]:
-            scope = Variables(self._projections)
+            scope = Variables(self._projections, names=names)
             for table in self.tables.values():
                 table.declare(scope)
             for let, _ in lets:
                 scope.declare((let,), ast.Subscript(name("lets"), ast.Constant(let), ast.Load()), fallible=True)
-            return function(title, "v", write(scope), scope.namespace, self._prologue)
+            prologue = self._prologue + named_prologue(len(names.others))
+            return function(title, "v", write(scope), scope.namespace, prologue)
 
         return Deferred(make)
 

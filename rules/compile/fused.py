@@ -13,7 +13,7 @@ order; what follows from them happens in the order of firing.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -75,7 +75,7 @@ try:
         if queue:
             ev.drain(key, cell)
         if cell.due < clock:
-            ev.expire(key, cell, clock)
+            ev.overdue(key, cell, clock)
         i += 1
 except _Poisoned:
     raise
@@ -134,6 +134,11 @@ if ID in nodes:
     CANCELLED(ev, e, key, cell)
 """
 
+WAITS: Final = """
+if ID in nodes:
+    HIT
+"""
+
 
 def poisoned(offset: int, event: Event, error: Exception) -> Poisoned:
     """What no rule can be blamed for: data that is no JSON, or a mistake of ours. Never swallowed."""
@@ -148,7 +153,7 @@ class Fused:
         self._projections = projections
         self._lateness = lateness
         self._tables = tables(hearing.meets)
-        self._paths = {path for node in self._inlined() for path in cel.paths(node)}
+        self._paths = set(self._read())
 
     def run(self, own: bool) -> Callable[..., int]:
         """`(ev, events, offsets, i, n) → i` of the first event that is of another type. With `own` all listeners go by
@@ -183,13 +188,18 @@ class Fused:
         body = [*body, *quote("if changed:\n    ev.dirty.add(key)")]
         return function("one", "ev e key cell", body, scope.namespace, "changed = False\nt = e.time")
 
-    def _inlined(self) -> list[cel.Node]:
-        found = [expression.node for fold in self._hearing.folds for _, expression in fold.fields]
+    def _read(self) -> Iterator[cel.Path]:
+        """What inlined code reads."""
+        for fold in self._hearing.folds:
+            for _, expression in fold.fields:
+                yield from cel.paths(expression.node)
         for rule in self._hearing.meets:
-            if rule.when is not None:
-                read = [rule.when, *(expression.node for _, expression in lets_read(rule, rule.when))]
-                found += [*read, *inputs_read(rule.tables, read)]
-        return found
+            if rule.when is None:
+                continue
+            read = [rule.when, *(expression.node for _, expression in lets_read(rule, rule.when))]
+            for node in (*read, *inputs_read(rule.tables, read)):
+                for path in cel.paths(node):
+                    yield ("event", *path[1:]) if path[0] == rule.own else path
 
     def _data(self, scope: Variables, shape: Shape | None, struct: Shape | None) -> list[ast.stmt]:
         """Decodes what inlined code reads of the data, validates what has a shape, then goes through the stages."""
@@ -221,7 +231,7 @@ class Fused:
         else:
             for rule in self._hearing.meets:
                 hit = quote("MEET(ev, e, key, cell, DATA)", MEET=scope.bind(rule.trigger.meet), DATA=handed)
-                rules += inlined_test(rule, rule.when, scope, hit)
+                rules += inlined_test(rule, rule.when, scope, _where_it_waits(rule, hit))
         return self._with_rows(stages, rules)
 
     def _with_rows(self, stages: list[ast.stmt], rules: list[ast.stmt]) -> list[ast.stmt]:
@@ -232,7 +242,7 @@ class Fused:
             for place, line in enumerate(ast.parse(row_prologue(self._projections)).body)
             if row_variable(place) in read
         ]
-        needed = used([*stages, *found])
+        needed = used([*stages, *found, *rules])
         before = [*(quote("rows = cell.rows") if "rows" in needed else ())]
         before += quote("copies = ev.copies") if "copies" in needed else ()
         before += quote("nodes = cell.nodes") if "nodes" in needed else ()
@@ -255,7 +265,7 @@ class Fused:
             )
         for place, rule in enumerate(self._hearing.meets):
             if place not in looked_up:
-                made += inlined_test(rule, rule.when, scope, _noted(place))
+                made += inlined_test(rule, rule.when, scope, _where_it_waits(rule, _noted(place)))
         enact = scope.bind(_enact([rule.trigger.meet for rule in self._hearing.meets]))
         return [*made, *quote("if hits:\n    ENACT(hits, ev, e, key, cell, DATA)", ENACT=enact, DATA=handed)]
 
@@ -266,6 +276,11 @@ class Fused:
         for residue in residues:
             tests += inlined_test(residue.rule, residue.when, scope, _noted(residue.place))
         return function("bucket", "ev e key cell d hits", self._with_rows([], tests), scope.namespace, "t = e.time")
+
+
+def _where_it_waits(rule: CompiledRule, hit: list[ast.stmt]) -> list[ast.stmt]:
+    """`hit` for keys where the rule has something that the event may move on."""
+    return hit if rule.waits is None else quote(WAITS, ID=ast.Constant(rule.waits), HIT=hit)
 
 
 def _noted(place: int) -> list[ast.stmt]:

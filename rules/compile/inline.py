@@ -106,6 +106,8 @@ def inlined_test(rule: CompiledRule, when: cel.Node | None, scope: Variables, hi
         return hit
     tested: list[ast.stmt] = []
     with scope.within():
+        if rule.own:
+            scope.alias(rule.own)
         lets = lets_read(rule, when)
         tested += inlined_tables(rule.tables, [when, *(expression.node for _, expression in lets)], scope)
         for place, (let, expression) in enumerate(lets):

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
+from rules.compile.event_types import fits
 from rules.compile.fold import Fold
 from rules.compile.rule import CompiledRule
 from rules.compile.schema import Shape
 from rules.compile.upcast import Upcaster
-from streams.event import RESERVED
-
-MAX_TYPES: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,15 +42,6 @@ class Hearing:
             self.shape,
             self.upcaster,
         )
-
-
-def fits(pattern: str, type: str) -> bool:
-    """Whether `on` says this type. Patterns are about business events; the engine's own are named in full."""
-    if pattern == type:
-        return True
-    if type.startswith(RESERVED):
-        return False
-    return pattern == "*" or (pattern.endswith(".*") and type.startswith(pattern[:-1]))
 
 
 class Listeners:

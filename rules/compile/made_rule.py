@@ -2,37 +2,57 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from rules.compile.action import Performer
 from rules.compile.firing import Firing
 from rules.compile.framed import Compiler
 from rules.compile.keys import Keys
+from rules.compile.limits import Limits
+from rules.compile.made_sequence import made_sequence, names_at_last
 from rules.compile.rule import CompiledRule, Condition
 from rules.compile.triggers.after import After
 from rules.compile.triggers.plain import Plain
 from rules.compile.triggers.trigger import Trigger
+from rules.compile.variables import NO_NAMES, Names
 from rules.model.rule import Rule
-from rules.node_id import NodeIds, firing_definition, throttle_definition
+from rules.node_id import NodeIds, firing_definition, sequence_definition, settle_definition, throttle_definition
 from rules.nodes.deadline import Deadline
+from rules.nodes.matches import Matches
+from rules.nodes.settling import Settling
 from rules.nodes.throttle import Throttle
 from rules.ruleset import RuleSet
 
+START: Final = Names(("start",))
 
-def made_rule(ruleset: RuleSet, rule: Rule, rank: int, compiler: Compiler, keys: Keys, ids: NodeIds) -> CompiledRule:
-    """`rank` is the place in the order of firing. Nodes of a rule take two ranks among what is due: its trigger the
-    second, so that what settled before it opens at the same time is out first."""
+
+def made_rules(
+    ruleset: RuleSet, rule: Rule, rank: int, compiler: Compiler, keys: Keys, ids: NodeIds, limits: Limits
+) -> list[CompiledRule]:
+    """More than one where a rule listens to different events in different ways. `rank` is the place in the order of
+    firing. Nodes of a rule take two ranks among what is due: its trigger the second, so that what settled before it
+    opens at the same time is out first."""
+    if rule.sequence is None:
+        return [_made_rule(ruleset, rule, rank, compiler, keys, ids)]
+    node = Matches(ids.draw(sequence_definition(rule, rule.sequence)), rule.sequence.within, limits.matches)
+    firing = _firing(ruleset, rule, rank, compiler, ids, names_at_last(rule, rule.sequence))
+    return made_sequence(rule, rule.sequence, rank, compiler, keys, node, firing)
+
+
+def _made_rule(ruleset: RuleSet, rule: Rule, rank: int, compiler: Compiler, keys: Keys, ids: NodeIds) -> CompiledRule:
     title = f"rule {rule.name}"
     let_values = compiler.lets(f"{title} let", rule.let) if rule.let else None
     condition = compiler.condition(f"{title} when", rule.when.node, rule.let) if rule.when is not None else None
     unless = rule.deadline.unless if rule.deadline is not None else None
     trigger: Trigger
     if rule.deadline is None:
-        firing = _firing(ruleset, rule, compiler, ids)
+        firing = _firing(ruleset, rule, rank, compiler, ids)
         trigger = Plain(let_values, firing)
     else:
         deadline = Deadline(ids.draw(firing_definition(rule)), rule.deadline.after, rule.deadline.pending)
         asked = unless.when if unless is not None else None
-        unless_when = compiler.condition(f"{title} unless", asked.node) if asked is not None else None
-        firing = _firing(ruleset, rule, compiler, ids)
+        unless_when = compiler.condition(f"{title} unless", asked.node, (), START) if asked is not None else None
+        firing = _firing(ruleset, rule, rank, compiler, ids)
         trigger = After(deadline, 2 * rank + 1, let_values, unless_when, firing)
     return CompiledRule(
         name=rule.name,
@@ -49,13 +69,14 @@ def made_rule(ruleset: RuleSet, rule: Rule, rank: int, compiler: Compiler, keys:
     )
 
 
-def _firing(ruleset: RuleSet, rule: Rule, compiler: Compiler, ids: NodeIds) -> Firing:
-    throttle = None
+def _firing(
+    ruleset: RuleSet, rule: Rule, rank: int, compiler: Compiler, ids: NodeIds, names: Names = NO_NAMES
+) -> Firing:
+    settling, throttle = None, None
+    if rule.settle is not None:
+        settling = Settling(ids.draw(settle_definition(rule)), rule.settle)
     if rule.once_within is not None:
         throttle = Throttle(ids.draw(throttle_definition(rule)), rule.once_within)
-    render = compiler.actions(f"rule {rule.name} then", rule.then, rule.let)
-    return Firing(
-        rule.name,
-        Performer(ruleset.name, rule.name, rule.shadow, rule.then, render, ruleset.versions),
-        throttle,
-    )
+    render = compiler.actions(f"rule {rule.name} then", rule.then, rule.let, names)
+    performer = Performer(ruleset.name, rule.name, rule.shadow, rule.then, render, ruleset.versions)
+    return Firing(rule.name, performer, settling, throttle, 2 * rank)

@@ -11,10 +11,11 @@ from typing import Final
 
 import msgspec
 
+from rules.compile.event_types import MAX_TYPES
 from rules.compile.fold import Fold
 from rules.compile.fused import Fused
 from rules.compile.keys import Keys
-from rules.compile.listen import MAX_TYPES, Hearing, Listeners
+from rules.compile.listen import Hearing, Listeners
 from rules.compile.rows import Rows
 from rules.compile.rule import CompiledRule
 from streams.event import Event

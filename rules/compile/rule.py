@@ -62,6 +62,10 @@ class CompiledRule:
     firing: Firing
     tables: Mapping[str, Decision]
     """Those of the rule set."""
+    own: str = ""
+    """Another name of `event` in `when`."""
+    waits: str | None = None
+    """Without a state of this node the event means nothing to the rule."""
 
     @property
     def waiters(self) -> Iterator[Waiter]:

@@ -8,30 +8,25 @@ code, deadlines. Both give the same values, so it does not matter which way an e
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
-
-import msgspec
+from typing import Any, Final, NamedTuple
 
 from rules import cel
 from rules.cel import Path, types
 from rules.compile.rows import Rows
 from rules.compile.schema import Shape
 from rules.nodes.kept import moment
+from rules.nodes.kept_event import UNDECODED as UNDECODED
+from rules.nodes.kept_event import Met
+from rules.nodes.kept_event import decode_data as decode_data
 from streams.event import Event
 from streams.state import Cell
 
 CORE: Final = ("id", "source", "type", "subject", "time", "data")
-UNDECODED: Final = object()
-
-decode_data: Final = msgspec.json.Decoder().decode
-
 FRAME: Final = """
     e = v.event
-    s = v.start
     d = v.data
-    sd = v.start_data
     key = v.key
     t = v.now
     row = v.row
@@ -43,10 +38,22 @@ FRAME: Final = """
 """How functions of a frame `v` find their local variables."""
 
 
+class Names(NamedTuple):
+    """Under which names a rule's expressions read events, beside `event`."""
+
+    others: Sequence[str] = ()
+    """`start`, steps of a sequence: in the order of `Frame.named`."""
+    own: str = ""
+    """Another name for `event`."""
+
+
+NO_NAMES: Final = Names()
+
+
 class Frame:
     """What the expressions of one rule or fold see at one moment under one key. `now` is in microseconds."""
 
-    __slots__ = ("_data", "_start_data", "cell", "copies", "decided", "event", "key", "lets", "now", "row", "start")
+    __slots__ = ("_data", "cause", "cell", "copies", "decided", "event", "key", "lets", "named", "now", "row")
 
     def __init__(
         self,
@@ -66,11 +73,13 @@ class Frame:
         self.lets: dict[str, Any] = {}
         """Name → value, or the CelEvaluationError that stands in its place."""
         self.row: dict[str, Any] = {}
-        self.start: Event = event
         self.decided: dict[str, Any] | None = None
         """Table → what it says now, or the CelEvaluationError in its place, once it was asked."""
+        self.named: Sequence[Met] = ()
+        """Events that have names of their own (`Names.others`)."""
+        self.cause = event.id
+        """Of commands: the id of the event that they name as their cause."""
         self._data = data
-        self._start_data: Any = UNDECODED
 
     @property
     def data(self) -> Any:
@@ -79,24 +88,22 @@ class Frame:
             self._data = decode_data(self.event.data)
         return self._data
 
-    @property
-    def start_data(self) -> Any:
-        if self._start_data is UNDECODED:
-            self._start_data = decode_data(self.start.data)
-        return self._start_data
-
 
 class Variables(cel.Scope):
-    """The local variables of a generated function: `e` and `d` an event and its data, `s` and `sd` the opening one,
-    `key`, `t` the time now in microseconds, `row`, `rows`, `copies`, `lets`."""
+    """The local variables of a generated function: `e` and `d` an event and its data, `s0` and `sd0` those that have
+    the first name, `key`, `t` the time now in microseconds, `row`, `rows`, `copies`, `lets`."""
 
-    def __init__(self, projections: dict[str, Rows], shape: Shape | None = None) -> None:
+    def __init__(self, projections: dict[str, Rows], shape: Shape | None = None, names: Names = NO_NAMES) -> None:
         """With a shape `d` is its struct: then only declared fields of the data can be read."""
         super().__init__()
+        self._shape = shape
         self._bound: dict[str, ast.expr] = {}
         self._events: dict[str, str] = {}
         self._event("event", "e", "d", shape)
-        self._event("start", "s", "sd")
+        for place, root in enumerate(names.others):
+            self._event(root, f"s{place}", f"sd{place}")
+        if names.own:
+            self.alias(names.own)
         self.declare(("key",), "key", types.STRING)
         self.declare(("now",), self._call(moment, ast.Name("t", ast.Load())), types.TIMESTAMP)
         self.declare(("row",), "row", types.MapOf())
@@ -108,6 +115,10 @@ class Variables(cel.Scope):
                 continue
             self.declare((name,), row_variable(place), rows.record, fallible=True)
             self.namespace[f"_absent{place}"] = cel.NotEvaluated(f"`{name}` has no row for this key")
+
+    def alias(self, root: str) -> None:
+        """Another name for `event`."""
+        self._event(root, "e", "d", self._shape)
 
     def _event(self, root: str, event: str, data: str, shape: Shape | None = None) -> None:
         self._events[root] = event
@@ -136,11 +147,11 @@ class Variables(cel.Scope):
     @contextmanager
     def within(self) -> Iterator[None]:
         """What is declared inside is forgotten at the end: the `let` names of one rule."""
-        before = dict(self._declared)
+        before = dict(self._declared), dict(self._events)
         try:
             yield
         finally:
-            self._declared = before
+            self._declared, self._events = before
 
     def load(self, path: Path) -> ast.expr | None:
         if self._is_extension(path):
@@ -164,6 +175,11 @@ def row_prologue(projections: dict[str, Rows]) -> str:
         f"{row_variable(place)} = {'copies' if rows.everywhere else 'rows'}.get(_id{place}, _absent{place})"
         for place, rows in enumerate(projections.values())
     )
+
+
+def named_prologue(count: int) -> str:
+    """How the variables of named events are found."""
+    return "\n".join(f"s{place} = v.named[{place}].event\nsd{place} = v.named[{place}].data" for place in range(count))
 
 
 def whole(event: Event, data: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from rules.model.action import Action
+from rules.model.sequence import Sequence
 from rules.model.source import ByType, Expression, Span
 from rules.model.table import Table
 
@@ -36,12 +37,14 @@ class Rule:
     name: str
     description: str
     on: tuple[str, ...]
-    """Event types and patterns: `a.b`, `payment.*`, `*`."""
+    """Event types and patterns: `a.b`, `payment.*`, `*`. None where a sequence says in its steps what it takes."""
     by: Expression | None
     """None: `event.subject`. Of a map, the expression that it stands for."""
     when: Expression | None
     let: tuple[tuple[str, Expression], ...]
     deadline: Deadline | None
+    settle: int | None
+    """Microseconds of quiet after which it fires."""
     once_within: int | None
     """Microseconds; `once: true` is NEVER, with `keep` that long."""
     priority: int
@@ -55,5 +58,21 @@ class Rule:
     """Of each type in `on`."""
     by_types: tuple[ByType, ...] = ()
     """The entries of a `by` that is a map, as the checks look at them."""
+    sequence: Sequence | None = None
     tables: Mapping[str, Table] = field(default_factory=dict, compare=False, repr=False)
     """What `tables.NAME` is in its expressions: all tables of the rule set."""
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """The types and patterns that `event` can be of in `when`, `let` and actions."""
+        return self.on if self.sequence is None else self.sequence.steps[-1].on
+
+    @property
+    def listened(self) -> tuple[str, ...]:
+        """All types and patterns that mean something to the rule."""
+        found = [*self.on]
+        if self.deadline is not None and self.deadline.unless is not None:
+            found += self.deadline.unless.on
+        if self.sequence is not None:
+            found += [type for _, each in self.sequence.listeners for type in each.on]
+        return tuple(dict.fromkeys(found))

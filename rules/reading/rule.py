@@ -12,6 +12,7 @@ from rules.reading.action import actions
 from rules.reading.by import by
 from rules.reading.expression import expression
 from rules.reading.reader import Reader
+from rules.reading.sequence import sequence
 from rules.text.nodes import Mapping, Node, Scalar
 
 KEYS: Final = (
@@ -23,6 +24,9 @@ KEYS: Final = (
     "after",
     "unless",
     "pending",
+    "sequence",
+    "within",
+    "settle",
     "once_within",
     "once",
     "keep",
@@ -34,9 +38,6 @@ KEYS: Final = (
 LATER: Final = {
     "over": "windows",
     "having": "windows",
-    "sequence": "sequences",
-    "within": "sequences",
-    "settle": "the trailing edge",
 }
 PENDING: Final = ("each", "first", "latest")
 
@@ -54,15 +55,21 @@ def rule(reader: Reader, key: Scalar, node: Node, place: int) -> Rule | None:
     on = None
     if "on" in fields:
         on = event_types.patterns(reader, fields["on"], "`on`")
-    elif "sequence" not in _keys(node):
+    elif "sequence" not in fields:
         reader.error(key, "missing", f"{what} listens to nothing: `on` is missing")
     when = expression(reader, fields["when"], "`when`") if "when" in fields else None
     let = _let(reader, fields["let"]) if "let" in fields else ()
     deadline = _deadline(reader, fields, node)
+    steps = sequence(reader, key, fields) if fields.keys() & {"sequence", "within"} else None
     listened = () if on is None else on[0]
     if deadline is not None and deadline.unless is not None:
         listened += deadline.unless.on
+    if steps is not None:
+        listened += tuple(type for _, each in steps.listeners for type in each.on)
     key_of = by(reader, fields["by"], listened) if "by" in fields else (None, ())
+    settle = reader.duration(fields["settle"], "`settle`") if "settle" in fields else None
+    if settle == 0:
+        reader.error(fields["settle"], "bad-duration", "`settle` needs more than no time at all")
     once_within = _throttle(reader, fields)
     priority = reader.integer(fields["priority"], "`priority`") if "priority" in fields else 0
     enabled = reader.boolean(fields["enabled"], "`enabled`") if "enabled" in fields else True
@@ -70,7 +77,7 @@ def rule(reader: Reader, key: Scalar, node: Node, place: int) -> Rule | None:
     if "then" not in fields:
         reader.error(key, "missing", f"{what} does nothing: `then` is missing")
     then = actions(reader, fields["then"]) if "then" in fields else ()
-    if reader.findings.errors != before or name is None or on is None:
+    if reader.findings.errors != before or name is None or (on is None and steps is None):
         return None
     assert priority is not None
     assert enabled is not None
@@ -78,11 +85,12 @@ def rule(reader: Reader, key: Scalar, node: Node, place: int) -> Rule | None:
     return Rule(
         name=name,
         description=description or "",
-        on=on[0],
+        on=() if on is None else on[0],
         by=key_of[0],
         when=when,
         let=let,
         deadline=deadline,
+        settle=settle,
         once_within=once_within,
         priority=priority,
         enabled=enabled,
@@ -90,8 +98,9 @@ def rule(reader: Reader, key: Scalar, node: Node, place: int) -> Rule | None:
         then=then,
         place=place,
         span=reader.span(key),
-        on_spans=on[1],
+        on_spans=() if on is None else on[1],
         by_types=key_of[1],
+        sequence=steps,
     )
 
 
@@ -113,9 +122,11 @@ def _let(reader: Reader, node: Node) -> tuple[tuple[str, Expression], ...]:
 def _deadline(reader: Reader, fields: Fields, node: Node) -> Deadline | None:
     if "after" not in fields:
         for name in ("unless", "pending"):
-            # `over` and `sequence` have been refused already, and one complaint is enough
+            # `over` has been refused already, and one complaint is enough
             if name in fields and not _keys(node) & LATER.keys():
                 hint = "`after: 48h` says how long to wait"
+                if "sequence" in fields:
+                    hint = "what ends a sequence is a `- not: {on: …}` between two of its steps"
                 reader.error(fields[name], "conflict", f"`{name}` needs `after`: there is nothing to wait for", hint)
         return None
     after = reader.duration(fields["after"], "`after`")

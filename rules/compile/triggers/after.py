@@ -9,6 +9,7 @@ from rules import cel
 from rules.compile.firing import Firing
 from rules.compile.variables import UNDECODED, Frame
 from rules.nodes.deadline import Deadline
+from rules.nodes.kept_event import Met
 from rules.nodes.waiting import DUE
 from streams.event import Event
 from streams.state import Cell
@@ -64,7 +65,7 @@ class After:
 
             def asked(opening: Event) -> bool:
                 against = Frame(event, key, cell, event.time, evaluation.copies, frame.data)
-                against.start = evaluation.current(opening)
+                against.named = (Met(evaluation.current(opening)),)
                 try:
                     return condition(against)
                 except cel.CelEvaluationError:

@@ -34,6 +34,8 @@ FORM = frozenset("unknown-key missing wrong-kind conflict bad-name bad-type bad-
 BEYOND = (
     "a type that is folded and deletes",  # two sections name one type
     "a let value that hides a projection",
+    "a sequence of one event",  # with `times` one step is enough
+    "a step named as a projection",
     "a time that is too long",  # a sum
     "no time",  # given events may have none if the first has
 )
