@@ -112,7 +112,7 @@ def _hint(position: Position, place: Place, reason: Reason) -> str:
             heard = events(position, path[0])
             return f"events here are of {one_of(heard[:5])}" if heard else _ADVICE[reason.why]
         known = place.known(term, term_of(term, place.lets))
-        if known.allowed is not None:
+        if known.allowed is not None and known.span is None:
             return f"{_text(position, term)} is {_listed(known.allowed)}"
         if reason.why == "kind" and known.kinds is not None:
             kinds = " or ".join(sorted(known.kinds))

@@ -196,6 +196,7 @@ def test_a_part_that_can_never_be_true_is_shown_where_it_stands() -> None:
     assert (found.code, found.column) == ("never-true", 28)
     (found,) = warnings("event.time.getDayOfWeek() == 7 || event.time.getDayOfWeek() == 1")
     assert (found.code, found.column) == ("never-true", 7)
+    assert found.hint == "`event.time.getDayOfWeek()` is from 0 to 6"
     (found,) = warnings("event.data.x.exists(e, e > 5 && e < 3)")
     assert (found.code, found.column) == ("never-true", 39)
 
