@@ -7,6 +7,7 @@ from typing import Final, get_args
 from rules.json_schema.kinds import Schema, named, record, ref
 from rules.model.event_schema import FieldKind
 from rules.reading.projection import RESERVED_PARAMETERS
+from streams.event import TICK
 
 _KINDS: Final = get_args(FieldKind)
 _EXTENSION: Final = "^[a-z0-9]{1,20}$"
@@ -108,7 +109,10 @@ DEFS: Final[Schema] = {
         "required": ["type"],
         "description": "An event as producers send it; `id` and `source` may be missing.",
         "properties": {
-            "type": ref("event-type"),
+            "type": {
+                "anyOf": [ref("event-type"), {"const": TICK}],
+                "description": "The event's type; `orchestrator.tick` moves the clock.",
+            },
             "subject": ref("attribute"),
             "time": ref("time", "When it happened."),
             "data": {"description": "The event's data, as JSON."},
