@@ -41,7 +41,6 @@ class CompiledTable:
 
     def __init__(self, table: Table, compiler: Compiler) -> None:
         self.table = table
-        self._compiler = compiler
         title = f"table {table.name}"
         self.inputs = [each.node for each in table.inputs]
         self._values = compiler.lets(title, [(str(place), each) for place, each in enumerate(table.inputs)])

@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from rules import cel
-from rules.cel import nodes, values
+from rules.cel import limits, nodes, values
 from rules.cel.check import check_constants
 from rules.cel.emitter import folded
 from rules.cel.numbers import normal
@@ -28,6 +28,7 @@ _RANGE: Final = re.compile(r"\s*([\[(])(.*)([\])])\s*", re.DOTALL)
 _SIMPLE: Final = re.compile(r"\s*(?:(-?(?:0|[1-9][0-9]{0,17}))|'([^'\\\n\r]*)')\s*", re.ASCII)
 """Most constants: whole numbers and plain strings, which need no parser."""
 _CALLED_ANYTHING: Final = ("*", "any", "ANY", "else", "otherwise", "_")
+_LONGEST_HABIT: Final = 100
 _LEGAL: Final = "a cell is `-`, a constant, a comparison such as `>= 10`, `in [1, 2]`, or a range such as `[1..10)`"
 _ORDERED: Final = (values.NUMBER, values.STRING, values.BOOL, values.TIMESTAMP, values.DURATION)
 
@@ -96,6 +97,8 @@ _Read = tuple[CellOperator, tuple[CellConstant, ...], tuple[bool, bool]]
 
 def _read(text: str) -> _Read:
     both = (True, True)
+    if len(text) > limits.MAX_TEXT:
+        raise _Wrong(f"the cell is longer than {limits.MAX_TEXT:,} characters", 0, 1)
     if text.strip() == "-":
         return "-", (), both
     compared = _COMPARISON.match(text)
@@ -122,6 +125,8 @@ def _foreign(text: str) -> None:
     if not bare:
         raise _Wrong("the cell is empty", 0, len(text), "`-` takes anything")
     hint = None
+    if len(bare) > _LONGEST_HABIT:
+        return
     if bare in _CALLED_ANYTHING:
         hint = "`-` takes anything"
     elif bare.startswith("=>"):
@@ -134,7 +139,7 @@ def _foreign(text: str) -> None:
         hint = f"write {shown('!=' + bare[2:])}"
     elif bare.startswith("!"):
         hint = "`!= x` is everything but x"
-    elif bare.startswith("not"):
+    elif re.match(r"not\b", bare):
         hint = "write `!= x`, or a row before this one for what is not meant"
     elif re.fullmatch(r"[^'\"\[(]+\.\.[^'\"\])]*", bare):
         hint = (

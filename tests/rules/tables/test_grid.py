@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from rules import cel
 from rules.cel.types import ANY, BOOL, INTEGER, NUMBER, STRING, Type
 from rules.cel.values import kind
+from rules.diagnostics import RuleErrors
 from rules.model.table import Table
 from rules.tables import cells
 from rules.tables.grid import Grid, Patience
@@ -114,6 +115,16 @@ def test_a_table_of_a_thousand_rows_is_read_and_searched_in_less_than_a_second(c
     made = table("first", [f"event.data.a{place}" for place in range(columns)], [*rows, ["-"] * columns])
     assert len(made.rows) == 1000
     assert process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    "cell", ["." * 5_000, "1.." * 1_300, "1," * 1_900, "in [" * 900, "(" * 3_000, "[" + "'" * 3_000, "not" * 1_300]
+)
+def test_a_cell_of_any_text_is_refused_quickly(cell: str) -> None:
+    began = process_time()
+    with pytest.raises(RuleErrors, match="bad-cell"):
+        table("first", ["event.data.a"], [[cell]] * 40)
+    assert process_time() - began < 2
 
 
 def test_a_search_that_takes_too_long_ends_without_an_answer() -> None:
