@@ -111,7 +111,10 @@ def test_a_payload_that_cannot_be_evaluated_when_it_was_quiet_is_counted_and_not
 def test_editing_actions_keeps_what_settles_and_another_quiet_time_does_not() -> None:
     other = RULES.replace("command: search", "command: find")
     changed = RULES.replace("settle: 30s", "settle: 31s")
-    ids = [compile_rules(load_sources({"r.yaml": text})).node_ids["rule `search`/settle"] for text in (RULES, other, changed)]
+    ids = [
+        compile_rules(load_sources({"r.yaml": text})).node_ids["rule `search`/settle"]
+        for text in (RULES, other, changed)
+    ]
     assert ids[0] == ids[1] != ids[2]
 
 
