@@ -28,6 +28,7 @@ from bench.jobs import (
     sequences,
     simulation,
     tables,
+    windows,
 )
 from bench.result import Result
 from bench.size import FULL, QUICK
@@ -39,6 +40,7 @@ JOBS = {
     "latency": latency.run,
     "simulate": simulation.run,
     "tables": tables.run,
+    "windows": windows.run,
     "memory": memory.run,
     "deadlines": deadlines.run,
     "sequences": sequences.run,

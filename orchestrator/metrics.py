@@ -37,6 +37,7 @@ _LABELLED: Final = {
     "fired": ("orchestrator_rule_firings", "Firings.", "rule"),
     "not_evaluated": ("orchestrator_rule_not_evaluated", "Times a rule could not be evaluated.", "rule"),
     "matches_capped": ("orchestrator_sequence_matches_dropped", "Partial matches beyond the limit of a key.", "rule"),
+    "window_capped": ("orchestrator_window_capped", "Events and values that windows had no room for.", "rule"),
     "schema": ("orchestrator_schema_mismatches", "Events that do not fit their schema.", "type"),
 }
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)

@@ -10,9 +10,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from rules.aggregates import Aggregates
 from rules.model.event_schema import EventSchema, FieldKind
 from rules.model.projection import Projection
 from rules.model.rule import NEVER, Rule
+from rules.model.window import Last, Session, Sliding, Stepped, Tumbling, Window
 from rules.ruleset import RuleSet
 from streams import duration
 
@@ -70,10 +72,35 @@ def _of_rule(ruleset: RuleSet, rule: Rule) -> Iterator[Growth]:
         number = "a deadline for each opening event" if deadline.pending == "each" else "one deadline"
         until = f"{duration.format(deadline.after)} later{', or cancelled' if deadline.unless else ''}"
         yield Growth(_owner(rule), size, number, until)
+    if rule.window is not None:
+        yield _of_window(rule, rule.window)
     if rule.once_within == NEVER:
         yield Growth(_owner(rule), THROTTLE, "the last firing", "for ever")
     elif rule.once_within is not None:
         yield Growth(_owner(rule), THROTTLE, "the last firing", "the next one")
+
+
+def _of_window(rule: Rule, window: Window) -> Growth:
+    aggregates = Aggregates(rule)
+    values = _TIME * len(aggregates.columns)
+    told = _ID + 2 * _TIME + _TIME * len(aggregates.found)
+    apart = any(each.function == "distinct" for each in aggregates.found)
+    per_key, until = "one", "its end"
+    match window:
+        case Sliding():
+            until = f"{duration.format(window.span)} later"
+            return Growth(_owner(rule), _TIME + values, f"up to {window.limit:,} events", until)
+        case Last():
+            number = f"the last {window.count:,} events" if values else "a number"
+            return Growth(_owner(rule), values or _TIME, number, "for ever")
+        case Stepped():
+            buckets = window.span // window.step + 1
+            per_key, until = f"{buckets:,} buckets", f"{duration.format(window.span)} later"
+        case Tumbling():
+            told, per_key = told + _ENVELOPE, "each open window"
+        case Session():
+            told, per_key = told + _ENVELOPE, "each open session"
+    return Growth(_owner(rule), told, per_key + (f", {window.limit:,} values apart" if apart else ""), until)
 
 
 def row_bytes(projection: Projection) -> int:

@@ -3,16 +3,18 @@
 State lies in cells under these ids, so a node keeps its state for as long as it means the same, whatever else in the
 rule set was edited, and one that means something else starts empty. A definition is what decides *which* state there
 is: of a projection `by`, `fold`, `initial`, `delete` and `scope`; of a deadline `on`, `by`, `when`, `let`, `after`,
-`unless` and `pending`; of a sequence its steps, `by`, `within` and what has to be kept of events; of `settle` and of a
-throttle the definition of the firing that they look at, and their time. A decision table that one of these expressions
-reads is part of it, with all its rows. Names, priorities, actions and texts for people are no part of it. Expressions
-count by what they say, not by how they are spaced.
+`unless` and `pending`; of a window `on`, `by`, `when`, `let`, `over` and which aggregates are asked of which
+arguments, but not what `having` does with them; of a sequence its steps, `by`, `within` and what has to be kept of
+events; of `settle` and of a throttle the definition of the firing that they look at, and their time. A decision table
+that one of these expressions reads is part of it, with all its rows. Names, priorities, actions and texts for people
+are no part of it. Expressions count by what they say, not by how they are spaced.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from typing import Any, Final
 
 import orjson
@@ -25,6 +27,7 @@ from rules.model.rule import Rule
 from rules.model.sequence import Sequence
 from rules.model.source import Expression, Payload, TemplateText
 from rules.model.table import Cell, Row, Table
+from rules.model.window import Window
 
 SUBJECT: Final = cel.parse("event.subject")
 """What `by` is where a rule says nothing."""
@@ -77,6 +80,8 @@ def firing_definition(rule: Rule) -> list[Any]:
         _tree(rule.when),
         _named(rule.let),
     ]
+    if rule.window is not None:
+        return _with_tables(["having", *definition[1:], _window(rule.window), _tree(rule.having)], rule.tables)
     if rule.deadline is None:
         return _with_tables(definition, rule.tables)
     unless = rule.deadline.unless
@@ -106,8 +111,20 @@ def settle_definition(rule: Rule) -> list[Any]:
     return ["settle", firing_definition(rule), rule.settle]
 
 
+def window_definition(rule: Rule, kept: Iterable[tuple[str, cel.Node]]) -> list[Any]:
+    """What is kept of which events; `kept` are the aggregates with an argument: function and argument."""
+    assert rule.window is not None
+    values = sorted({(function, _digest(_flat(argument))) for function, argument in kept})
+    seen = [sorted(set(rule.on)), _by(rule.by), _tree(rule.when), _named(rule.let)]
+    return _with_tables(["window", *seen, _window(rule.window), values], rule.tables)
+
+
 def throttle_definition(rule: Rule) -> list[Any]:
     return ["throttle", firing_definition(rule) if rule.settle is None else settle_definition(rule), rule.once_within]
+
+
+def _window(window: Window) -> list[Any]:
+    return [type(window).__name__.lower(), *(getattr(window, field.name) for field in fields(window))]
 
 
 def table_digest(inputs: Iterable[Expression], hit: str, rows: Iterable[Row]) -> str:

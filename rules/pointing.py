@@ -13,13 +13,13 @@ from typing import Final
 from rules import cel
 from rules.diagnostics import Diagnostic, Severity, shown, tidy
 from rules.model.source import Expression, Span, TemplateText, Written
+from rules.model.window import AGGREGATES
 from rules.text import places
 
 Line = Callable[[str, int], str]
 """(file, line) → the text of that line."""
 
-AGGREGATES: Final = frozenset("count sum avg min max distinct first last".split())
-_UNKNOWN_FUNCTION: Final = re.compile(r"unknown function `(\w+)`")
+_UNKNOWN_FUNCTION: Final = re.compile(r"unknown function `(\w+)`|`(\w+)` is not in the profile")
 _WORDS: Final = re.compile(r"[^\W\d][\w .-]*")
 
 
@@ -61,16 +61,17 @@ def point(
         end = locate_in(written, span, value, error.end - 1)
     line = line_of(start.file, start.line)
     length = end.column - start.column + 1 if end.line == start.line else len(line) - start.column + 1
-    hint = yaml_hint(error, written, value, line) or _not_yet(error) or (tidy(error.hint) if error.hint else None)
+    hint = yaml_hint(error, written, value, line) or _of_windows(error) or (tidy(error.hint) if error.hint else None)
     column, last = start.column, start.column + max(1, length)
     return Diagnostic(severity, code, tidy(error.message), start.file, start.line, column, last, hint, line)
 
 
-def _not_yet(error: cel.CelSyntaxError) -> str | None:
+def _of_windows(error: cel.CelSyntaxError) -> str | None:
     called = _UNKNOWN_FUNCTION.fullmatch(error.message)
-    if called is None or called[1] not in AGGREGATES:
+    name = None if called is None else called[1] or called[2]
+    if name not in AGGREGATES:
         return None
-    return f"{shown(called[1])} is of windows, which are not supported yet"
+    return f"{shown(name)} is asked of a window: in `having` and `then` of a rule with `over`"
 
 
 def yaml_hint(error: cel.CelSyntaxError, written: Written | None, value: str, line: str) -> str | None:

@@ -45,7 +45,7 @@ class _Evaluation(Evaluation):
     """One partition's. Forwards and what waits go to what all partitions share, and so do copies of rows: one that
     changes has changed everywhere."""
 
-    __slots__ = ("_due", "_forwards", "_order")
+    __slots__ = ("_due", "_forwards", "_order", "finished")
 
     def __init__(
         self, processor: RulesProcessor, step: Step, due: list[Due], order: Iterator[int], forwards: deque[Sent]
@@ -54,6 +54,11 @@ class _Evaluation(Evaluation):
         self._due = due
         self._order = order
         self._forwards = forwards
+        self.finished = DAWN
+        """What was due up to and including this time has fired, though the clock is not past it."""
+
+    def ended(self, end: int, cell: Cell) -> bool:
+        return end <= self.finished or super().ended(end, cell)
 
     def emitted(self, rule: str, key: str, event: Event, shadow: bool) -> None:
         if event.key != key and not shadow:
@@ -170,6 +175,8 @@ class Simulation:
         due up to and including it fires, also what that opens."""
         until = self._latest if until is None else until
         self._advance(until + 1, until)
+        for evaluation in self._partitions:
+            evaluation.finished = max(evaluation.finished, until)
 
     def _advance(self, target: int, clock: int | None = None) -> None:
         """Fires what is due before `target`; the clock stops at each on its way, and ends at `clock`."""

@@ -30,7 +30,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import heapify, heappop, heapreplace
 from operator import attrgetter
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 import msgspec
 
@@ -97,6 +97,17 @@ class Waiter(Protocol):
         ...
 
 
+@runtime_checkable
+class Forgetful(Protocol):
+    """A waiter of one entry, of which only state is due that means nothing any more: to drop it can wait while a key
+    is in use."""
+
+    @property
+    def keeps(self) -> int:
+        """How long that may be, in microseconds."""
+        ...
+
+
 class RulesProcessor:
     """A compiled rule set. `rules.compile.compile_rules` makes it."""
 
@@ -122,6 +133,7 @@ class RulesProcessor:
         """Event type → what to do with it; made when it is first asked for."""
         self.waiters = waiters
         """Node id → what is called when the clock has passed its first entry."""
+        self.keeps = {id: waiter.keeps for id, waiter in waiters.items() if isinstance(waiter, Forgetful)}
 
     def keys(self, batch: Batch) -> Iterable[str]:
         """The keys whose cells `step` needs; those with something due at a tick are the agent's to find."""
@@ -145,6 +157,7 @@ class Evaluation:
     __slots__ = (
         "_copies",
         "_counts",
+        "_keeps",
         "_lateness",
         "_plans",
         "_projections",
@@ -181,6 +194,7 @@ class Evaluation:
         self._plans = processor.plans
         self._projections = processor.projections
         self._waiters = processor.waiters
+        self._keeps = processor.keeps
         self._lateness = processor.lateness
 
     # ------------------------------------------------------------ events
@@ -282,9 +296,21 @@ class Evaluation:
             return self.stop
         return max(cell.clock, self.tick)
 
+    def ended(self, end: int, cell: Cell) -> bool:
+        """Whether a window that ends then has fired, or would have: the clock is past its end."""
+        return end < self.now(cell)
+
     def expire(self, key: str, cell: Cell, clock: int) -> None:
         """All of a key that is due before `clock`, each with what it derives. The clock stops at each on its way, so
         that what is derived from it is not late."""
+        if len(cell.nodes) == 1:
+            (id,) = cell.nodes
+            keeps = self._keeps.get(id)
+            if keeps is not None:
+                # nothing but forgetting is due, and the event at hand may be one to remember
+                cell.due = clock + keeps
+                self.dirty.add(key)
+                return
         self.stop = cell.due
         while cell.due < clock:
             self.stop = max(self.stop, cell.due)
@@ -298,7 +324,13 @@ class Evaluation:
 
     def fire_next(self, key: str, cell: Cell) -> None:
         """What is due first for a key, and what it derives for the same key."""
-        waiter = self._next(cell)
+        nodes = cell.nodes
+        if len(nodes) == 1:
+            # most keys wait for one thing
+            (id,) = nodes
+            waiter = self._waiters.get(id)
+        else:
+            waiter = self._next(cell)
         if waiter is None:
             # what was due belonged to a rule that is no more
             self.rearm(cell)

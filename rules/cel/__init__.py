@@ -21,6 +21,7 @@ from rules.cel.nodes import Call, Node, walk
 from rules.cel.parse import parse
 from rules.cel.paths import Path, conjuncts, equality, names, path, paths
 from rules.cel.program import Program, compile
+from rules.cel.rewrite import replaced
 from rules.cel.scope import Scope
 from rules.cel.template import Template, template
 from rules.cel.text import inline, payload, text
@@ -52,6 +53,7 @@ __all__ = [
     "path",
     "paths",
     "payload",
+    "replaced",
     "template",
     "text",
     "types",

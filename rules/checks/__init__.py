@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from rules.checks import (
+    aggregates,
     always_true,
     delivery,
     event_types,
@@ -42,6 +43,7 @@ from rules.ruleset import RuleSet
 
 Check = Callable[[Context], Iterator[Diagnostic]]
 CHECKS: Final[tuple[Check, ...]] = (
+    aggregates.check,
     expressions.check,
     fields.check,
     optional_fields.check,

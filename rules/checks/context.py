@@ -7,10 +7,13 @@ in the position.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
+from typing import Final
 
 from rules import cel
-from rules.cel.types import ANY
+from rules.aggregates import Aggregates, calls, is_aggregate
+from rules.cel.types import ANY, INTEGER, NUMBER, Type
 from rules.checks.conditions import Place, places
 from rules.checks.environment import Environment, Environments
 from rules.checks.position import Others, Role
@@ -24,6 +27,9 @@ from rules.model.source import Expression, Payload, Span, TemplateText
 from rules.model.table import Table
 from rules.pointing import Line
 from rules.ruleset import RuleSet
+
+AGGREGATED: Final[dict[str, Type]] = {"count": INTEGER, "distinct": INTEGER, "sum": NUMBER, "avg": NUMBER}
+"""Aggregates whose value is of one type, whatever their argument is."""
 
 
 class Context:
@@ -128,7 +134,13 @@ class Context:
             start = (("start", rule.on),)
             seen = environments.of_step(unless.on, start)
             yield _position(rule, "unless", "", unless.when, unless.on, seen, start)
-        for action in every(rule.then):
+        then = rule.then
+        if rule.window is not None:
+            aggregates = Aggregates(rule)
+            yield from self._of_window(rule, aggregates, environment)
+            then = aggregates.then
+            environment = {**environment, **self._values_of(rule, aggregates)}
+        for action in every(then):
             for role, text in _payloads(action):
                 yield _position(rule, role, "", text, events, environment, others)
 
@@ -141,6 +153,42 @@ class Context:
                 environment = self.environments.of_step(listener.on, others)
                 yield _position(rule, "step", step.name, listener.when, listener.on, environment, others)
             before = others
+
+    def _of_window(self, rule: Rule, aggregates: Aggregates, environment: Environment) -> Iterator[Position]:
+        """Arguments of aggregates, which see one event each, and `having`."""
+        seen = self.environments.of_by(rule.on)
+        for text in texts_of_window(rule):
+            node = text.node if isinstance(text, Expression) else text.template.node
+            for call in calls(node):
+                for argument in call.arguments[:1]:
+                    if not any(map(is_aggregate, cel.walk(argument))):
+                        yield _position(rule, "argument", call.function, _part(text, argument), rule.on, seen)
+        if aggregates.having is not None:
+            known = {**environment, **self._values_of(rule, aggregates)}
+            yield _position(rule, "having", "", aggregates.having, rule.on, known)
+
+    def _values_of(self, rule: Rule, aggregates: Aggregates) -> Environment:
+        """What is known of the values of aggregates."""
+        seen = self.environments.of_by(rule.on)
+        found: Environment = {}
+        for each in aggregates.found:
+            kind = AGGREGATED.get(each.function)
+            if kind is None and each.column is not None:
+                try:
+                    kind = cel.check(aggregates.columns[each.column], seen)
+                except cel.CelSyntaxError:
+                    kind = ANY  # reported where the argument itself is checked
+            found[each.name] = kind or ANY
+        return found
+
+
+def texts_of_window(rule: Rule) -> Iterator[Expression | TemplateText]:
+    """Where a rule may ask for aggregates."""
+    if rule.having is not None:
+        yield rule.having
+    for action in every(rule.then):
+        for _, text in _payloads(action):
+            yield text
 
 
 def _position(
@@ -158,6 +206,13 @@ def _position(
     except cel.CelSyntaxError as raised:
         kind, error = ANY, raised
     return Position(owner, role, name, text, events, environment, kind, error, others)
+
+
+def _part(text: Expression | TemplateText, node: cel.Node) -> Expression | TemplateText:
+    """A part of an expression, at its place in the same text."""
+    if isinstance(text, Expression):
+        return replace(text, node=node)
+    return replace(text, template=replace(text.template, node=node))
 
 
 def _payloads(action: Action) -> Iterator[tuple[Role, TemplateText]]:

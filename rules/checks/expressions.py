@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rules import cel
-from rules.cel.types import BOOL, NULL, STRING, TIMESTAMP, ListOf, MapOf, Record, Type, family
+from rules.cel.types import BOOL, NULL, NUMBER, STRING, TIMESTAMP, ListOf, MapOf, Record, Type, family
 from rules.checks.context import Context
 from rules.checks.position import Position
 from rules.diagnostics import Diagnostic, did_you_mean, one_of, shown
 from rules.model.projection import Projection
 from rules.model.rule import Rule
 from rules.model.table import Table
+from rules.model.window import AGGREGATES
 from rules.pointing import point, value_of, yaml_hint
 
 _SCALARS = "a text, a number or a boolean"
@@ -38,10 +39,22 @@ def _unfit(position: Position) -> str | None:
     kind = position.kind
     if position.role in ("when", "unless", "step") and family(kind) not in (None, BOOL.name):
         return f"`when` must be true or false, and this is {kind}"
+    if position.role == "having" and family(kind) not in (None, BOOL.name):
+        return f"`having` must be true or false, and this is {kind}"
+    if position.role == "argument":
+        return _unfit_argument(position.name, kind)
     if position.role == "by" and _is_no_key(kind):
         return f"`by` must be {_SCALARS}, and this is {kind}"
     if position.role == "subject" and _is_no_key(kind):
         return f"`subject` must be {_SCALARS}, and this is {kind}"
+    return None
+
+
+def _unfit_argument(function: str, kind: Type) -> str | None:
+    if function in ("sum", "avg") and family(kind) not in (None, NUMBER.name):
+        return f"{shown(function)} adds up numbers, and this is {kind}"
+    if function in ("min", "max") and _is_no_key(kind):
+        return f"{shown(function)} needs values that have an order, and this is {kind}"
     return None
 
 
@@ -56,7 +69,7 @@ def _explained(context: Context, position: Position, error: cel.CelSyntaxError) 
         return _no_table(context, error, name)
     if not error.message.startswith("unknown name") or yaml_hint(error, position.text.written, error.text, ""):
         return error
-    hint = _hint(context, position, name)
+    hint = _hint(context, position, name, error)
     if hint is None:
         return error
     return cel.CelCheckError(error.message, error.text, error.offset, error.end, hint)
@@ -80,12 +93,16 @@ def _table_hint(context: Context, name: str) -> str | None:
     return "did you mean `event.data`?" if name == "data" else None
 
 
-def _hint(context: Context, position: Position, name: str) -> str | None:
+def _hint(context: Context, position: Position, name: str, error: cel.CelSyntaxError) -> str | None:
     in_projection = isinstance(position.owner, Projection)
     if isinstance(position.owner, Table):
         return _table_hint(context, name)
     if position.role == "upcast" and (name in context.ruleset.projections or name in ("key", "now", "row", "start")):
         return "what brings an event up reads the event alone"
+    if position.role == "argument":
+        return error.hint or f"{shown(position.name)} is asked of each event of the window, so it reads `event` alone"
+    if name in AGGREGATES and isinstance(position.owner, Rule) and position.owner.window is not None:
+        return f"write {shown('count()' if name == 'count' else f'{name}(event.data.…)')}"
     if name == "tables":
         return "decision tables are for rules: their `let`, `when` and actions"
     if name == "row" and not in_projection:

@@ -16,7 +16,20 @@ from rules.model.table import Table
 from rules.pointing import value_of
 
 Role = Literal[
-    "by", "when", "let", "unless", "step", "fold", "initial", "payload", "subject", "input", "output", "upcast"
+    "by",
+    "when",
+    "let",
+    "unless",
+    "having",
+    "argument",
+    "step",
+    "fold",
+    "initial",
+    "payload",
+    "subject",
+    "input",
+    "output",
+    "upcast",
 ]
 Others = tuple[tuple[str, tuple[str, ...]], ...]
 
@@ -26,7 +39,7 @@ class Position:
     owner: Rule | Projection | Table | EventSchema
     role: Role
     name: str
-    """Of the `let`, the field or the step; else empty."""
+    """Of the `let`, the field, the step, or the aggregate whose argument this is; else empty."""
     text: Expression | TemplateText
     events: tuple[str, ...]
     """The types and patterns that `event` can be of."""

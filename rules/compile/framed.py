@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from rules import cel
+from rules.aggregates import Aggregate
 from rules.cel import emit, types
 from rules.cel.nodes import Render
 from rules.cel.numbers import normal
@@ -21,6 +23,7 @@ from rules.compile.rows import Rows, stored
 from rules.compile.variables import FRAME, NO_NAMES, Frame, Names, Variables, named_prologue, row_prologue
 from rules.model.action import Action, CommandAction
 from rules.model.source import Expression, Payload, TemplateText
+from rules.nodes.kept_column import admitted
 
 Named = Sequence[tuple[str, Expression]]
 _ABSORBED = """
@@ -71,12 +74,17 @@ class Compiler:
         return self._function(title, (), write)
 
     def condition(
-        self, title: str, node: cel.Node, lets: Named = (), names: Names = NO_NAMES
+        self,
+        title: str,
+        node: cel.Node,
+        lets: Named = (),
+        names: Names = NO_NAMES,
+        aggregates: Sequence[Aggregate] = (),
     ) -> Callable[[Frame], bool]:
         def write(scope: Variables) -> list[ast.stmt]:
             return [*emit.statements(node, scope, "value", condition=True), ast.Return(name("value"))]
 
-        return self._function(title, lets, write, names)
+        return self._function(title, lets, write, names, aggregates)
 
     def traced(self, title: str, node: cel.Node, lets: Named = ()) -> Callable[[Frame], cel.Explanation]:
         """The value by exact evaluation alone, with each comparison on the way. Raises no CelError."""
@@ -117,8 +125,27 @@ class Compiler:
 
         return self._function(title, (), write)
 
+    def arguments(self, title: str, columns: Sequence[tuple[cel.Node, Iterable[str]]]) -> Callable[[Frame], list[Any]]:
+        """What an event brings to a window: the value of each argument, as it is kept for the functions beside it."""
+
+        def write(scope: Variables) -> list[ast.stmt]:
+            body: list[ast.stmt] = []
+            made: list[ast.expr] = []
+            for place, (node, functions) in enumerate(columns):
+                body += emit.statements(node, scope, f"value{place}")
+                admit = scope.bind(partial(admitted, functions=tuple(functions)))
+                made.append(ast.Call(admit, [name(f"value{place}")], []))
+            return [*body, ast.Return(ast.List(made, ast.Load()))]
+
+        return self._function(title, (), write)
+
     def actions(
-        self, title: str, actions: Sequence[Action], lets: Named, names: Names = NO_NAMES
+        self,
+        title: str,
+        actions: Sequence[Action],
+        lets: Named,
+        names: Names = NO_NAMES,
+        aggregates: Sequence[Aggregate] = (),
     ) -> Callable[[Frame], list[Any]]:
         """What each action carries: (args, what each action of its fallback carries) of a command; (subject or None,
         data) of an emitted event."""
@@ -128,7 +155,7 @@ class Compiler:
             made = _actions(actions, scope, body)
             return [*body, ast.Return(made)]
 
-        return self._function(title, lets, write, names)
+        return self._function(title, lets, write, names, aggregates)
 
     def payload(self, title: str, payload: Payload) -> Callable[[Frame], Any]:
         def write(scope: Variables) -> list[ast.stmt]:
@@ -139,7 +166,12 @@ class Compiler:
         return self._function(title, (), write)
 
     def _function(
-        self, title: str, lets: Named, write: Callable[[Variables], list[ast.stmt]], names: Names = NO_NAMES
+        self,
+        title: str,
+        lets: Named,
+        write: Callable[[Variables], list[ast.stmt]],
+        names: Names = NO_NAMES,
+        aggregates: Sequence[Aggregate] = (),
     ) -> Callable[[Frame], Any]:
         def make() -> Callable[[Frame], Any]:
             scope = Variables(self._projections, names=names)
@@ -147,6 +179,9 @@ class Compiler:
                 table.declare(scope)
             for let, _ in lets:
                 scope.declare((let,), ast.Subscript(name("lets"), ast.Constant(let), ast.Load()), fallible=True)
+            for each in aggregates:
+                held = ast.Subscript(name("aggregates"), ast.Constant(each.name), ast.Load())
+                scope.declare((each.name,), held, fallible=True)
             prologue = self._prologue + named_prologue(len(names.others))
             return function(title, "v", write(scope), scope.namespace, prologue)
 

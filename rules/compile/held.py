@@ -27,13 +27,15 @@ def hold(frame: Frame, opening: Any, completing: Any) -> list[Any]:
     # data that are no JSON are this event's fault, and must not come to light later
     _ = frame.data
     lets = {name: keep(value) for name, value in frame.lets.items()}
-    return [opening, completing, _encode(frame.event), lets, [met.kept for met in frame.named]]
+    aggregates = {name: keep(value) for name, value in frame.aggregates.items()}
+    return [opening, completing, _encode(frame.event), lets, [met.kept for met in frame.named], aggregates]
 
 
 def release(evaluation: Evaluation, held: list[Any], key: str, cell: Cell, now: int) -> tuple[Frame, Any, Any]:
     """The frame at `now`, with the cell as it is then; `opening` and `completing`."""
-    opening, completing, event, lets, named = held
+    opening, completing, event, lets, named, aggregates = held
     frame = Frame(evaluation.current(_decode(event)), key, cell, now, evaluation.copies)
     frame.lets = {name: give(value) for name, value in lets.items()}
+    frame.aggregates = {name: give(value) for name, value in aggregates.items()}
     frame.named = [Met(None, kept) for kept in named]
     return frame, opening, completing

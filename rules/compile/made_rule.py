@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Final
 
+from rules.aggregates import Aggregate, Aggregates
 from rules.compile.action import Performer
 from rules.compile.firing import Firing
 from rules.compile.framed import Compiler
@@ -12,11 +15,19 @@ from rules.compile.limits import Limits
 from rules.compile.made_sequence import made_sequence, names_at_last
 from rules.compile.rule import CompiledRule, Condition
 from rules.compile.triggers.after import After
+from rules.compile.triggers.over import over
 from rules.compile.triggers.plain import Plain
 from rules.compile.triggers.trigger import Trigger
-from rules.compile.variables import NO_NAMES, Names
+from rules.compile.variables import NO_NAMES, Frame, Names
 from rules.model.rule import Rule
-from rules.node_id import NodeIds, firing_definition, sequence_definition, settle_definition, throttle_definition
+from rules.node_id import (
+    NodeIds,
+    firing_definition,
+    sequence_definition,
+    settle_definition,
+    throttle_definition,
+    window_definition,
+)
 from rules.nodes.deadline import Deadline
 from rules.nodes.matches import Matches
 from rules.nodes.settling import Settling
@@ -24,6 +35,8 @@ from rules.nodes.throttle import Throttle
 from rules.ruleset import RuleSet
 
 START: Final = Names(("start",))
+
+LetValues = Callable[[Frame], dict[str, Any]]
 
 
 def made_rules(
@@ -45,7 +58,9 @@ def _made_rule(ruleset: RuleSet, rule: Rule, rank: int, compiler: Compiler, keys
     condition = compiler.condition(f"{title} when", rule.when.node, rule.let) if rule.when is not None else None
     unless = rule.deadline.unless if rule.deadline is not None else None
     trigger: Trigger
-    if rule.deadline is None:
+    if rule.window is not None:
+        trigger, firing = _over(ruleset, rule, rank, let_values, compiler, ids)
+    elif rule.deadline is None:
         firing = _firing(ruleset, rule, rank, compiler, ids)
         trigger = Plain(let_values, firing)
     else:
@@ -69,14 +84,29 @@ def _made_rule(ruleset: RuleSet, rule: Rule, rank: int, compiler: Compiler, keys
     )
 
 
+def _over(
+    ruleset: RuleSet, rule: Rule, rank: int, let_values: LetValues | None, compiler: Compiler, ids: NodeIds
+) -> tuple[Trigger, Firing]:
+    aggregates = Aggregates(rule)
+    id = ids.draw(window_definition(rule, aggregates.kept()))
+    firing = _firing(ruleset, replace(rule, then=aggregates.then), rank, compiler, ids, NO_NAMES, aggregates.found)
+    return over(rule, id, 2 * rank + 1, aggregates, let_values, firing, compiler), firing
+
+
 def _firing(
-    ruleset: RuleSet, rule: Rule, rank: int, compiler: Compiler, ids: NodeIds, names: Names = NO_NAMES
+    ruleset: RuleSet,
+    rule: Rule,
+    rank: int,
+    compiler: Compiler,
+    ids: NodeIds,
+    names: Names = NO_NAMES,
+    aggregates: Sequence[Aggregate] = (),
 ) -> Firing:
     settling, throttle = None, None
     if rule.settle is not None:
         settling = Settling(ids.draw(settle_definition(rule)), rule.settle)
     if rule.once_within is not None:
         throttle = Throttle(ids.draw(throttle_definition(rule)), rule.once_within)
-    render = compiler.actions(f"rule {rule.name} then", rule.then, rule.let, names)
+    render = compiler.actions(f"rule {rule.name} then", rule.then, rule.let, names, aggregates)
     performer = Performer(ruleset.name, rule.name, rule.shadow, rule.then, render, ruleset.versions)
     return Firing(rule.name, performer, settling, throttle, 2 * rank)

@@ -34,6 +34,7 @@ FRAME: Final = """
     cell = v.cell
     rows = cell.rows
     copies = v.copies
+    aggregates = v.aggregates
 """
 """How functions of a frame `v` find their local variables."""
 
@@ -53,7 +54,20 @@ NO_NAMES: Final = Names()
 class Frame:
     """What the expressions of one rule or fold see at one moment under one key. `now` is in microseconds."""
 
-    __slots__ = ("_data", "cause", "cell", "copies", "decided", "event", "key", "lets", "named", "now", "row")
+    __slots__ = (
+        "_data",
+        "aggregates",
+        "cause",
+        "cell",
+        "copies",
+        "decided",
+        "event",
+        "key",
+        "lets",
+        "named",
+        "now",
+        "row",
+    )
 
     def __init__(
         self,
@@ -72,6 +86,8 @@ class Frame:
         """Projection id → key → row, of those that lie in every partition (`streams.copies`)."""
         self.lets: dict[str, Any] = {}
         """Name → value, or the CelEvaluationError that stands in its place."""
+        self.aggregates: dict[str, Any] = {}
+        """Name → value of the window, or the CelEvaluationError that stands in its place (`rules.aggregates`)."""
         self.row: dict[str, Any] = {}
         self.decided: dict[str, Any] | None = None
         """Table → what it says now, or the CelEvaluationError in its place, once it was asked."""

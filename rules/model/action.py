@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from rules.model.source import Payload, Span
+from rules import cel
+from rules.model.source import Payload, Span, TemplateText
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +47,18 @@ def every(actions: Iterable[Action]) -> Iterator[Action]:
         yield action
         if isinstance(action, CommandAction):
             yield from every(action.fallback)
+
+
+def templates(action: Action) -> Iterator[cel.Template]:
+    """The payload strings of an action, and of its fallbacks, that hold expressions."""
+    payloads: list[Payload] = []
+    for each in every((action,)):
+        payloads += list(each.args.values()) if isinstance(each, CommandAction) else [each.subject, each.data]
+    while payloads:
+        payload = payloads.pop()
+        if isinstance(payload, TemplateText):
+            yield payload.template
+        elif isinstance(payload, dict):
+            payloads += payload.values()
+        elif isinstance(payload, list):
+            payloads += payload

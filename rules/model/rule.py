@@ -10,6 +10,7 @@ from rules.model.action import Action
 from rules.model.sequence import Sequence
 from rules.model.source import ByType, Expression, Span
 from rules.model.table import Table
+from rules.model.window import Window
 
 NEVER: Final = 2**62
 """`once_within` of `once: true`: no firing is that far from another, in microseconds."""
@@ -61,6 +62,9 @@ class Rule:
     sequence: Sequence | None = None
     tables: Mapping[str, Table] = field(default_factory=dict, compare=False, repr=False)
     """What `tables.NAME` is in its expressions: all tables of the rule set."""
+    window: Window | None = None
+    having: Expression | None = None
+    """Calls of aggregates in it, and in the actions of a rule with a window, are nodes of their own (`cel.Call`)."""
 
     @property
     def seen(self) -> tuple[str, ...]:

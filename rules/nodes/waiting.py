@@ -1,8 +1,8 @@
 """What waits: states of nodes for which time alone makes something happen (RULES.md §9).
 
-The state of a node that waits is a list of entries, each a list that begins with `[due, order]`: when it is due, in
-microseconds, and its place in the order of opening of its key. The first entry is the one that is due first; a state is
-never empty: a key for which nothing waits has none.
+The state of a node that waits is a list that begins with the entry that is due first, and mostly holds others. An
+entry is a list that begins with `[due, order]`: when it is due, in microseconds, and its place in the order of
+opening of its key. A key for which nothing waits has no state.
 """
 
 from __future__ import annotations

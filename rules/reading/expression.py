@@ -52,6 +52,8 @@ def _constant(reader: Reader, node: Scalar, value: bool | int | float) -> Expres
 
 
 def _parsed(reader: Reader, text: str) -> cel.Node:
+    if reader.functions:
+        return cel.parse(text, reader.functions)
     parsed = reader.parsed.get(text)
     if parsed is None:
         parsed = reader.parsed[text] = cel.parse(text)

@@ -61,7 +61,7 @@ def _text(reader: Reader, node: Scalar, text: str) -> Payload:
     elif node.style != "plain":
         span = locate_in(written, span, text, 0)
     try:
-        template = cel.template(text)
+        template = cel.template(text, reader.functions)
     except cel.CelSyntaxError as error:
         reader.findings.add(point(error, written, span, text, reader.line_of, "expression"))
         return None

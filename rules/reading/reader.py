@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Map
+from contextlib import contextmanager
 
 from rules import cel
 from rules.diagnostics import Diagnostic, Findings, Severity, did_you_mean, one_of, shown, tidy
@@ -25,6 +26,17 @@ class Reader:
         self.source = source
         self.findings = findings
         self.parsed = {} if parsed is None else parsed
+        self.functions: frozenset[str] = frozenset()
+        """Functions beside those of the profile that expressions may call at the moment."""
+
+    @contextmanager
+    def calling(self, functions: frozenset[str]) -> Iterator[None]:
+        """Expressions that are read inside may call these functions, too."""
+        before, self.functions = self.functions, functions
+        try:
+            yield
+        finally:
+            self.functions = before
 
     # ------------------------------------------------------------ places and errors
 

@@ -7,12 +7,14 @@ from typing import Final, Literal, cast
 from rules.diagnostics import shown
 from rules.model.rule import NEVER, Deadline, Rule, Unless
 from rules.model.source import Expression
+from rules.model.window import AGGREGATES
 from rules.reading import event_types, names
 from rules.reading.action import actions
 from rules.reading.by import by
 from rules.reading.expression import expression
 from rules.reading.reader import Reader
 from rules.reading.sequence import sequence
+from rules.reading.window import window
 from rules.text.nodes import Mapping, Node, Scalar
 
 KEYS: Final = (
@@ -21,6 +23,8 @@ KEYS: Final = (
     "by",
     "when",
     "let",
+    "over",
+    "having",
     "after",
     "unless",
     "pending",
@@ -35,10 +39,6 @@ KEYS: Final = (
     "shadow",
     "then",
 )
-LATER: Final = {
-    "over": "windows",
-    "having": "windows",
-}
 PENDING: Final = ("each", "first", "latest")
 
 Fields = dict[str, Node]
@@ -48,7 +48,7 @@ def rule(reader: Reader, key: Scalar, node: Node, place: int) -> Rule | None:
     before = reader.findings.errors
     name = names.title(reader, key, "a rule")
     what = f"rule {shown(key.value)}"
-    fields = reader.fields(node, what, KEYS, LATER)
+    fields = reader.fields(node, what, KEYS)
     if fields is None:
         return None
     description = reader.text(fields["description"], "`description`") if "description" in fields else None
@@ -61,6 +61,7 @@ def rule(reader: Reader, key: Scalar, node: Node, place: int) -> Rule | None:
     let = _let(reader, fields["let"]) if "let" in fields else ()
     deadline = _deadline(reader, fields, node)
     steps = sequence(reader, key, fields) if fields.keys() & {"sequence", "within"} else None
+    over, having = window(reader, fields, _keys(node))
     listened = () if on is None else on[0]
     if deadline is not None and deadline.unless is not None:
         listened += deadline.unless.on
@@ -76,7 +77,8 @@ def rule(reader: Reader, key: Scalar, node: Node, place: int) -> Rule | None:
     shadow = reader.boolean(fields["shadow"], "`shadow`") if "shadow" in fields else False
     if "then" not in fields:
         reader.error(key, "missing", f"{what} does nothing: `then` is missing")
-    then = actions(reader, fields["then"]) if "then" in fields else ()
+    with reader.calling(AGGREGATES if "over" in fields else frozenset()):
+        then = actions(reader, fields["then"]) if "then" in fields else ()
     if reader.findings.errors != before or name is None or (on is None and steps is None):
         return None
     assert priority is not None
@@ -101,6 +103,8 @@ def rule(reader: Reader, key: Scalar, node: Node, place: int) -> Rule | None:
         on_spans=() if on is None else on[1],
         by_types=key_of[1],
         sequence=steps,
+        window=over,
+        having=having,
     )
 
 
@@ -122,8 +126,7 @@ def _let(reader: Reader, node: Node) -> tuple[tuple[str, Expression], ...]:
 def _deadline(reader: Reader, fields: Fields, node: Node) -> Deadline | None:
     if "after" not in fields:
         for name in ("unless", "pending"):
-            # `over` has been refused already, and one complaint is enough
-            if name in fields and not _keys(node) & LATER.keys():
+            if name in fields:
                 hint = "`after: 48h` says how long to wait"
                 if "sequence" in fields:
                     hint = "what ends a sequence is a `- not: {on: …}` between two of its steps"
