@@ -14,7 +14,7 @@ import msgspec
 
 from rules.compile import compile_rules
 from rules.load import load_sources
-from rules.step import RulesProcessor
+from rules.processor import RulesProcessor
 from streams.event import OUTSIDE, Event, fingerprint
 from streams.rfc3339 import format
 

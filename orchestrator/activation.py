@@ -13,8 +13,8 @@ import msgspec
 
 from rules.compile import compile_rules
 from rules.load import from_document
+from rules.processor import RulesProcessor
 from rules.ruleset import RuleSet
-from rules.step import RulesProcessor
 from streams.event import ACTIVATED, control
 from streams.log import Append, Log, LogDamaged
 from streams.processor import Partition

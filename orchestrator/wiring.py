@@ -28,8 +28,8 @@ from projections.query import Queries
 from projections.store import QueryStore
 from projections.stores import redis, sqlite
 from projections.table import RULES, CommandDecoder, QueryTable
+from rules.processor import RulesProcessor
 from rules.ruleset import RuleSet
-from rules.step import RulesProcessor
 from streams.agent import ELSEWHERE, HELD, Agent, AgentOptions
 from streams.backends.open import open_log
 from streams.backends.redis_url import parse

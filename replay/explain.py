@@ -19,8 +19,8 @@ from replay.scratch import ScratchLog
 from rules.explain.explainer import Explainer, Known
 from rules.explain.explanation import Explained
 from rules.explain.simulated import known
+from rules.processor import RulesProcessor
 from rules.simulation import Simulation
-from rules.step import RulesProcessor
 from streams.copies import Copies
 from streams.event import FORWARDED, TICK, Event, Forwarded
 from streams.intake import Intake, IntakeError

@@ -18,8 +18,8 @@ import msgspec
 
 from replay.event_file import EventFileError, lines
 from replay.files import same_file, written_beside
+from rules.processor import RulesProcessor
 from rules.simulation import Simulation
-from rules.step import RulesProcessor
 from streams.intake import Intake, IntakeError
 from streams.keys import SLICES
 from streams.outputs import Decision, Derived

@@ -77,13 +77,6 @@ CATALOGUE: Final[tuple[Code, ...]] = (
         "`true` and `false` are booleans: `yes` and `on` are texts.",
     ),
     Code(
-        "not-supported",
-        "error",
-        "Part of the language that this version does not have",
-        "It is refused by name, so that no rule silently does less than it says. The rule language's page lists what "
-        "is missing.",
-    ),
-    Code(
         "not-delivered",
         "warning",
         "What a command carries, and delivery does not act on yet",

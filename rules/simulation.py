@@ -19,7 +19,8 @@ from itertools import count
 from typing import Any
 
 from rules.nodes.waiting import DUE, ORDER, Entry
-from rules.step import Evaluation, RulesProcessor, Waiter
+from rules.processor import RulesProcessor
+from rules.step import Evaluation, Waiter
 from streams.copies import Copies
 from streams.event import OUTSIDE, TICK, Event
 from streams.keys import partition_of

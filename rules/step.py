@@ -1,7 +1,7 @@
 """The step: what one event, or one tick, does to the state of a key (RULES.md §2 and §9).
 
-The agent calls `RulesProcessor.step` for each batch; `simulation` drives the same parts over a whole file. Pure: the
-same events after the same state give the same outputs. One instance may serve many partitions, one thread at a time.
+`rules.processor` has an evaluation do it for each batch; `simulation` drives the same parts over a whole file. Pure:
+the same events after the same state give the same outputs.
 
 What one event does, under one key, in this order:
 
@@ -27,7 +27,7 @@ A tick at T lets what is due before T fire (2) for the keys that the agent names
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from heapq import heapify, heappop, heapreplace
 from operator import attrgetter
 from typing import Any, Final, Protocol, runtime_checkable
@@ -36,10 +36,8 @@ import msgspec
 
 from rules import cel
 from rules.nodes.waiting import DUE, ORDER, Entry
-from rules.ruleset import RuleSet
 from streams.copies import MOST
-from streams.event import CONTROL, COPIED, FORWARDED, OUTSIDE, TICK, Copied, Event, Forwarded
-from streams.log import Batch
+from streams.event import CONTROL, COPIED, FORWARDED, OUTSIDE, Copied, Event, Forwarded
 from streams.outputs import Copy, Decision, Derived, Forward, Output
 from streams.processor import Poisoned, Step
 from streams.state import NEVER, Cell
@@ -108,47 +106,16 @@ class Forgetful(Protocol):
         ...
 
 
-class RulesProcessor:
-    """A compiled rule set. `rules.compile.compile_rules` makes it."""
+class Parts(Protocol):
+    """What an evaluation needs of a compiled rule set (`rules.processor`)."""
 
-    def __init__(
-        self,
-        ruleset: RuleSet,
-        plans: Mapping[str, Plan],
-        waiters: Mapping[str, Waiter],
-        projection_ids: dict[str, str],
-        node_ids: dict[str, str],
-    ) -> None:
-        self.ruleset = ruleset
-        self.digest = ruleset.digest
-        self.lateness = ruleset.lateness
-        """Microseconds."""
-        self.projection_ids = projection_ids
-        """Projection → the id under which its rows lie in `Cell.rows`."""
-        self.projections = {id: name for name, id in projection_ids.items()}
-        self.node_ids = node_ids
-        """``rule `NAME`/deadline``, ``projection `NAME`/keep`` → the id under which that node's state lies in
-        `Cell.nodes`."""
-        self.plans = plans
-        """Event type → what to do with it; made when it is first asked for."""
-        self.waiters = waiters
-        """Node id → what is called when the clock has passed its first entry."""
-        self.keeps = {id: waiter.keeps for id, waiter in waiters.items() if isinstance(waiter, Forgetful)}
-
-    def keys(self, batch: Batch) -> Iterable[str]:
-        """The keys whose cells `step` needs; those with something due at a tick are the agent's to find."""
-        return set(map(_key, batch.events)) if batch.events[0].type != TICK else ()
-
-    def step(self, batch: Batch, step: Step) -> None:
-        """A run of events, or one tick. See `streams.processor.Processor`."""
-        evaluation = Evaluation(self, step)
-        events, offsets = batch.events, batch.offsets
-        if len(events) == 1 and events[0].type == TICK:
-            evaluation.ticked(events[0], offsets[0], step)
-        else:
-            evaluation.run(events, offsets)
-        if evaluation.late:
-            evaluation.count("late", evaluation.late)
+    lateness: int
+    projections: Mapping[str, str]
+    """Id → name."""
+    plans: Mapping[str, Plan]
+    waiters: Mapping[str, Waiter]
+    keeps: Mapping[str, int]
+    """Node id → `Forgetful.keeps`."""
 
 
 class Evaluation:
@@ -174,7 +141,7 @@ class Evaluation:
         "tick",
     )
 
-    def __init__(self, processor: RulesProcessor, step: Step) -> None:
+    def __init__(self, processor: Parts, step: Step) -> None:
         self.cells = step.cells
         self.copies = step.copies.rows
         """Projection id → key → row, of those that lie in every partition. Read only: `copy` changes them."""

@@ -23,9 +23,9 @@ from rules.given import completed, event_of
 from rules.load import load_sources
 from rules.model.source import Span
 from rules.model.test_case import TestCase
+from rules.processor import RulesProcessor
 from rules.ruleset import RuleSet
 from rules.simulation import Simulation
-from rules.step import RulesProcessor
 from streams import duration, rfc3339
 from streams.event import TICK, Event
 from streams.outputs import Command, Derived

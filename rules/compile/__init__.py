@@ -24,8 +24,8 @@ from rules.compile.upcast import upcaster
 from rules.model.projection import Projection
 from rules.node_id import NodeIds, kept_definition, projection_definition
 from rules.nodes.untouched import Untouched
+from rules.processor import RulesProcessor
 from rules.ruleset import RuleSet
-from rules.step import RulesProcessor
 
 __all__ = ["Compiled", "compile_rules", "compiled"]
 

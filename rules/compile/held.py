@@ -28,7 +28,8 @@ def hold(frame: Frame, opening: Any, completing: Any) -> list[Any]:
     _ = frame.data
     lets = {name: keep(value) for name, value in frame.lets.items()}
     aggregates = {name: keep(value) for name, value in frame.aggregates.items()}
-    return [opening, completing, _encode(frame.event), lets, [met.kept for met in frame.named], aggregates]
+    named = [met.kept for met in frame.named]
+    return [opening, completing, _encode(frame.event), lets, named, aggregates]
 
 
 def release(evaluation: Evaluation, held: list[Any], key: str, cell: Cell, now: int) -> tuple[Frame, Any, Any]:

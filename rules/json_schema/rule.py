@@ -18,7 +18,7 @@ WINDOW: Final[Schema] = {
     "anyOf": [
         ref("some-time"),
         record(
-            {"last": {**_COUNT, "description": "So many events, by arrival; fewer at the start."}},
+            {"last": {**_COUNT, "maximum": 100_000, "description": "So many events, by arrival; fewer at the start."}},
             required=["last"],
         ),
         record(

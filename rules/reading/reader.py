@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from collections.abc import Mapping as Map
 from contextlib import contextmanager
 
 from rules import cel
@@ -64,24 +63,18 @@ class Reader:
 
     # ------------------------------------------------------------ maps and lists
 
-    def fields(
-        self, node: Node, what: str, known: Iterable[str], later: Map[str, str] | None = None
-    ) -> dict[str, Node] | None:
-        """The values of a map by key. Keys that are not known are errors; those of `later`, key → the feature, are
-        refused as not supported yet."""
+    def fields(self, node: Node, what: str, known: Iterable[str]) -> dict[str, Node] | None:
+        """The values of a map by key. Keys that are not known are errors."""
         entries = self.entries(node, what)
         if entries is None:
             return None
         known = list(known)
-        later = later or {}
         found: dict[str, Node] = {}
         for name, (key, value) in entries.items():
             if name in known:
                 found[name] = value
-            elif name in later:
-                self.error(key, "not-supported", f"{shown(name)} ({later[name]}) is not supported yet")
             else:
-                hint = did_you_mean(name, [*known, *later]) or _known(known)
+                hint = did_you_mean(name, known) or _known(known)
                 self.error(key, "unknown-key", f"{what} has no {shown(name)}", hint)
         return found
 

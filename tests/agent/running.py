@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from rules.step import RulesProcessor
+from rules.processor import RulesProcessor
 from streams.agent import Agent, AgentOptions
 from streams.event import ACTIVATED, MODE, OUTSIDE, TICK, Event, control, fingerprint
 from streams.keys import partition_of

@@ -231,7 +231,8 @@ def test_what_crosses_keys_arrives_exactly_once_and_in_order_and_a_replay_gives_
         running.settle()
         for partition in range(given.partitions):
             assert_arrived(running, partition)
-            assert running.due(partition) == []
+            # a row that was touched at the end is looked at after it
+            assert [due for due, _ in running.due(partition) if due <= END] == []
             heard = without_doubles(running.events(partition))
             assert_as_told(running, [partition], drawn, processor, told(drawn, heard, processor))
         assert_replays(running, [processor])

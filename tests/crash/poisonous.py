@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from rules.step import RulesProcessor
+from rules.processor import RulesProcessor
 from streams.log import Batch
 from streams.processor import Poisoned, Step
 

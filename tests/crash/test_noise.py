@@ -21,7 +21,7 @@ import msgspec
 import pytest
 
 from replay.verify import verify
-from rules.step import RulesProcessor
+from rules.processor import RulesProcessor
 from streams.backends.open import open_log
 from streams.event import SKIPPED, Event, control, fingerprint
 from streams.keys import partition_of

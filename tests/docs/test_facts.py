@@ -4,7 +4,6 @@ import inspect
 import re
 from collections.abc import Callable
 from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -18,8 +17,6 @@ from orchestrator.cli.server import server
 from orchestrator.metrics import Metrics
 from orchestrator.settings import Settings
 from rules.cel import limits
-from rules.diagnostics import RuleErrors
-from rules.load import load_sources
 from rules.reading import projection, rule
 from streams.backends.open import open_log
 from streams.intake import Intake
@@ -165,30 +162,6 @@ def test_the_keys_of_targets_and_their_defaults_are_those_of_the_code() -> None:
             said = code(row[1])
             assert float(said.rstrip("sh")) * seconds.get(said[-1], 1) == default, name
     assert all(f"`{kind}`" in rows[0][2] for kind in LATER_TARGETS)
-
-
-def refused(where: str, key: str) -> str:
-    """A rule file that holds it."""
-    return {
-        "rule": "rules: {{r: {{on: a, {0}: 1, then: [{{alert: x}}]}}}}",
-        "projection": "projections: {{p: {{fold: {{a: {{n: '1'}}}}, {0}: 1}}}}",
-    }[where].format(code(key))
-
-
-@pytest.mark.parametrize(("where", "key"), [(row[0], row[1]) for row in table(RULES, "## Not supported yet")])
-def test_what_the_page_calls_not_supported_is_refused_by_that_name(where: str, key: str) -> None:
-    with pytest.raises(RuleErrors) as found:
-        load_sources({"rules.yaml": refused(where, key)})
-    assert "not-supported" in {each.code for each in found.value.diagnostics}
-
-
-def test_the_page_leaves_out_nothing_that_is_refused() -> None:
-    said = {(row[0], row[1].strip("`")) for row in table(RULES, "## Not supported yet")}
-    modules: dict[str, tuple[ModuleType, str]] = {
-        "rule": (rule, "LATER"),
-    }
-    there = {(where, key) for where, (module, name) in modules.items() for key in getattr(module, name)}
-    assert {each for each in said if each[0] in modules and " " not in each[1]} == there
 
 
 def test_every_key_of_a_rule_and_a_projection_is_explained() -> None:

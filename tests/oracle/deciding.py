@@ -51,7 +51,7 @@ class Deciding:
 
     def settled(self, last: Firing, at: int) -> None:
         """It was quiet since that firing."""
-        self.done(dataclasses.replace(last, at=at))
+        self.done(dataclasses.replace(last, at=at, cause=last.event.id))
 
     def done(self, firing: Firing) -> None:
         """Silenced, or done: all actions or, where one cannot be evaluated, none."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rules.step import RulesProcessor
+from rules.processor import RulesProcessor
 from streams import state
 from streams.copies import Copies
 from streams.event import TICK, Event

@@ -17,7 +17,7 @@ from tests.oracle.document import Document, read
 RESULT_TYPE = "orchestrator.command.succeeded"
 PATTERNS = ["a", "b", "x.*", "*", "d", "d.*", "x.a", RESULT_TYPE]
 EXACT = ["a", "b", "x.a", "d"]
-LANDED = frozenset(["keep", "everywhere", "table"])
+LANDED = frozenset(["keep", "everywhere", "table", "settle", "sequence", "window"])
 """Constructs beside deadlines and `once_within` that the engine has."""
 OF_ONE_KEY = LANDED - {"everywhere"}
 """Those that let no key see another."""

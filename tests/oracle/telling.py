@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from rules.node_id import route_id
-from rules.step import RulesProcessor
+from rules.processor import RulesProcessor
 from streams.event import COPIED, FORWARDED, TICK, Copied, Event, Forwarded
 from tests.oracle.document import By
 from tests.oracle.naive import Oracle

@@ -18,7 +18,7 @@ from aiohttp.test_utils import TestClient
 from orchestrator import import_session, imports, quiet
 from orchestrator.import_session import ImportConflict, Sessions
 from orchestrator.quiet import Quiet
-from rules.step import RulesProcessor
+from rules.processor import RulesProcessor
 from streams.backends.open import open_log
 from streams.event import FORWARDED, MODE, TICK, Event
 from streams.keys import partition_of

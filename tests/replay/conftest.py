@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rules.step import RulesProcessor
+from rules.processor import RulesProcessor
 from streams.backends.limits import LogLimits
 from streams.backends.open import open_log
 from streams.event import Event

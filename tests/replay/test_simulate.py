@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from replay.simulate import SimulateError, SimulateOptions, Summary, simulate
-from rules.step import RulesProcessor
+from rules.processor import RulesProcessor
 from streams import rfc3339
 from tests.replay.conftest import FINES, fines_processor
 from tests.rules.compile import building as build

@@ -13,7 +13,7 @@ from streams.event import TICK, Event
 from streams.outputs import Command
 from tests.agent.running import event
 from tests.oracle.histories import histories
-from tests.oracle.rulesets import Drawn, rulesets
+from tests.oracle.rulesets import LANDED, Drawn, rulesets
 
 RULES = """
 ruleset: shop
@@ -110,7 +110,7 @@ def test_the_text_holds_it_all() -> None:
     assert "nobody listens" in text(explained(event("nothing.known", "A1")))
 
 
-@given(rulesets(crossing=True), histories(keyed=True))
+@given(rulesets(crossing=True, constructs=LANDED - {"window", "sequence", "settle"}), histories(keyed=True))
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_explained_is_what_happens(drawn: Drawn, history: list[Event]) -> None:
     rules = drawn.rules

@@ -7,29 +7,17 @@ from pathlib import Path
 import pytest
 
 from rules.compile import compile_rules
-from rules.diagnostics import RuleErrors
 from rules.expectations import compare, document
 from rules.given import event_of
 from rules.load import load_sources
-from rules.ruleset import RuleSet
 from rules.simulation import Simulation
 from tests.oracle.judging import cases
-
-
-def loaded(file: Path) -> RuleSet:
-    try:
-        return load_sources({file.name: file.read_text("utf-8")})
-    except RuleErrors as error:
-        for each in error.diagnostics:
-            if each.code == "not-supported":
-                pytest.skip(each.message)
-        raise
 
 
 @pytest.mark.parametrize("partitions", [1, 5])
 @pytest.mark.parametrize(("file", "name"), [pytest.param(*case, id=f"{case[0].stem}: {case[1]}") for case in cases()])
 def test_the_rules_do_what_the_sentence_says(file: Path, name: str, partitions: int) -> None:
-    rules = loaded(file)
+    rules = load_sources({file.name: file.read_text("utf-8")})
     (test,) = (test for test in rules.tests if test.name == name)
     simulation = Simulation(compile_rules(rules), partitions)
     for attributes in test.given:

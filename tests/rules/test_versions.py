@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rules.compile import compile_rules
 from rules.load import load_sources
-from rules.step import RulesProcessor
+from rules.processor import RulesProcessor
 from rules.testing import given
 from streams import rfc3339
 from streams.event import FORWARDED, TICK, Event, Forwarded, control, fingerprint

@@ -20,8 +20,8 @@ from rules.compile import compile_rules
 from rules.compile.triggers import sliding
 from rules.load import load_sources
 from rules.nodes import window_elements
+from rules.processor import RulesProcessor
 from rules.simulation import Simulation
-from rules.step import RulesProcessor
 from streams import outputs
 from streams.event import OUTSIDE, TICK, Event, control, fingerprint
 from streams.outputs import Command

@@ -20,7 +20,7 @@ import msgspec
 
 from rules.compile import compile_rules
 from rules.load import from_document, load_sources
-from rules.step import RulesProcessor
+from rules.processor import RulesProcessor
 from streams.agent import Agent
 from streams.backends.open import open_log
 from streams.event import ACTIVATED, Event, control, fingerprint

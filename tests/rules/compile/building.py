@@ -13,8 +13,8 @@ from rules.model.event_schema import EventSchema, Field
 from rules.model.projection import Projection
 from rules.model.rule import Deadline, Rule, Unless
 from rules.model.source import Expression, Payload, Span, TemplateText
+from rules.processor import RulesProcessor
 from rules.ruleset import RuleSet
-from rules.step import RulesProcessor
 
 SPAN = Span("rules.yaml", 1, 1)
 SECOND = 1_000_000

@@ -36,6 +36,8 @@ BEYOND = (
     "a let value that hides a projection",
     "a sequence of one event",  # with `times` one step is enough
     "a step named as a projection",
+    "a step longer than the window",
+    "too many steps",
     "a time that is too long",  # a sum
     "no time",  # given events may have none if the first has
 )
