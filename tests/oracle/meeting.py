@@ -183,4 +183,4 @@ class Meeting:
             held = window.by_time(each.held)
             last = held[-1]
             cause = each.held[0].event.id
-            self.look(rule, held, Firing(rule, key, last.event, last.lets, due, each.start, due, cause))
+            self.look(rule, held, Firing(rule, key, last.event, last.lets, due, [each.start, due], None, cause))
