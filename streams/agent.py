@@ -1,11 +1,12 @@
 """The agent: holds its share of the partitions, and lets a worker evaluate each, until it is told to stop.
 
-One thread drives all partitions of a process in turn. A turn of a partition is one read (a few commits), then its
-forwards leave. Where something is due that the clock has passed, the agent appends a tick, no further than the moment
-up to which every partition, whoever holds it, has handled what was published: traffic does not hold ticks back, a
-backlog does. Between turns, and while it takes a partition, the agent says that it lives and renews its leases: a round
-may take longer than a lease lasts. Stopping finishes the batch at hand, commits and releases. What fails is kept as the
-partition's state with its reason, shown in `views`, and tried again after a pause that doubles.
+One thread drives all partitions of a process. A turn of a partition is one read (a few commits), then its forwards
+leave. Partitions of which a little is to be expected take their turns together (`streams/talk.py`): on a log that is
+round trips away a round costs a few of them, not a few for each. One that is behind takes a long turn by itself after
+that. Where something is due that the clock has passed, the agent appends a tick (`streams/ticks.py`). Between turns,
+and while it takes a partition, the agent says that it lives and renews its leases: a round may take longer than a lease
+lasts. Stopping finishes the batch at hand, commits and releases. What fails is kept as the partition's state with its
+reason, shown in `views`, and tried again after a pause that doubles.
 
 Clock: the log's, in microseconds; `monotonic` seconds, handed in, for pauses and leases.
 """
@@ -13,11 +14,11 @@ Clock: the log's, in microseconds; `monotonic` seconds, handed in, for pauses an
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from streams.event import TICK, UNPARKED, control
+from streams.event import UNPARKED, control
 from streams.log import AGENT, Append, Lease, Log, LogError, LogFull
 from streams.outputs import Output
 from streams.owned import Held, Owned, PartitionState, PartitionView
@@ -25,13 +26,15 @@ from streams.ownership import Ownership
 from streams.processor import Processor
 from streams.routes import Router
 from streams.state import NEVER
+from streams.talk import Talk, alone, lead
+from streams.ticks import TICK_PAUSE, Ticks
 from streams.worker import Fenced, Worker
 
 SECOND: Final = 1_000_000
 GATHER: Final = 0.000_25
 """Seconds of pause after a round for each event that it handled."""
-TICK_PAUSE: Final = 1.0
-"""Seconds without ticks after the log could not be asked for what is due, or took none."""
+LITTLE: Final = 256
+"""Events that a partition takes at most, about, in a turn together with others."""
 RETRY: Final = 0.1
 """Seconds until a partition that its holder has not given back yet is asked for again."""
 ELSEWHERE: Final = "another process's share"
@@ -90,7 +93,14 @@ class Agent:
         self._news = False
         """Whether something was handled since the last beat."""
         self._beat_again_at = 0.0
-        self._tick_again_at = 0.0
+        self._ticks = Ticks(
+            log,
+            delay=self._options.tick_delay,
+            limit=self._options.tick_limit,
+            interval=self._options.tick_interval,
+            monotonic=monotonic,
+            failed=self._tell,
+        )
         self._handled = 0
         """Events, in the round at hand."""
         self.settled = False
@@ -118,19 +128,17 @@ class Agent:
         """A turn of each partition that has something to do, and ticks where something is due; whether anything was
         done. For those who drive it themselves."""
         self._beat()
-        begun, clock = self._now(), self._monotonic()
-        ahead = self._ahead()
+        begun = self._now()
         busy = self._hand_over()
-        for owned in self._partitions:
-            if owned.held is not None and ahead is not None and owned.partition not in ahead:
-                owned.caught_up_at, owned.progressed = begun, clock
-                continue
+        apart = [owned for owned in self._partitions if owned.held is None or owned.behind]
+        busy = self._turns([owned for owned in self._partitions if owned not in apart], begun) or busy
+        for owned in apart:
             busy = self._turn(owned, begun) or busy
             self._beat()
             if stop is not None and stop.is_set():
                 return True
         self._news |= busy
-        return self._ticks() or busy
+        return self._ticks.append(self._partitions, self._ownership.caught_up) or busy
 
     def _beat(self) -> None:
         """Says and hears who lives, and renews leases, if it is time to."""
@@ -186,14 +194,6 @@ class Agent:
                 return True
         return False
 
-    def _ahead(self) -> set[int] | None:
-        """Partitions of ours with events that are not handled yet; None where the log does not say."""
-        positions = {owned.partition: owned.held.worker.position for owned in self._partitions if owned.held}
-        try:
-            return self._log.follow(positions, 0.0) if positions else set()
-        except LogError:
-            return None  # each partition will find out for itself, and say so
-
     @property
     def partitions(self) -> list[int]:
         """Those it holds. May be called from any thread."""
@@ -205,8 +205,24 @@ class Agent:
 
     # ------------------------------------------------------------ turns
 
+    def _turns(self, together: Sequence[Owned], begun: int) -> bool:
+        """Of partitions that are held, as far as a little goes; whether something was done. `begun`: a moment before
+        the log was asked what there is."""
+        clock = self._monotonic()
+        begin = {owned.partition: (owned, owned.held) for owned in together if owned.held is not None}
+        talks = {number: self._work(*pair, clock, begun, LITTLE) for number, pair in begin.items()}
+        busy = False
+        for number, outcome in lead(
+            self._log, talks, self._beat, lambda number: begin[number][0].held is begin[number][1]
+        ):
+            if isinstance(outcome, Exception):
+                self._failed(begin[number][0], outcome)
+            else:
+                busy |= outcome
+        return busy
+
     def _turn(self, owned: Owned, begun: int) -> bool:
-        """Whether something was done. `begun`: a moment before the log was asked what there is."""
+        """The same of one partition, which is taken first if it can be had, as far as a page goes."""
         clock = self._monotonic()
         if clock < owned.again_at or (owned.held is None and owned.partition not in self._ownership.share):
             return False
@@ -215,7 +231,7 @@ class Agent:
             if held is None:
                 owned.again_at = clock + min(RETRY, self._options.lease / 3)
                 return False
-            return self._work(owned, held, clock, begun)
+            return alone(self._log, self._work(owned, held, clock, begun, self._options.page))
         except Exception as error:
             self._failed(owned, error)
         return False
@@ -266,8 +282,9 @@ class Agent:
         owned.progressed = self._monotonic()
         return held
 
-    def _work(self, owned: Owned, held: Held, clock: float, begun: int) -> bool:
-        done = held.worker.work(self._options.page)
+    def _work(self, owned: Owned, held: Held, clock: float, begun: int, limit: int) -> Talk[bool]:
+        done = yield from held.worker.turn(min(limit, self._options.page))
+        owned.behind = not held.worker.caught_up
         if held.worker.caught_up:
             owned.caught_up_at = begun
         self._free(owned, held.worker)
@@ -290,53 +307,7 @@ class Agent:
                 return
             owned.freeing_at = answer.offset
 
-    # ------------------------------------------------------------ time
-
-    def _ticks(self) -> bool:
-        """Appends a tick wherever something is due; whether it did. A partition ticks no further than the moment up to
-        which every partition that may forward to it has handled what was published: all of them."""
-        if self._monotonic() < self._tick_again_at:
-            return False
-        moments = dict(self._ownership.caught_up)
-        for owned in self._partitions:
-            if owned.caught_up_at is not None:
-                moments[owned.partition] = max(owned.caught_up_at, moments.get(owned.partition, 0))
-        if len(moments) < len(self._partitions):
-            return False
-        safe = min(moments.values())
-        at = 0
-        try:
-            ticks = []
-            for owned in self._partitions:
-                at = owned.partition
-                if (append := self._tick(owned, safe)) is not None:
-                    ticks.append(append)
-            if not ticks:
-                return False
-            answers = self._log.append(ticks)
-        except LogFull:
-            return False
-        except LogError as error:
-            self._tick_again_at = self._monotonic() + TICK_PAUSE
-            self._tell(f"partition {at}", error)
-            return False
-        for append, answer in zip(ticks, answers, strict=True):
-            self._partitions[append.partition].ticked_at = answer.offset
-        return True
-
-    def _tick(self, owned: Owned, safe: int) -> Append | None:
-        worker = owned.ticking
-        if worker is None or worker.processor is None or worker.position < owned.ticked_at:
-            return None
-        time = safe - worker.processor.lateness - self._options.tick_delay
-        last = worker.state.tick
-        nearest = worker.due.nearest()
-        if nearest < last:
-            time = max(time, last)  # the last tick had more to fire than its bound
-        elif nearest >= time or time - last < self._options.tick_interval:
-            return None
-        event = control(TICK, {"limit": self._options.tick_limit}, time=time)
-        return Append(owned.partition, [event], follows=True)
+    # ------------------------------------------------------------ rest
 
     def _rest(self, stop: threading.Event) -> None:
         """Waits for an event, but no longer than until the next beat or the next deadline."""
@@ -366,6 +337,7 @@ class Agent:
 
     def _drop(self, owned: Owned, state: PartitionState, reason: str) -> None:
         owned.held = None
+        owned.behind = False
         owned.caught_up_at = None
         owned.ticked_at = owned.freeing_at = 0
         owned.state, owned.reason = state, reason

@@ -1,8 +1,8 @@
 """The cells of one partition that are in memory: read through when missing, bounded, encoded once a commit.
 
-The agent calls `load` before a step, changes the cells it got in place, hands the keys of those it changed to
-`changes`, commits, and then calls `committed`; or `discard` when the batch failed and cells may be half changed. One
-thread, the agent's.
+Before a step the worker asks what is `missing`, reads those rows and hands them to `fill`. It changes the cells of
+`loaded` in place, hands the keys of those it changed to `changes`, commits, and then calls `committed`; or `discard`
+when the batch failed and cells may be half changed. One thread, the agent's.
 
 Two generations bound it. What is used moves to the *young* one. When both together are over capacity and the young
 one has half of that, the *old* one, which nobody used since the last turn, is thrown away and young becomes old: no
@@ -11,12 +11,12 @@ list of uses to keep, nothing to do for a hit but one look-up in a dict.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import Final
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final, TypeAlias
 
 import msgspec
 
-from streams.log import Log, LogDamaged
+from streams.log import LogDamaged
 from streams.state import CELL, Cell, Change, decode_cell, encode_cell
 
 BASE_BYTES: Final = 480
@@ -24,15 +24,15 @@ BASE_BYTES: Final = 480
 GROWTH: Final = 7
 """Bytes in memory for one byte of an encoded cell: short texts and numbers in dicts are much larger decoded."""
 
+_Rows: TypeAlias = Mapping[str, bytes]
+
 
 class Cells:
     """`budget` is in bytes of memory, estimated from encoded sizes (for common cells within a factor of two). Two
     thirds of it are always used before anything is thrown away; one batch may come on top."""
 
-    def __init__(self, log: Log, partition: int, processor: str, budget: int) -> None:
-        self._log = log
+    def __init__(self, partition: int, budget: int) -> None:
         self._partition = partition
-        self._processor = processor
         self._capacity = budget * 2 // 3
         self._young: dict[str, Cell] = {}
         self._young_sizes: dict[str, int] = {}
@@ -49,16 +49,17 @@ class Cells:
         """Estimated."""
         return len(self) * BASE_BYTES + (self._young_total + self._old_total) * GROWTH
 
-    def load(self, keys: Iterable[str]) -> dict[str, Cell]:
-        """A dict that holds the cells of all these keys, and others; keys that have none yet get an empty one. It is
-        good until `committed` or `discard`. Raises LogDamaged, and what `Log.rows` raises."""
-        missing = set(keys).difference(self._young)
-        if missing:
-            if self._old:
-                missing.difference_update(self._revive(missing))
-            if missing:
-                self._read(missing)
+    @property
+    def loaded(self) -> dict[str, Cell]:
+        """Holds the cells of all keys that were asked for, and others. It is good until `committed` or `discard`."""
         return self._young
+
+    def missing(self, keys: Iterable[str]) -> set[str]:
+        """Those that have to be filled before `loaded` has them all."""
+        missing = set(keys).difference(self._young)
+        if missing and self._old:
+            missing.difference_update(self._revive(missing))
+        return missing
 
     def _revive(self, keys: set[str]) -> Collection[str]:
         again = keys.intersection(self._old)
@@ -69,8 +70,8 @@ class Cells:
             self._old_total -= size
         return again
 
-    def _read(self, keys: set[str]) -> None:
-        found = self._log.rows(self._partition, self._processor, [CELL + key for key in keys])
+    def fill(self, keys: Collection[str], found: _Rows) -> None:
+        """`found` are the rows of these keys; those that have none yet get an empty cell. Raises LogDamaged."""
         cells: dict[str, Cell] = {}
         for key in keys:
             value = found.get(CELL + key)

@@ -21,7 +21,7 @@ import enum
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from streams.event import Event
 from streams.outputs import Output
@@ -159,6 +159,26 @@ class Commit:
     """Appended to the same partition in the same step: results of commands."""
 
 
+class Read(NamedTuple):
+    """A call of `read`."""
+
+    partition: int
+    after: int
+    limit: int
+
+
+class Rows(NamedTuple):
+    """A call of `rows`."""
+
+    partition: int
+    processor: str
+    names: Sequence[str]
+
+
+Request: TypeAlias = Read | Rows | Commit
+Answer: TypeAlias = Batch | dict[str, bytes] | Code
+
+
 class Feed(NamedTuple):
     """The rows that one commit changed, each as of that commit or a later one; `end` is the position it led to. Commits
     that changed nothing may be left out, but for the last."""
@@ -283,6 +303,12 @@ class Log(Protocol):
 
     def forget(self, partition: int, processor: str, upto: int) -> None:
         """The feed's reader is done with commits up to this position."""
+        ...
+
+    # -- several at once
+    def together(self, requests: Sequence[Request]) -> list[Answer | Exception]:
+        """What `read`, `rows` and `commit` answer to each, or raise; they may happen in any order, and on servers take
+        about the time of one. What happens to one concerns no other."""
         ...
 
     # -- documents: rule sets by digest

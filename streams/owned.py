@@ -44,6 +44,8 @@ class Owned:
         self.progressed = clock
         self.pause = 0.0
         self.again_at = clock
+        self.behind = False
+        """Whether there was more than its last turn took."""
         self.caught_up_at: int | None = None
         """Microseconds of the wall clock: everything published before is handled. None while that is not known."""
         self.ticked_at = 0

@@ -12,7 +12,7 @@ and the processor sees the rest.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -22,11 +22,12 @@ from streams.copies import Copies
 from streams.due import DueIndex
 from streams.event import ACTIVATED, FORKED, MODE, REDRIVEN, SKIPPED, TICK, UNDECODABLE, UNPARKED, Event
 from streams.fingerprints import Fingerprints
-from streams.log import Batch, Code, Commit, Lease, Log, LogError
+from streams.log import Batch, Code, Commit, Lease, Log, LogError, Read, Rows
 from streams.outputs import Asked, Decision, Output
 from streams.park import Park
 from streams.processor import Partition, Poisoned, Processor, Step
-from streams.state import COPY, FINGERPRINTS, PARTITION, Change
+from streams.state import CELL, COPY, FINGERPRINTS, PARTITION, Cell, Change
+from streams.talk import Talk, alone
 
 RULES: Final = "rules"
 """The name under which evaluation commits."""
@@ -70,7 +71,7 @@ class Worker:
         self._log = log
         self._processors = processors
         self._committed = committed
-        self._cells = Cells(log, lease.partition, RULES, budget)
+        self._cells = Cells(lease.partition, budget)
         self.due = DueIndex(log, lease.partition, RULES)
         stored = log.rows(lease.partition, RULES, [PARTITION]).get(PARTITION)
         self.state = _partitions.decode(stored) if stored is not None else Partition()
@@ -106,14 +107,19 @@ class Worker:
         return self._park.freed
 
     def work(self, limit: int) -> int:
-        """A turn: evaluates and commits about `limit` events, fewer while there is poison; how many it looked at. 0:
-        there are none. Raises Fenced and LogError; then this worker is of no more use: make a new one."""
+        """A turn by itself."""
+        return alone(self._log, self.turn(limit))
+
+    def turn(self, limit: int) -> Talk[int]:
+        """Evaluates and commits about `limit` events, fewer while there is poison; how many it looked at. 0: there are
+        none. Raises Fenced and LogError, or is not led to its end; then this worker is of no more use: make a new one.
+        """
         most = limit if self._most is None else min(self._most, limit)
         page = self._page
         at = bisect_right(page.offsets, self.position)
         fresh = at == len(page.events)
         if fresh:
-            page, at = self._log.read(self.partition, self.position, most), 0
+            page, at = (yield Read(self.partition, self.position, most)), 0
         batch = page
         if self._most is not None:
             batch = Batch(page.offsets[at : at + most], page.events[at : at + most])
@@ -121,7 +127,7 @@ class Worker:
         elif at:
             batch = Batch(page.offsets[at:], page.events[at:])
         for piece in _pieces(batch):
-            self._piece(piece)
+            yield from self._piece(piece)
             if self.position < piece.offsets[-1]:
                 break
         left = bool(page.events) and self.position < page.offsets[-1]
@@ -129,27 +135,27 @@ class Worker:
         self.caught_up = fresh and not left and len(page.events) < most
         return len(batch.events)
 
-    def _piece(self, piece: Batch) -> None:
+    def _piece(self, piece: Batch) -> Talk[None]:
         first = piece.events[0]
         end = piece.offsets[-1]
         if first.type == TICK:
-            self._tick(first, end)
+            yield from self._tick(first, end)
         elif first.type in _SINGLE:
-            self._control(first, end)
+            yield from self._control(first, end)
         else:
-            self._run(piece, end, [])
+            yield from self._run(piece, end, [])
 
     # ------------------------------------------------------------ runs
 
-    def _run(self, run: Batch, end: int, decisions: list[Output], *, freed: str | None = None) -> None:
+    def _run(self, run: Batch, end: int, decisions: list[Output], *, freed: str | None = None) -> Talk[None]:
         """Evaluates and commits a run; of a long one that holds poison only what is up to it. `freed`: the key in
         whose park it waited; fingerprints are remembered."""
         rest: Batch | None = run
         while rest is not None:
             try:
-                step, prints = self._evaluated(rest, decisions, freed)
+                step, prints = yield from self._evaluated(rest, decisions, freed)
             except Poisoned as poison:
-                rest = self._poisoned(rest, end, decisions, poison, freed)
+                rest = yield from self._poisoned(rest, end, decisions, poison, freed)
                 decisions = []
                 self._most = FEW
                 if rest is not None and len(rest.events) > FEW:
@@ -158,17 +164,22 @@ class Worker:
             if freed is not None:
                 self._park.advance(freed, len(rest.events))
             self._count("events", len(rest.events))
-            self._commit(end, step, self._fingerprints.remember(prints))
+            yield from self._commit(end, step, self._fingerprints.remember(prints))
             return
 
-    def _evaluated(self, run: Batch, decisions: list[Output], freed: str | None) -> tuple[Step, list[int]]:
+    def _evaluated(self, run: Batch, decisions: list[Output], freed: str | None) -> Talk[tuple[Step, list[int]]]:
         step = Step(self.state, {}, None, self._copies)
         step.outputs.extend(decisions)
         admitted, prints = self._admitted(run, step) if freed is None else (run, [])
         if self._processor is not None and admitted.events:
-            step.cells = self._cells.load(self._processor.keys(admitted))
+            step.cells = yield from self._loaded(self._processor.keys(admitted))
             self._processor.step(admitted, step)
         return step, prints
+
+    def _loaded(self, keys: Iterable[str]) -> Talk[dict[str, Cell]]:
+        if missing := self._cells.missing(keys):
+            self._cells.fill(missing, (yield Rows(self.partition, RULES, [CELL + key for key in missing])))
+        return self._cells.loaded
 
     def _admitted(self, run: Batch, step: Step) -> tuple[Batch, list[int]]:
         """The events to evaluate, and the fingerprints to remember: also those of events that wait."""
@@ -199,7 +210,7 @@ class Worker:
 
     def _poisoned(
         self, run: Batch, end: int, decisions: list[Output], poison: Poisoned, freed: str | None
-    ) -> Batch | None:
+    ) -> Talk[Batch | None]:
         """What came before the event is evaluated anew from what is committed and the event is parked. Answers what is
         behind it and not committed yet: each event is evaluated at most twice for each poisoned one."""
         self._cells.discard()
@@ -211,39 +222,39 @@ class Worker:
         before = Batch(run.offsets[:at], run.events[:at])
         behind = Batch(run.offsets[at + 1 :], run.events[at + 1 :])
         event = run.events[at]
-        step, prints = self._evaluated(before, decisions, freed)
+        step, prints = yield from self._evaluated(before, decisions, freed)
         step.outputs.append(Decision("parked", poison.offset, event.key, event.source, event.id, poison.reason))
         self._count("parked")
         self._count("events", at + 1)
         if freed is not None:
             self._park.advance(freed, self._park.offsets(freed).index(poison.offset))
             self._park.park_again(freed, poison.reason)
-            self._commit(end, step, [])
+            yield from self._commit(end, step, [])
             return None
         self._park.block(event.key, poison.reason, poison.offset)
         if event.fingerprint:
             prints.append(event.fingerprint)
         remembered = self._fingerprints.remember(prints)
         if not behind.events:
-            self._commit(end, step, remembered)
+            yield from self._commit(end, step, remembered)
             return None
-        self._commit(poison.offset, step, remembered)
+        yield from self._commit(poison.offset, step, remembered)
         return behind
 
     # ------------------------------------------------------------ control events
 
-    def _tick(self, tick: Event, offset: int) -> None:
+    def _tick(self, tick: Event, offset: int) -> Talk[None]:
         limit = msgspec.json.decode(tick.data)["limit"]
         due = self.due.before(tick.time, limit)
-        step = Step(self.state, self._cells.load(key for _, key in due), due, self._copies)
+        step = Step(self.state, (yield from self._loaded(key for _, key in due)), due, self._copies)
         if self._processor is None:
             self.state.tick = max(self.state.tick, tick.time)
         else:
             self._processor.step(Batch([offset], [tick]), step)
         self._count("ticks")
-        self._commit(offset, step, [])
+        yield from self._commit(offset, step, [])
 
-    def _control(self, event: Event, offset: int) -> None:
+    def _control(self, event: Event, offset: int) -> Talk[None]:
         data = msgspec.json.decode(event.data)
         step = Step(self.state, {})
         if event.type == MODE:
@@ -256,28 +267,28 @@ class Worker:
         elif event.type == REDRIVEN:
             step.outputs.append(Asked("redrive", tuple(data["ids"]), offset=offset))
         else:
-            self._unpark(event, offset)
+            yield from self._unpark(event, offset)
             return
-        self._commit(offset, step, [])
+        yield from self._commit(offset, step, [])
 
-    def _unpark(self, event: Event, end: int) -> None:
+    def _unpark(self, event: Event, end: int) -> Talk[None]:
         """The parked event of a key is evaluated, or skipped, and then a bounded number of those that wait."""
         key = event.key
         offsets = self._park.offsets(key)
         decisions: list[Output] = []
         if not offsets:
-            self._commit(end, Step(self.state, {}), [])
+            yield from self._commit(end, Step(self.state, {}), [])
             return
         if event.type == SKIPPED:
             decisions.append(Decision("skipped", offsets[0], key, event.source, event.id, "skipped by hand"))
             self._park.advance(key, 1)
             offsets = offsets[1:]
         events = self._log.fetch(self.partition, offsets) if offsets else []
-        self._run(Batch(offsets, events), end, decisions, freed=key if offsets else None)
+        yield from self._run(Batch(offsets, events), end, decisions, freed=key if offsets else None)
 
     # ------------------------------------------------------------ commit
 
-    def _commit(self, end: int, step: Step, remembered: list[Change]) -> None:
+    def _commit(self, end: int, step: Step, remembered: list[Change]) -> Talk[None]:
         changes = self._cells.changes(step.dirty) if step.dirty else []
         changes += self._copies.changes()
         changes += remembered
@@ -286,7 +297,7 @@ class Worker:
         state = _encode(self.state)
         if state != self._stored_state:
             changes.append(Change(PARTITION, state))
-        code = self._log.commit(Commit(self.lease, RULES, self.position, end, changes, step.outputs))
+        code = yield Commit(self.lease, RULES, self.position, end, changes, step.outputs)
         if code is Code.FENCED:
             raise Fenced(f"partition {self.partition} belongs to another owner now")
         if code is Code.MISMATCH:

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NoReturn
 
+from streams.backends.one_by_one import OneByOne
 from streams.log import AGENT, Append, Commit, Lease, Log, LogError, Role
 
 
-class Frozen:
+class Frozen(OneByOne):
     def snapshot(self) -> AbstractContextManager[Log]:
         raise LogError("this is a snapshot of the log already")
 

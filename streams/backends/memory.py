@@ -17,6 +17,7 @@ from copy import copy
 from streams.backends.limits import LogLimits
 from streams.backends.members import LocalMembers
 from streams.backends.memory_partition import Partition, Processor, Right
+from streams.backends.one_by_one import OneByOne
 from streams.backends.requests import check_commit, check_sequences
 from streams.event import Event
 from streams.log import (
@@ -42,7 +43,7 @@ from streams.outputs import Output
 from streams.state import NEVER, Change
 
 
-class MemoryLog:
+class MemoryLog(OneByOne):
     """`now` is the wall clock in microseconds; leases expire by it."""
 
     def __init__(self, partitions: int, now: Callable[[], int], limits: LogLimits) -> None:

@@ -44,11 +44,20 @@ class Stream:
         self._ask = ask
         self._end = "+" if upto is None else f"{upto}-0"
 
-    def entries(self, after: int, limit: int) -> Iterator[Entry]:
-        """Those with something beyond `after`, until `limit` are in them or there are no more."""
+    def call(self, after: int, limit: int) -> Call:
+        """What asks for the first of the entries that `entries` gives."""
+        return self._call(f"{max(after, 0) + 1}-0", max(limit, 1))
+
+    def _call(self, begin: str, limit: int) -> Call:
+        return _READ.call([self._key], [begin, self._end, limit, PAGE_BYTES])
+
+    def entries(self, after: int, limit: int, reply: Reply = None) -> Iterator[Entry]:
+        """Those with something beyond `after`, until `limit` are in them or there are no more. `reply` to `call`, if it
+        was asked already."""
         begin = f"{after + 1}-0"
         while limit > 0:
-            more, *flat = self._ask(_READ.call([self._key], [begin, self._end, limit, PAGE_BYTES]))
+            more, *flat = self._ask(self._call(begin, limit)) if reply is None else reply
+            reply = None
             for id, count, body in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
                 entry = self._entry(id, count, body)
                 limit -= min(entry.size, entry.last - after)
@@ -73,11 +82,11 @@ class Stream:
         )
 
 
-def read_events(stream: Stream, after: int, limit: int) -> Batch:
+def read_events(stream: Stream, after: int, limit: int, reply: Reply = None) -> Batch:
     after = max(after, 0)
     found: list[Event] = []
     last = after
-    for entry in stream.entries(after, max(limit, 1)):
+    for entry in stream.entries(after, max(limit, 1), reply):
         decoded = events.decode(entry.body)
         if len(decoded) != entry.size:
             raise stream.damaged(entry, f"holds {len(decoded)} lines, so offsets cannot be trusted")

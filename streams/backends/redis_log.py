@@ -30,21 +30,23 @@ from streams.backends.redis_commit import commit_call, decode_names
 from streams.backends.redis_copy import FEED, copy_rows
 from streams.backends.redis_dues import due, score
 from streams.backends.redis_durability import Durability
-from streams.backends.redis_entries import Stream
+from streams.backends.redis_entries import Stream, read_events
 from streams.backends.redis_follow import Follower
 from streams.backends.redis_forks import Forks
 from streams.backends.redis_heads import Head
 from streams.backends.redis_memory import MemoryWatch
-from streams.backends.redis_nodes import Call
+from streams.backends.redis_nodes import Call, Reply
 from streams.backends.redis_partitions import Partitions
 from streams.backends.redis_reading import RedisReading
-from streams.backends.redis_rows import dues_of, rows_of
+from streams.backends.redis_rows import dues_of, rows_calls, rows_found, rows_of
 from streams.backends.redis_scripts import script
 from streams.backends.redis_settings import Knowledge
 from streams.backends.redis_snapshot import RedisSnapshot
+from streams.backends.redis_together import Question, together
 from streams.backends.requests import check_commit, check_sequences
 from streams.log import (
     AGENT,
+    Answer,
     Append,
     Appended,
     Beat,
@@ -59,6 +61,8 @@ from streams.log import (
     LogInfo,
     LogUnavailable,
     PartitionStatus,
+    Read,
+    Request,
     Role,
 )
 from streams.state import NEVER, Change
@@ -248,13 +252,34 @@ class RedisLog(RedisReading):
     # -- commits and what they wrote
 
     def commit(self, commit: Commit) -> Code:
+        partition, (call,), answer = self._commit(commit)
+        return answer([self._partitions.ask(partition, call)])
+
+    def _commit(self, commit: Commit) -> Question[Code]:
         check_commit(commit)
         partition = commit.lease.partition
         keys = self._partitions[partition]
-        call = commit_call(keys, commit, self._clock.argument(), self._limits.feed_bytes)
-        run, word, tail = self._partitions.ask(partition, call)
-        self._forks.answered(partition, run, tail)
-        return Code(word.decode())
+
+        def answer(replies: Sequence[Reply]) -> Code:
+            run, word, tail = replies[0]
+            self._forks.answered(partition, run, tail)
+            return Code(word.decode())
+
+        return Question(partition, [commit_call(keys, commit, self._clock.argument(), self._limits.feed_bytes)], answer)
+
+    def together(self, requests: Sequence[Request]) -> list[Answer | Exception]:
+        return together(self._partitions, requests, self._question)
+
+    def _question(self, request: Request) -> Question[Answer]:
+        if isinstance(request, Commit):
+            return self._commit(request)
+        partition = request.partition
+        if isinstance(request, Read):
+            stream, after, limit = self._events(partition), request.after, request.limit
+            call = stream.call(after, limit)
+            return Question(partition, [call], lambda replies: read_events(stream, after, limit, replies[0]))
+        calls = rows_calls(self._partitions[partition], request.processor, request.names)
+        return Question(partition, calls, lambda replies: rows_found(calls, replies))
 
     def position(self, partition: int, processor: str) -> int:
         return self._partitions.field(partition, f"pos:{processor}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 
 from streams.backends.redis_keys import LogKeys, PartitionKeys
 from streams.backends.redis_nodes import Call, Reply
@@ -47,6 +48,15 @@ class Partitions:
             for slot, there in by_slot.items()
             for partition, reply in zip(there, replies[slot], strict=True)
         }
+
+    def ask_apart(self, questions: Sequence[tuple[int, Sequence[Call]]]) -> list[list[Reply | LogError]]:
+        """The replies to the calls of each, which may be done twice, all on their way at the same time. An error of one
+        call is its reply."""
+        calls: dict[int, list[Call]] = {}
+        for partition, asked in questions:
+            calls.setdefault(self.slots[partition], []).extend(asked)
+        replies = {slot: iter(found) for slot, found in self.servers.run_apart(calls).items()}
+        return [list(islice(replies[self.slots[partition]], len(asked))) for partition, asked in questions]
 
     def ask_log(self, call: Call) -> Reply:
         """For the keys that are no partition's; may be done twice."""

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from streams.backends.redis_dues import due
+from streams.backends.redis_keys import PartitionKeys
+from streams.backends.redis_nodes import Call, Reply
 from streams.backends.redis_partitions import Partitions
 
 STEP: Final = 2_000
@@ -14,18 +16,26 @@ STEP: Final = 2_000
 
 def rows_of(partitions: Partitions, partition: int, processor: str, names: Iterable[str]) -> dict[str, bytes]:
     """Of those that there are."""
+    calls = rows_calls(partitions[partition], processor, names)
+    return rows_found(calls, partitions.ask_many(partition, calls)) if calls else {}
+
+
+def rows_calls(keys: PartitionKeys, processor: str, names: Iterable[str]) -> list[Call]:
+    """What to ask for them."""
     by_letter: dict[str, list[str]] = {}
     for name in names:
         by_letter.setdefault(name[:1], []).append(name)
-    keys = partitions[partition]
-    asked = [(keys.rows(processor, letter), step) for letter, found in by_letter.items() for step in _steps(found)]
-    if not asked:
-        return {}
-    replies = partitions.ask_many(partition, [("HMGET", key, *step) for key, step in asked])
+    return [
+        ("HMGET", keys.rows(processor, letter), *step) for letter, found in by_letter.items() for step in _steps(found)
+    ]
+
+
+def rows_found(calls: Sequence[Call], replies: Sequence[Reply]) -> dict[str, bytes]:
+    """Of those that there are, from the replies to `rows_calls`."""
     return {
-        name: value
-        for (_, step), values in zip(asked, replies, strict=True)
-        for name, value in zip(step, values, strict=True)
+        str(name): value
+        for call, values in zip(calls, replies, strict=True)
+        for name, value in zip(call[2:], values, strict=True)
         if value is not None
     }
 

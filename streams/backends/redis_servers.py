@@ -4,6 +4,7 @@
     slot = servers.slot("{name:0}:meta")                       # 0 for all keys, where there is no cluster
     a, b = servers.run(slot, [("HGET", key, "x"), SCRIPT.call([key], ["argument"])], repeatable=True)
     replies = servers.run_many({slot: calls, other: calls}, repeatable=True)     # nodes work at the same time
+    replies = servers.run_apart({slot: calls, other: calls})   # what one call raises is its reply
 
 Calls of one run go down one connection, in order, without waiting for each other; those of one slot that have to be
 repeated may then come after later ones. Replies are raw: bytes, int, None, lists. A script that the server does not
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from streams.backends.redis_nodes import Call, Channel, Lost, Node, Reply, load
@@ -53,6 +54,12 @@ class _Job:
         self.asked: Address | None = None
         """Where the next attempt goes while the slot moves there."""
 
+    def fail(self, error: LogError) -> None:
+        """The reply to all that have none."""
+        for index in self.open:
+            self.replies[index] = error
+        self.open = []
+
     def to_send(self) -> list[Call]:
         calls = [self.calls[index] for index in self.open]
         return calls if self.asked is None else [each for call in calls for each in (("ASKING",), call)]
@@ -63,6 +70,8 @@ class _Trouble:
 
     def __init__(self) -> None:
         self.reason = ""
+        self.errors: list[LogError] = []
+        """What calls ended with."""
         self.pause = False
         self.picture = False
 
@@ -107,15 +116,32 @@ class RedisServers:
         self, calls: Mapping[int, Sequence[Call]], *, repeatable: bool, timeout: float | None = None
     ) -> dict[int, list[Reply]]:
         """By slot. If one raises, others may have been done."""
-        allowed = self.options.timeout if timeout is None else timeout
-        deadline = time.monotonic() + allowed
         jobs = [_Job(slot, asked) for slot, asked in calls.items()]
+        for error in self._run(jobs, repeatable, self.options.timeout if timeout is None else timeout):
+            raise error
+        return {job.slot: job.replies for job in jobs}
+
+    def run_apart(self, calls: Mapping[int, Sequence[Call]]) -> dict[int, list[Reply | LogError]]:
+        """By slot, of calls that may be done twice. An error of one is its reply and keeps no other from being done."""
+        jobs = [_Job(slot, asked) for slot, asked in calls.items()]
+        try:
+            for _ in self._run(jobs, True, self.options.timeout):
+                pass
+        except LogUnavailable as error:
+            for job in jobs:
+                job.fail(error)
+        return {job.slot: job.replies for job in jobs}
+
+    def _run(self, jobs: Sequence[_Job], repeatable: bool, allowed: float) -> Iterator[LogError]:
+        """Until each call has its reply; tells errors that are the reply to one, after the attempt that met them."""
+        deadline = time.monotonic() + allowed
         failures = attempts = 0
         while waiting := [job for job in jobs if job.open]:
             if self._closed.is_set():
                 raise LogUnavailable("the connections to Redis are closed")
             version = self.topology.picture.version
             trouble = self._attempt(waiting, repeatable)
+            yield from trouble.errors
             if not trouble.reason:
                 continue
             if time.monotonic() >= deadline:
@@ -126,7 +152,6 @@ class RedisServers:
                 self._closed.wait(min(self._pause(failures), max(deadline - time.monotonic(), 0.0)))
             if trouble.picture:
                 self._look_again(version)
-        return {job.slot: job.replies for job in jobs}
 
     def node(self, slot: int) -> Node:
         """The pool of the server that has this slot. Raises Lost while there is none."""
@@ -202,7 +227,6 @@ class RedisServers:
         """All replies to what was sent for this job. Those that can be used are taken out of `open` one by one, so that
         nothing that was answered is ever repeated."""
         asking, job.asked = job.asked is not None, None
-        first: LogError | None = None
         for index in tuple(job.open):
             if asking:
                 channel.receive()
@@ -211,13 +235,12 @@ class RedisServers:
                 try:
                     self._refused(reply, channel.address, job, index, trouble)
                 except LogError as error:
-                    first = first or error
+                    trouble.errors.append(error)
+                    job.replies[index] = error
                     job.open.remove(index)
                 continue
             job.replies[index] = reply
             job.open.remove(index)
-        if first is not None:
-            raise first
 
     def _refused(self, error: Exception, address: Address, job: _Job, index: int, trouble: _Trouble) -> None:
         """Returns when the call is to be repeated."""

@@ -28,6 +28,7 @@ from streams.backends import sqlite_reads as reads
 from streams.backends.entries import Piece, pieces
 from streams.backends.limits import LogLimits
 from streams.backends.members import LocalMembers
+from streams.backends.one_by_one import OneByOne
 from streams.backends.requests import check_commit, check_sequences
 from streams.backends.sqlite_entries import append, store
 from streams.backends.sqlite_readers import Readers
@@ -60,7 +61,7 @@ WRITER_CACHE: Final = 64 << 20
 READER_CACHE: Final = 16 << 20
 
 
-class SqliteLog(SqliteReading):
+class SqliteLog(OneByOne, SqliteReading):
     """`path` is a file that `sqlite_file.prepare` has made. `synchronous` is `full` or `normal`."""
 
     def __init__(

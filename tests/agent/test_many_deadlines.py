@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from streams.agent import AgentOptions
+from streams.backends.one_by_one import OneByOne
 from streams.backends.open import open_log
 from streams.keys import partition_of
 from streams.log import Append, Code, Commit, Log
@@ -21,7 +22,7 @@ BUSY = 0
 """The partition that has all the deadlines."""
 
 
-class Noting:
+class Noting(OneByOne):
     """A log that notes what is committed by the rules: (partition, outputs, rows)."""
 
     def __init__(self, log: Log) -> None:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any, Literal, cast
 
 from streams.agent import Agent, AgentOptions
+from streams.backends.one_by_one import OneByOne
 from streams.event import ACTIVATED, MODE, TICK, Event, control
 from streams.keys import partition_of
 from streams.log import Append, Log, LogUnavailable
@@ -30,7 +31,7 @@ class Killed(BaseException):
     """The agent's process ended here. No handler of exceptions gets to see it."""
 
 
-class WoundedLog:
+class WoundedLog(OneByOne):
     """What agents see of a log: each commit and each append of theirs takes the next fault of the plan."""
 
     def __init__(self, log: Log, faults: Sequence[Fault], overtake: Callable[[], None]) -> None:

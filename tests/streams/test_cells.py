@@ -6,6 +6,7 @@ import gc
 import random
 import time
 import tracemalloc
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
@@ -27,11 +28,16 @@ class Agent:
 
     def __init__(self, log: Log, budget: int) -> None:
         self.log = log
-        self.cells = Cells(log, 0, "rules", budget)
+        self.cells = Cells(0, budget)
         lease = log.acquire(0, "agent", 10)
         assert lease is not None
         self.lease = lease
         self.position = log.position(0, "rules")
+
+    def load(self, keys: Iterable[str]) -> dict[str, Cell]:
+        if missing := self.cells.missing(keys):
+            self.cells.fill(missing, self.log.rows(0, "rules", ["k" + key for key in missing]))
+        return self.cells.loaded
 
     def commit(self, dirty: set[str]) -> list[Change]:
         changes = self.cells.changes(dirty)
@@ -45,7 +51,7 @@ class Agent:
 def test_a_key_without_a_cell_gets_an_empty_one_that_is_not_stored_unless_changed() -> None:
     agent = Agent(a_log(), 1_000_000)
 
-    cells = agent.cells.load(["a", "b", "a"])
+    cells = agent.load(["a", "b", "a"])
 
     assert (cells["a"], cells["b"]) == (Cell(), Cell())
     assert cells["a"] is not cells["b"]
@@ -57,7 +63,7 @@ def test_a_key_without_a_cell_gets_an_empty_one_that_is_not_stored_unless_change
 
 def test_a_change_carries_name_value_and_due_time_of_its_cell() -> None:
     agent = Agent(a_log(), 1_000_000)
-    cells = agent.cells.load(["a", "b"])
+    cells = agent.load(["a", "b"])
     cells["a"].due = 17
     cells["b"].clock = 5
 
@@ -71,14 +77,14 @@ def test_a_change_carries_name_value_and_due_time_of_its_cell() -> None:
 
 def test_what_was_discarded_is_read_again_as_committed() -> None:
     agent = Agent(a_log(), 1_000_000)
-    agent.cells.load(["a"])["a"].opened = 1
+    agent.load(["a"])["a"].opened = 1
     agent.commit({"a"})
-    agent.cells.load(["a"])["a"].opened = 99
+    agent.load(["a"])["a"].opened = 99
 
     agent.cells.discard()
 
     assert len(agent.cells) == agent.cells.bytes == 0
-    assert agent.cells.load(["a"])["a"].opened == 1
+    assert agent.load(["a"])["a"].opened == 1
 
 
 def test_a_cell_that_cannot_be_read_is_damage() -> None:
@@ -88,7 +94,7 @@ def test_a_cell_that_cannot_be_read_is_damage() -> None:
     log.commit(Commit(lease, "rules", 0, 1, [Change("ka", b"\xc1")]))
 
     with pytest.raises(LogDamaged, match="key `a` cannot be read"):
-        Cells(log, 0, "rules", 1_000).load(["a"])
+        Agent(log, 1_000).load(["a"])
 
 
 @given(
@@ -102,7 +108,7 @@ def test_cells_are_what_a_dict_of_all_would_be(
     agent = Agent(a_log(), budget)
     expected: dict[str, int] = {}
     for number, batch in enumerate(batches):
-        cells = agent.cells.load(f"{key}" for key, _ in batch)
+        cells = agent.load(f"{key}" for key, _ in batch)
         for key, _ in batch:
             assert cells[f"{key}"].opened == expected.get(f"{key}", 0)
         dirty = {f"{key}" for key, changed in batch if changed}
@@ -145,15 +151,16 @@ def test_the_estimate_of_bytes_is_within_a_factor_of_two(shape, reread: bool) ->
     keys = [f"customer-{number}" for number in range(1_000)]
     if reread:
         agent = Agent(log, 1 << 40)
-        for number, cell in enumerate(agent.cells.load(keys).values()):
+        for number, cell in enumerate(agent.load(keys).values()):
             shape(cell, number)
         agent.commit(set(keys))
     gc.collect()
     tracemalloc.start()
     try:
-        cells = Cells(log, 0, "rules", 1 << 40)
+        again = Agent(log, 1 << 40)
+        cells = again.cells
         names = [f"customer-{number}" for number in range(1_000)]
-        loaded = cells.load(names)
+        loaded = again.load(names)
         for number, name in enumerate(names):
             shape(loaded[name], number)
         cells.changes(set(names))
@@ -173,7 +180,7 @@ def test_memory_stays_within_the_budget_whatever_is_touched() -> None:
     most = 0
     for _ in range(300):
         keys = {f"{draw.randrange(5_000)}" for _ in range(20)}
-        cells = agent.cells.load(keys)
+        cells = agent.load(keys)
         for key in keys:
             filled(cells[key], 7)
         agent.commit(keys)
@@ -196,7 +203,7 @@ def test_hot_cells_survive_a_stream_of_cold_ones() -> None:
     again: set[str] = set()
     for round in range(200):
         log.asked = []
-        agent.cells.load(hot | {f"cold{round * 10 + number}" for number in range(10)})
+        agent.load(hot | {f"cold{round * 10 + number}" for number in range(10)})
         if round:
             again |= hot & {name[1:] for name in log.asked}
         agent.commit(set())
@@ -210,7 +217,7 @@ def test_everything_stays_when_it_fits_into_two_thirds_of_the_budget() -> None:
     keys = [f"{number}" for number in range(1_000)]
     for _ in range(20):
         for start in range(0, 1_000, 50):
-            agent.cells.load(keys[start : start + 50])
+            agent.load(keys[start : start + 50])
             agent.commit(set())
 
     assert len(agent.cells) == 1_000
@@ -219,13 +226,13 @@ def test_everything_stays_when_it_fits_into_two_thirds_of_the_budget() -> None:
 def test_a_hit_costs_no_more_than_a_look_up() -> None:
     agent = Agent(a_log(), 1 << 30)
     keys = [f"customer-{number}" for number in range(5_000)]
-    agent.cells.load(keys)
+    agent.load(keys)
 
     def best(work) -> float:
         return min(_timed(work) for _ in range(20))
 
     look_ups = best(lambda: [key in agent.cells._young for key in keys])
-    loads = best(lambda: agent.cells.load(keys))
+    loads = best(lambda: agent.load(keys))
 
     assert loads < 4 * look_ups
 
@@ -237,4 +244,4 @@ def _timed(work) -> float:
 
 
 def test_an_empty_cell_has_the_dawn_as_its_clock() -> None:
-    assert Agent(a_log(), 1).cells.load(["a"])["a"].clock == DAWN
+    assert Agent(a_log(), 1).load(["a"])["a"].clock == DAWN
