@@ -7,7 +7,7 @@ in several.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -39,7 +39,7 @@ class Stream:
     ends for this reader."""
 
     def __init__(self, key: str, what: str, ask: Callable[[Call], Reply], upto: int | None = None) -> None:
-        self._key = key
+        self.key = key
         self._what = what
         self._ask = ask
         self._end = "+" if upto is None else f"{upto}-0"
@@ -49,7 +49,7 @@ class Stream:
         return self._call(f"{max(after, 0) + 1}-0", max(limit, 1))
 
     def _call(self, begin: str, limit: int) -> Call:
-        return _READ.call([self._key], [begin, self._end, limit, PAGE_BYTES])
+        return _READ.call([self.key], [begin, self._end, limit, PAGE_BYTES])
 
     def entries(self, after: int, limit: int, reply: Reply = None) -> Iterator[Entry]:
         """Those with something beyond `after`, until `limit` are in them or there are no more. `reply` to `call`, if it
@@ -70,16 +70,29 @@ class Stream:
         place = _ID.fullmatch(id)
         if place is None or not count.isdigit():
             raise LogDamaged(
-                f"{self._key}: the entry {id.decode()} is none of a log: something else writes there; stop, and "
+                f"{self.key}: the entry {id.decode()} is none of a log: something else writes there; stop, and "
                 "restore a backup"
             )
         return Entry(int(place[1]), int(count), body)
 
     def damaged(self, entry: Entry, error: str) -> LogDamaged:
         return LogDamaged(
-            f"{self._key}: the entry of {self._what} {entry.last - entry.size + 1}…{entry.last} {error}: stop, and "
+            f"{self.key}: the entry of {self._what} {entry.last - entry.size + 1}…{entry.last} {error}: stop, and "
             "restore a backup"
         )
+
+
+def listed(entries: Sequence[tuple[bytes, Sequence[bytes]]], most: int, limit: int) -> Reply:
+    """What XREAD answered for a stream, at most so many entries, as the reply to `Stream.call`."""
+    flat: list[Reply] = [int(len(entries) >= most)]
+    for id, fields in entries:
+        count, body = (fields[1], fields[3]) if len(fields) > 3 else (b"", b"")
+        flat += (id, count, body)
+        limit -= int(count) if count.isdigit() else 1
+        if limit <= 0:
+            flat[0] = 1
+            break
+    return flat
 
 
 def read_events(stream: Stream, after: int, limit: int, reply: Reply = None) -> Batch:

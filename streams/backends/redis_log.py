@@ -38,7 +38,7 @@ from streams.backends.redis_memory import MemoryWatch
 from streams.backends.redis_nodes import Call, Reply
 from streams.backends.redis_partitions import Partitions
 from streams.backends.redis_reading import RedisReading
-from streams.backends.redis_rows import dues_of, rows_calls, rows_found, rows_of
+from streams.backends.redis_rows import rows_and_dues_of, rows_calls, rows_found, rows_of
 from streams.backends.redis_scripts import script
 from streams.backends.redis_settings import Knowledge
 from streams.backends.redis_snapshot import RedisSnapshot
@@ -49,6 +49,7 @@ from streams.log import (
     Answer,
     Append,
     Appended,
+    Batch,
     Beat,
     Code,
     Commit,
@@ -252,8 +253,8 @@ class RedisLog(RedisReading):
     # -- commits and what they wrote
 
     def commit(self, commit: Commit) -> Code:
-        partition, (call,), answer = self._commit(commit)
-        return answer([self._partitions.ask(partition, call)])
+        question = self._commit(commit)
+        return question.answer(self._partitions.ask_many(question.partition, question.calls))
 
     def _commit(self, commit: Commit) -> Question[Code]:
         check_commit(commit)
@@ -275,9 +276,12 @@ class RedisLog(RedisReading):
             return self._commit(request)
         partition = request.partition
         if isinstance(request, Read):
-            stream, after, limit = self._events(partition), request.after, request.limit
-            call = stream.call(after, limit)
-            return Question(partition, [call], lambda replies: read_events(stream, after, limit, replies[0]))
+            stream, after, limit = self._events(partition), max(request.after, 0), request.limit
+
+            def answer(replies: Sequence[Reply]) -> Batch:
+                return read_events(stream, after, limit, replies[0])
+
+            return Question(partition, [stream.call(after, limit)], answer, stream.key, after, limit)
         calls = rows_calls(self._partitions[partition], request.processor, request.names)
         return Question(partition, calls, lambda replies: rows_found(calls, replies))
 
@@ -322,8 +326,7 @@ class RedisLog(RedisReading):
             return None
         commits = [(int(end), decode_names(names)) for end, names in zip(entries[::2], entries[1::2], strict=True)]
         every = list(dict.fromkeys(name for _, names in commits for name in names))
-        values = self.rows(partition, processor, every)
-        dues = dues_of(self._partitions, partition, processor, list(values))
+        values, dues = rows_and_dues_of(self._partitions, partition, processor, every)
         found = [
             Feed(end, [Change(name, values.get(name), dues.get(name, NEVER)) for name in names])
             for end, names in commits

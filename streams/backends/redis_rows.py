@@ -42,14 +42,33 @@ def rows_found(calls: Sequence[Call], replies: Sequence[Reply]) -> dict[str, byt
 
 def dues_of(partitions: Partitions, partition: int, processor: str, names: Sequence[str]) -> dict[str, int]:
     """Of those that have one."""
-    key, asked = partitions[partition].due(processor), list(_steps(names))
-    if not asked:
-        return {}
-    replies = partitions.ask_many(partition, [("ZMSCORE", key, *step) for step in asked])
+    calls = _dues_calls(partitions[partition], processor, names)
+    return _dues_found(calls, partitions.ask_many(partition, calls)) if calls else {}
+
+
+def rows_and_dues_of(
+    partitions: Partitions, partition: int, processor: str, names: Sequence[str]
+) -> tuple[dict[str, bytes], dict[str, int]]:
+    """Both, in one round trip; due times of rows only that there are."""
+    keys = partitions[partition]
+    rows, dues = rows_calls(keys, processor, names), _dues_calls(keys, processor, names)
+    if not rows:
+        return {}, {}
+    replies = partitions.ask_many(partition, rows + dues)
+    values = rows_found(rows, replies[: len(rows)])
+    found = _dues_found(dues, replies[len(rows) :])
+    return values, {name: at for name, at in found.items() if name in values}
+
+
+def _dues_calls(keys: PartitionKeys, processor: str, names: Sequence[str]) -> list[Call]:
+    return [("ZMSCORE", keys.due(processor), *step) for step in _steps(names)]
+
+
+def _dues_found(calls: Sequence[Call], replies: Sequence[Reply]) -> dict[str, int]:
     return {
-        name: due(text)
-        for step, scores in zip(asked, replies, strict=True)
-        for name, text in zip(step, scores, strict=True)
+        str(name): due(text)
+        for call, scores in zip(calls, replies, strict=True)
+        for name, text in zip(call[2:], scores, strict=True)
         if text is not None
     }
 

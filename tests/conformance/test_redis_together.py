@@ -58,6 +58,17 @@ def test_what_is_damaged_in_one_partition_keeps_no_other_from_being_done(log: An
     assert ids(read.events) == ["e1"]
 
 
+def test_a_stream_that_holds_something_else_keeps_no_other_from_being_read(log: Any, tmp_path: Path) -> None:
+    log.append([Append(0, events(1, 2)), Append(2, events(1, 3))])
+    name = redis_url("single", tmp_path).rpartition("=")[2]
+    admin().set(f"{{{name}:1}}:log", "something else")
+
+    first, damaged, last = log.together([Read(partition, 1, 10) for partition in range(3)])
+
+    assert (ids(first.events), ids(last.events)) == (["e2"], ["e2", "e3"])
+    assert isinstance(damaged, LogDamaged)
+
+
 def test_what_cannot_be_written_is_refused_alone(log: Log) -> None:
     writers = [Writer(log, partition) for partition in range(2)]
     unwritable = msgspec.structs.replace(command(1), args={"n": object()})

@@ -42,15 +42,20 @@ def test_rows_of_no_names_are_none(log: Log) -> None:
     assert log.together([Rows(0, "rules", []), Rows(1, "rules", ["k"])]) == [{}, {}]
 
 
-def test_a_long_read_among_others_is_whole(log: Log) -> None:
+def test_long_reads_are_as_long_as_they_would_be_alone(log: Log) -> None:
     for number in range(0, 3000, 3):
-        log.append([Append(0, events(number + 1, number + 3))])
+        log.append([Append(partition, events(number + 1, number + 3)) for partition in range(2)])
+    log.append([Append(2, events(1, 5000))])
 
-    long, short = together(log, [Read(0, 1, 2000), Read(0, 2990, 2000)])
+    long, short, entries = together(log, [Read(0, 1, 2000), Read(1, 2990, 2000), Read(2, 7, 1)])
 
     assert list(long.offsets) == list(range(2, 2 + len(long.events)))
-    assert len(long.events) >= 2000
+    assert 2000 <= len(long.events) < 2500
+    assert ids(long.events[:2]) == ["e2", "e3"]
     assert ids(short.events) == [f"e{number}" for number in range(2991, 3001)]
+    assert list(entries.offsets) == list(range(8, 8 + len(entries.events)))
+    assert ids(entries.events[:1]) == ["e8"]
+    assert 0 < len(entries.events) <= 1000
 
 
 def test_commits_of_several_partitions_end_each_in_its_own_way(log: Log, clock: Clock) -> None:
