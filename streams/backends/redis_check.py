@@ -34,7 +34,7 @@ def check(partitions: Partitions, partition: int, head: Head, lag_of: str) -> It
 def _numbering(
     partitions: Partitions, partition: int, key: str, what: str, upto: int, counted: Callable[[bytes], int]
 ) -> Iterator[str]:
-    stream = Stream(key, what, lambda call: partitions.ask(partition, call), upto)
+    stream = Stream(key, what, lambda call: partitions.ask(partition, call), {}, upto)
     expected = 1
     try:
         for entry in stream.entries(0, EVERYTHING):

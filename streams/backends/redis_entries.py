@@ -1,29 +1,33 @@
 """Reading the two streams of a partition, events and outputs: whole entries, from the place that is asked for.
 
-A script gathers what is asked for, however many events are in an entry, so that it takes one answer; a large one comes
-in several.
+How many entries hold what is asked for is told by those that were read last; a large answer comes in several. No script
+gathers them: through one, each byte would cost the server eight times as much.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
 from streams import event as events
 from streams import outputs as outs
 from streams.backends.redis_nodes import Call, Reply
-from streams.backends.redis_scripts import script
 from streams.event import Event
 from streams.log import Batch, LogDamaged
 from streams.outputs import Output
 
 PAGE_BYTES: Final = 8 << 20
-"""Of one answer, and one entry more at most."""
+"""Of one answer, about."""
+FEW: Final = 8
+"""Entries of an answer while nothing is known of them, of 1 MB each at most."""
+MANY: Final = 128
+"""Entries of an answer at most."""
 _ID: Final = re.compile(rb"([0-9]+)-0")
-_READ: Final = script("read")
+Listed: TypeAlias = Sequence[tuple[bytes, Sequence[bytes]]]
+"""Entries as Redis answers them: id, names and values of fields."""
 
 
 class Entry(NamedTuple):
@@ -34,37 +38,68 @@ class Entry(NamedTuple):
     body: bytes
 
 
+class Shape(NamedTuple):
+    """What was read at once: so the next entries will be, about."""
+
+    entries: int
+    size: int
+    bytes: int
+
+    def count(self, limit: int) -> int:
+        """Of entries with so many in them, or of as many as fit into an answer."""
+        wanted = -(-limit * self.entries // max(self.size, 1))
+        return max(min(wanted, PAGE_BYTES * self.entries // max(self.bytes, 1), MANY), 1)
+
+
+Shapes: TypeAlias = dict[str, Shape]
+"""By the key of a stream, as it was read last."""
+
+
 class Stream:
     """One stream as somebody reads it. `ask` sends one call to where it is and answers the reply; `upto` is where it
     ends for this reader."""
 
-    def __init__(self, key: str, what: str, ask: Callable[[Call], Reply], upto: int | None = None) -> None:
+    def __init__(
+        self, key: str, what: str, ask: Callable[[Call], Reply], shapes: Shapes, upto: int | None = None
+    ) -> None:
         self.key = key
         self._what = what
         self._ask = ask
+        self._shapes = shapes
         self._end = "+" if upto is None else f"{upto}-0"
 
-    def call(self, after: int, limit: int) -> Call:
-        """What asks for the first of the entries that `entries` gives."""
-        return self._call(f"{max(after, 0) + 1}-0", max(limit, 1))
+    def first(self, after: int) -> Call:
+        """What asks for the first FEW of the entries that `entries` gives."""
+        return self._call(f"{after + 1}-0", FEW)
 
-    def _call(self, begin: str, limit: int) -> Call:
-        return _READ.call([self.key], [begin, self._end, limit, PAGE_BYTES])
+    def _call(self, begin: str, count: int) -> Call:
+        return ("XRANGE", self.key, begin, self._end, "COUNT", count)
 
-    def entries(self, after: int, limit: int, reply: Reply = None) -> Iterator[Entry]:
-        """Those with something beyond `after`, until `limit` are in them or there are no more. `reply` to `call`, if it
-        was asked already."""
+    def entries(self, after: int, limit: int, first: Listed | None = None) -> Iterator[Entry]:
+        """Those with something beyond `after`, until `limit` are in them or there are no more. `first`: the first FEW,
+        or all there are, which were asked for already."""
+        shape = self._shapes.get(self.key)
+        count = FEW if first is not None or shape is None else shape.count(limit)
         begin = f"{after + 1}-0"
-        while limit > 0:
-            more, *flat = self._ask(self._call(begin, limit)) if reply is None else reply
-            reply = None
-            for id, count, body in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
-                entry = self._entry(id, count, body)
+        seen = size = total = 0
+        page: Listed | None = first
+        while True:
+            if page is None:
+                page = self._ask(self._call(begin, count))
+            for id, fields in page:
+                entry = self._entry(id, *((fields[1], fields[3]) if len(fields) > 3 else (b"", b"")))
+                seen, size, total = seen + 1, size + entry.size, total + len(entry.body)
+                self._shapes[self.key] = shape = Shape(seen, size, total)
                 limit -= min(entry.size, entry.last - after)
                 yield entry
-            if not more:
+                if limit <= 0:
+                    return
+            if len(page) < count or shape is None:
                 return
-            begin = f"({flat[-3].decode()}"
+            begin = f"({page[-1][0].decode()}"
+            # Not many more than were seen: if the next ones are larger, the answer is not.
+            count = min(shape.count(limit), 2 * seen)
+            page = None
 
     def _entry(self, id: bytes, count: bytes, body: bytes) -> Entry:
         place = _ID.fullmatch(id)
@@ -82,24 +117,11 @@ class Stream:
         )
 
 
-def listed(entries: Sequence[tuple[bytes, Sequence[bytes]]], most: int, limit: int) -> Reply:
-    """What XREAD answered for a stream, at most so many entries, as the reply to `Stream.call`."""
-    flat: list[Reply] = [int(len(entries) >= most)]
-    for id, fields in entries:
-        count, body = (fields[1], fields[3]) if len(fields) > 3 else (b"", b"")
-        flat += (id, count, body)
-        limit -= int(count) if count.isdigit() else 1
-        if limit <= 0:
-            flat[0] = 1
-            break
-    return flat
-
-
-def read_events(stream: Stream, after: int, limit: int, reply: Reply = None) -> Batch:
+def read_events(stream: Stream, after: int, limit: int, first: Listed | None = None) -> Batch:
     after = max(after, 0)
     found: list[Event] = []
     last = after
-    for entry in stream.entries(after, max(limit, 1), reply):
+    for entry in stream.entries(after, max(limit, 1), first):
         decoded = events.decode(entry.body)
         if len(decoded) != entry.size:
             raise stream.damaged(entry, f"holds {len(decoded)} lines, so offsets cannot be trusted")

@@ -195,10 +195,10 @@ class RedisLog(RedisReading):
                 return {}
 
     def _events(self, partition: int) -> Stream:
-        return Stream(self._partitions[partition].log, "offsets", lambda call: self._partitions.ask(partition, call))
+        return Stream(self._partitions[partition].log, "offsets", self._asking(partition), self._shapes)
 
     def _outputs(self, partition: int) -> Stream:
-        return Stream(self._partitions[partition].out, "numbers", lambda call: self._partitions.ask(partition, call))
+        return Stream(self._partitions[partition].out, "numbers", self._asking(partition), self._shapes)
 
     # -- ownership
 
@@ -281,7 +281,7 @@ class RedisLog(RedisReading):
             def answer(replies: Sequence[Reply]) -> Batch:
                 return read_events(stream, after, limit, replies[0])
 
-            return Question(partition, [stream.call(after, limit)], answer, stream.key, after, limit)
+            return Question(partition, [stream.first(after)], answer, stream.key, after)
         calls = rows_calls(self._partitions[partition], request.processor, request.names)
         return Question(partition, calls, lambda replies: rows_found(calls, replies))
 

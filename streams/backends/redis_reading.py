@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from streams.backends.fetching import fetch
-from streams.backends.redis_entries import Stream, read_events, read_outputs
+from streams.backends.redis_entries import Shapes, Stream, read_events, read_outputs
+from streams.backends.redis_nodes import Call, Reply
 from streams.backends.redis_partitions import Partitions
 from streams.event import Event
 from streams.log import Batch
@@ -16,6 +17,10 @@ from streams.outputs import Output
 class RedisReading(ABC):
     def __init__(self, partitions: Partitions) -> None:
         self._partitions = partitions
+        self._shapes: Shapes = {}
+
+    def _asking(self, partition: int) -> Callable[[Call], Reply]:
+        return lambda call: self._partitions.ask(partition, call)
 
     @abstractmethod
     def tail(self, partition: int) -> int: ...

@@ -76,7 +76,7 @@ class RedisSnapshot(Frozen, RedisReading):
         return self._upto(self._partitions[partition].out, "numbers", partition, number)
 
     def _upto(self, key: str, what: str, partition: int, upto: int) -> Stream:
-        return Stream(key, what, lambda call: self._partitions.ask(partition, call), upto)
+        return Stream(key, what, self._asking(partition), self._shapes, upto)
 
     def tail(self, partition: int) -> int:
         return self._copy(partition).head.number("tail")

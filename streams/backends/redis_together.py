@@ -7,15 +7,13 @@ something, so that looking at many of which few do costs little.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
-from streams.backends.redis_entries import listed
+from streams.backends.redis_entries import FEW
 from streams.backends.redis_nodes import Call, Reply
 from streams.backends.redis_partitions import Partitions
 from streams.log import Answer, LogUnavailable, Request
 
-FEW: Final = 8
-"""Entries of each stream that one XREAD answers at most, of 1 MB each at most: what is beyond is asked for alone."""
 A = TypeVar("A", bound=Answer, covariant=True)
 
 
@@ -26,9 +24,8 @@ class Question(NamedTuple, Generic[A]):
     calls: Sequence[Call]
     answer: Callable[[Sequence[Reply]], A]
     stream: str = ""
-    """For the call of `redis_entries.Stream` alone: its key."""
+    """The key of `redis_entries.Stream`, for its call `first` alone."""
     after: int = 0
-    limit: int = 1
 
 
 def together(
@@ -76,5 +73,5 @@ def _replies(partitions: Partitions, asked: Mapping[int, Question[Answer]]) -> d
             replies |= dict(zip(places, alone, strict=True))
         else:
             entries = {key.decode(): entries for key, entries in reply or ()}
-            replies |= {place: [listed(entries.get(key, ()), FEW, asked[place].limit)] for key, place in there.items()}
+            replies |= {place: [entries.get(key, ())] for key, place in there.items()}
     return replies

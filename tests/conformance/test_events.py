@@ -78,6 +78,26 @@ def test_a_large_append_is_read_in_parts(log: Log) -> None:
     assert seen == [f"e{number}" for number in range(1, 5_001)]
 
 
+def test_a_read_is_as_long_as_asked_however_the_sizes_of_appends_change(log: Log) -> None:
+    # Alone each, then 3,000 at once, alone again, 700 at once.
+    sizes = [1] * 40 + [3_000] + [1] * 300 + [700] + [1] * 20
+    tail = 0
+    for size in sizes:
+        log.append([Append(0, events(tail + 1, tail + size))])
+        tail += size
+
+    for limit in (1, 2, 30, 250, 5_000):
+        at = 0
+        while at < tail:
+            batch = log.read(0, at, limit)
+            # Whole entries, of 1,000 events at most.
+            assert min(limit, tail - at) <= len(batch.events) < limit + 1_000
+            assert list(batch.offsets) == list(range(at + 1, at + 1 + len(batch.events)))
+            assert ids(batch.events) == [f"e{offset}" for offset in batch.offsets]
+            at = batch.offsets[-1]
+        assert log.read(0, at, limit).events == []
+
+
 def test_fetch_answers_in_the_order_asked(log: Log) -> None:
     log.append([Append(0, events(1, 5))])
     log.append([Append(0, events(6, 9))])
