@@ -24,6 +24,7 @@ from rules.compile.upcast import upcaster
 from rules.model.projection import Projection
 from rules.node_id import NodeIds, kept_definition, projection_definition
 from rules.nodes.untouched import Untouched
+from rules.nodes.waiting import LAST
 from rules.processor import RulesProcessor
 from rules.ruleset import RuleSet
 
@@ -57,7 +58,7 @@ def compiled(ruleset: RuleSet, limits: Limits = LIMITS) -> Compiled:
         rows = projections[projection.name]
         if projection.keep is not None:
             untouched = Untouched(ids.draw(kept_definition(projection)), projection.keep)
-            rank = 2 * len(ruleset.rules) + projection.place
+            rank = 2 * LAST + projection.place
             forgetting[projection.name] = Forgetting(untouched, rows.id, rank, rows.everywhere)
         _folds(projection, rows, forgetting.get(projection.name), compiler, keys, folds)
     enabled = [rule for rule in ruleset.rules if rule.enabled]

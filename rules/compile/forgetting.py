@@ -29,7 +29,7 @@ class Forgetting:
     def touch(self, evaluation: Evaluation, key: str, cell: Cell, time: int) -> None:
         """An event of this time was folded into the row of the key, whose cell is committed in any case. A late one
         touches the row when it comes."""
-        entry = self._untouched.touch(cell, max(time, cell.clock, evaluation.tick), evaluation.order)
+        entry = self._untouched.touch(cell, max(time, evaluation.now(cell)), evaluation.order)
         if entry is not None:
             cell.due = min(cell.due, entry[DUE])
             evaluation.opened(self, key, entry)

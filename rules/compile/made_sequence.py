@@ -16,6 +16,7 @@ from rules.model.rule import Rule
 from rules.model.sequence import Sequence
 from rules.nodes.kept_event import Keeper
 from rules.nodes.matches import Matches
+from rules.nodes.waiting import LAST
 from streams.event import Event
 from streams.state import Cell
 
@@ -48,7 +49,7 @@ def made_sequence(
     trigger = InSequence(
         rule.name,
         node,
-        2 * rank + 1,
+        LAST + rank,
         _takings(rule, sequence, compiler),
         compiler.lets(f"{title} let", rule.let, names) if rule.let else None,
         compiler.condition(f"{title} when", rule.when.node, rule.let, names) if rule.when is not None else None,

@@ -10,5 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 Entry = list[Any]
+LAST: Final = 1 << 32
+"""Ranks from here on are of what is only forgotten at a time: after all that fires then, and what follows from it."""
 DUE: Final = 0
 ORDER: Final = 1
