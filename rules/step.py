@@ -87,7 +87,7 @@ class Waiter(Protocol):
 
     @property
     def rank(self) -> int:
-        """The place among what is due at one time: no two waiters have the same."""
+        """The place among what is due at one time, before the order of opening."""
         ...
 
     def expire(self, evaluation: Evaluation, key: str, cell: Cell, /) -> None:

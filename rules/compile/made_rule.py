@@ -43,8 +43,8 @@ def made_rules(
     ruleset: RuleSet, rule: Rule, rank: int, compiler: Compiler, keys: Keys, ids: NodeIds, limits: Limits
 ) -> list[CompiledRule]:
     """More than one where a rule listens to different events in different ways. `rank` is the place in the order of
-    firing. Nodes of a rule take two ranks among what is due: its trigger the second, so that what settled before it
-    opens at the same time is out first."""
+    firing, of all that waits for the rule: at one time the order of opening decides between a deadline and what
+    settles."""
     if rule.sequence is None:
         return [_made_rule(ruleset, rule, rank, compiler, keys, ids)]
     node = Matches(ids.draw(sequence_definition(rule, rule.sequence)), rule.sequence.within, limits.matches)
@@ -68,7 +68,7 @@ def _made_rule(ruleset: RuleSet, rule: Rule, rank: int, compiler: Compiler, keys
         asked = unless.when if unless is not None else None
         unless_when = compiler.condition(f"{title} unless", asked.node, (), START) if asked is not None else None
         firing = _firing(ruleset, rule, rank, compiler, ids)
-        trigger = After(deadline, 2 * rank + 1, let_values, unless_when, firing)
+        trigger = After(deadline, rank, let_values, unless_when, firing)
     return CompiledRule(
         name=rule.name,
         route=keys.route(rule.by),
@@ -90,7 +90,7 @@ def _over(
     aggregates = Aggregates(rule)
     id = ids.draw(window_definition(rule, aggregates.kept()))
     firing = _firing(ruleset, replace(rule, then=aggregates.then), rank, compiler, ids, NO_NAMES, aggregates.found)
-    return over(rule, id, 2 * rank + 1, aggregates, let_values, firing, compiler), firing
+    return over(rule, id, rank, aggregates, let_values, firing, compiler), firing
 
 
 def _firing(
@@ -109,4 +109,4 @@ def _firing(
         throttle = Throttle(ids.draw(throttle_definition(rule)), rule.once_within)
     render = compiler.actions(f"rule {rule.name} then", rule.then, rule.let, names, aggregates)
     performer = Performer(ruleset.name, rule.name, rule.shadow, rule.then, render, ruleset.versions)
-    return Firing(rule.name, performer, settling, throttle, 2 * rank)
+    return Firing(rule.name, performer, settling, throttle, rank)
