@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from operator import attrgetter
 from typing import Final
 
+from rules.nodes.waiting import Forgetful
 from rules.ruleset import RuleSet
-from rules.step import Evaluation, Forgetful, Plan, Waiter
+from rules.step import Evaluation, Plans, Waiter
 from streams.event import TICK
 from streams.log import Batch
 from streams.processor import Step
@@ -21,7 +22,7 @@ class RulesProcessor:
     def __init__(
         self,
         ruleset: RuleSet,
-        plans: Mapping[str, Plan],
+        plans: Plans,
         waiters: Mapping[str, Waiter],
         projection_ids: dict[str, str],
         node_ids: dict[str, str],

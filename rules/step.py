@@ -30,7 +30,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from heapq import heapify, heappop, heapreplace
 from operator import attrgetter
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -42,6 +42,8 @@ from streams.outputs import Copy, Decision, Derived, Forward, Output
 from streams.processor import Poisoned, Step
 from streams.state import NEVER, Cell
 
+FEW: Final = 4
+"""Events of a type that are too few for a run of their own: types alternate."""
 MOST_DERIVED: Final = 10_000
 TOO_MANY: Final = f"more than {MOST_DERIVED:,} events for one key were derived from one: this is taken for a loop"
 TOO_MANY_COPIES: Final = f"a row is not copied: `scope: everywhere` is for no more than {MOST:,} rows"
@@ -77,6 +79,13 @@ class Plan(Protocol):
     def misfit(self, event: Event, /) -> str | None: ...
 
 
+class Plans(Protocol):
+    def __getitem__(self, type: str, /) -> Plan: ...
+
+    @property
+    def mixed(self) -> Callable[[Evaluation, list[Event], Sequence[int], int, int], int]: ...
+
+
 class Waiter(Protocol):
     """What fires, closes or forgets when the clock has passed the first entry of its node (`rules.nodes.waiting`)."""
 
@@ -95,24 +104,13 @@ class Waiter(Protocol):
         ...
 
 
-@runtime_checkable
-class Forgetful(Protocol):
-    """A waiter of one entry, of which only state is due that means nothing any more: to drop it can wait while a key
-    is in use."""
-
-    @property
-    def keeps(self) -> int:
-        """How long that may be, in microseconds."""
-        ...
-
-
 class Parts(Protocol):
     """What an evaluation needs of a compiled rule set (`rules.processor`)."""
 
     lateness: int
     projections: Mapping[str, str]
     """Id → name."""
-    plans: Mapping[str, Plan]
+    plans: Plans
     waiters: Mapping[str, Waiter]
     keeps: Mapping[str, int]
     """Node id → `Forgetful.keeps`."""
@@ -126,6 +124,7 @@ class Evaluation:
         "_counts",
         "_keeps",
         "_lateness",
+        "_mixed",
         "_plans",
         "_projections",
         "_reasons",
@@ -158,6 +157,7 @@ class Evaluation:
         """Where the clock of the key at hand stands on its way past what is due."""
         self._counts = step.counts
         self._reasons = step.reasons
+        self._mixed = processor.plans.mixed
         self._plans = processor.plans
         self._projections = processor.projections
         self._waiters = processor.waiters
@@ -169,11 +169,15 @@ class Evaluation:
     def run(self, events: list[Event], offsets: Sequence[int]) -> None:
         """All of them, in order. Raises Poisoned."""
         i, n = 0, len(events)
+        run = None
         while i < n:
             event = events[i]
             if event.kind != CONTROL:
-                i = self._plans[event.type].run(self, events, offsets, i, n)
+                begun = i
+                i = (run or self._plans[event.type].run)(self, events, offsets, i, n)
+                run = self._mixed if run is None and i - begun < FEW else None
                 continue
+            run = None
             self.offset = offsets[i]
             try:
                 self._control(event)

@@ -19,15 +19,22 @@ class Deferred:
     """A function that is generated at its first call: most exact twins are never needed, and most buckets of an index
     never hit. Two threads may both generate it; they get equal functions."""
 
-    __slots__ = ("_made", "_make")
+    __slots__ = ("_made", "_make", "_told")
 
     def __init__(self, make: Callable[[], Callable[..., Any]]) -> None:
         self._make = make
         self._made: Callable[..., Any] | None = None
+        self._told: list[Callable[[Callable[..., Any]], None]] = []
+
+    def tell(self, told: Callable[[Callable[..., Any]], None]) -> None:
+        """Hands over the function itself, when it is made: who holds it need not come here again."""
+        self._told.append(told)
 
     def __call__(self, *arguments: Any) -> Any:
         if self._made is None:
             self._made = self._make()
+            for told in self._told:
+                told(self._made)
         return self._made(*arguments)
 
 

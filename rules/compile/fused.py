@@ -13,7 +13,7 @@ order; what follows from them happens in the order of firing.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,7 +32,7 @@ from rules.compile.table import inputs_read
 from rules.compile.triggers.after import After
 from rules.compile.upcast import ATTRIBUTE, Upcaster
 from rules.compile.variables import UNDECODED, Variables, decode_data, row_prologue, row_variable
-from streams.event import OUTSIDE, Event
+from streams.event import CONTROL, OUTSIDE, Event
 from streams.processor import Poisoned
 from streams.state import Cell
 
@@ -47,11 +47,11 @@ queue = ev.queue
 tick = ev.tick
 e = events[i]
 kind = e.type
+BEFORE
 try:
     while i < n:
         e = events[i]
-        if e.type != kind:
-            break
+        GOES_ON
         ev.offset = offsets[i]
         key = e.key
         cell = cells[key]
@@ -92,6 +92,23 @@ if OLDER:
 """
 """An event of a type that has versions. Afterwards it is of the newest, or `subject` is None."""
 
+SAME: Final = "if e.type != kind:\n    break"
+
+MIXED: Final = """
+if e.kind == CONTROL:
+    break
+if e.type != kind:
+    kind = e.type
+    inside = _insides[kind]
+    same = 0
+elif same == ENOUGH:
+    break
+else:
+    same += 1
+"""
+ENOUGH: Final = 8
+"""Consecutive events of a type after which its own function takes over."""
+
 OWN: Final = """
 if SUBJECT != key:
     ev.consider(e, key, cell)
@@ -121,10 +138,10 @@ except _Misfit:
 LOOK_UP: Final = """
 try:
     VALUE
+    bucket = FIND(value)
 except _cel_Exception:
     SCAN(ev, e, key, cell, hits)
 else:
-    bucket = FIND(value)
     if bucket is not None:
         bucket(ev, e, key, cell, DATA, hits)
 """
@@ -145,6 +162,34 @@ def poisoned(offset: int, event: Event, error: Exception) -> Poisoned:
     return Poisoned(offset, event, f"{type(error).__name__}: {error}")
 
 
+def mixed(insides: Mapping[str, Callable[..., None]], lateness: int) -> Callable[..., int]:
+    """`(ev, events, offsets, i, n) → i`: the same as `run` for events whose types alternate, of the first control event
+    or where one type has come for a while. `insides` is type → `Fused.inside`."""
+    goes_on = quote(MIXED, CONTROL=ast.Constant(CONTROL), ENOUGH=ast.Constant(ENOUGH))
+    before = quote("inside = _insides[kind]\nsame = 0")
+    return _loop("mixed", goes_on, before, quote("inside(ev, e, key, cell, t)"), lateness, {"_insides": insides})
+
+
+def _loop(
+    title: str,
+    goes_on: list[ast.stmt],
+    before: list[ast.stmt],
+    inside: list[ast.stmt],
+    lateness: int,
+    namespace: dict[str, object],
+) -> Callable[..., int]:
+    body = quote(
+        RUN,
+        BEFORE=before,
+        GOES_ON=goes_on,
+        INSIDE=inside,
+        OUTSIDE=ast.Constant(OUTSIDE),
+        LATENESS=ast.Constant(lateness),
+    )
+    space = {**namespace, "_Poisoned": Poisoned, "_poisoned": poisoned}
+    return function(title, "ev events offsets i n", body, space)
+
+
 class Fused:
     """Generates the functions of one hearing. `lateness` is in microseconds."""
 
@@ -158,6 +203,16 @@ class Fused:
     def run(self, own: bool) -> Callable[..., int]:
         """`(ev, events, offsets, i, n) → i` of the first event that is of another type. With `own` all listeners go by
         the subject, and are inlined; else every event asks which of its routes lead to its own key."""
+        scope, inside = self._inside(own)
+        return _loop("run", quote(SAME), [], inside, self._lateness, scope.namespace)
+
+    def inside(self, own: bool) -> Callable[..., None]:
+        """`(ev, e, key, cell, t)`: what `run` does for one event, once its clock has moved."""
+        scope, body = self._inside(own)
+        body = [*body, *quote("if changed:\n    ev.dirty.add(key)")]
+        return function("inside", "ev e key cell t", body, scope.namespace, "changed = False")
+
+    def _inside(self, own: bool) -> tuple[Variables, list[ast.stmt]]:
         hearing = self._hearing
         struct = hearing.shape if hearing.shape is not None and hearing.shape.holds(self._paths) else None
         scope = Variables(self._projections, struct)
@@ -170,9 +225,7 @@ class Fused:
             inside = quote(OWN, SUBJECT=subject.value, DECODE_AND_STAGES=self._data(scope, hearing.shape, struct))
         if inside and hearing.upcaster is not None:
             inside = [*self._versioned(hearing.upcaster, scope), *inside]
-        body = quote(RUN, INSIDE=inside, OUTSIDE=ast.Constant(OUTSIDE), LATENESS=ast.Constant(self._lateness))
-        namespace = {**scope.namespace, "_Poisoned": Poisoned, "_poisoned": poisoned}
-        return function("run", "ev events offsets i n", body, namespace)
+        return scope, inside
 
     def _versioned(self, upcaster: Upcaster, scope: Variables) -> list[ast.stmt]:
         scope.namespace.update(_fitting=upcaster.fitting, _newest=upcaster.names)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from rules import cel
 from rules.cel.nodes import Constant, Logic
+from rules.compile.code import Deferred
 from rules.compile.rule import CompiledRule
 
 WORTH: Final = 8
@@ -69,13 +71,16 @@ def tables(rules: Sequence[CompiledRule]) -> list[Table]:
     return [Table(node, tuple(places), buckets) for node, places, buckets in made.values()]
 
 
-def finder(
-    buckets: Mapping[tuple[type, Constant], Callable[..., None]],
-) -> Callable[[Any], Callable[..., None] | None]:
-    """From a value to its bucket. Equality across types is false, so each type has a map of its own."""
+def finder(buckets: Mapping[tuple[type, Constant], Deferred]) -> Callable[[Any], Callable[..., None] | None]:
+    """From a value to its bucket. Equality across types is false, so each type has a map of its own. Raises TypeError
+    for a list or a map where there are only texts."""
     maps: dict[type, dict[Any, Any]] = {str: {}, int: {}, bool: {}}
     for (kind, constant), bucket in buckets.items():
         maps[kind][constant] = bucket
+        bucket.tell(partial(maps[kind].__setitem__, constant))
+    if not maps[int] and not maps[bool]:
+        # no text is equal to anything but a text
+        return maps[str].get
     strings, numbers, booleans = maps[str].get, maps[int].get, maps[bool].get
 
     def find(value: Any) -> Callable[..., None] | None:

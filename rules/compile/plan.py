@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import msgspec
 
 from rules.compile.event_types import MAX_TYPES
 from rules.compile.fold import Fold
-from rules.compile.fused import Fused
+from rules.compile.fused import Fused, mixed
 from rules.compile.keys import Keys
 from rules.compile.listen import Hearing, Listeners
 from rules.compile.rows import Rows
@@ -42,8 +43,13 @@ class Plan:
         self._choices: dict[tuple[str, ...], Callable[..., None]] = {}
         self.routes = [Route(id, keys.of(id), _names(hearing.along([id]))) for id in hearing.routes]
         """In the order of the listeners: projections, then rules."""
-        own = all(route.id == keys.subject for route in self.routes)
-        self.run = Fused(hearing, projections, lateness).run(own)
+        self._own = all(route.id == keys.subject for route in self.routes)
+        self.run = Fused(hearing, projections, lateness).run(self._own)
+
+    @cached_property
+    def inside(self) -> Callable[..., None]:
+        """What `run` does for one event."""
+        return Fused(self.hearing, self._projections, self._lateness).inside(self._own)
 
     def one(self, routes: tuple[str, ...]) -> Callable[..., None]:
         """`(evaluation, event, key, cell)` for the listeners of these routes."""
@@ -82,6 +88,8 @@ class Plans(dict[str, Plan]):
         self._projections = projections
         self._lateness = lateness
         self._plans: dict[Hearing, Plan] = {}
+        self.mixed = mixed(_Insides(self), lateness)
+        """As `Plan.run`, for events whose types alternate."""
 
     def hearing(self, type: str) -> Hearing:
         """Who listens to a type, without making a plan."""
@@ -96,6 +104,20 @@ class Plans(dict[str, Plan]):
             self.clear()
         self[type] = plan
         return plan
+
+
+class _Insides(dict[str, Callable[..., None]]):
+    """Type → `Plan.inside`; bounded as the plans are."""
+
+    def __init__(self, plans: Plans) -> None:
+        super().__init__()
+        self._plans = plans
+
+    def __missing__(self, type: str) -> Callable[..., None]:
+        if len(self) >= MAX_TYPES:
+            self.clear()
+        made = self[type] = self._plans[type].inside
+        return made
 
 
 def _names(hearing: Hearing) -> tuple[str, ...]:
