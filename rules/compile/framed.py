@@ -86,13 +86,20 @@ class Compiler:
 
         return self._function(title, lets, write, names, aggregates)
 
-    def traced(self, title: str, node: cel.Node, lets: Named = ()) -> Callable[[Frame], cel.Explanation]:
+    def traced(
+        self,
+        title: str,
+        node: cel.Node,
+        lets: Named = (),
+        names: Names = NO_NAMES,
+        aggregates: Sequence[Aggregate] = (),
+    ) -> Callable[[Frame], cel.Explanation]:
         """The value by exact evaluation alone, with each comparison on the way. Raises no CelError."""
 
         def write(scope: Variables) -> list[ast.stmt]:
             return [ast.Return(emit.traced(node, scope))]
 
-        return self._function(title, lets, write)
+        return self._function(title, lets, write, names, aggregates)
 
     def lets(self, title: str, lets: Named, names: Names = NO_NAMES) -> Callable[[Frame], dict[str, Any]]:
         """All values, in order; one that cannot be evaluated is its error, and later ones may still read it as such."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rules.expectations import Shown
@@ -17,9 +17,9 @@ Verdict = Literal[
     "cancelled",
     "nothing",
 ]
-"""Of a rule: it fired; the event opened or joined something that may fire later; a throttle kept it silent; `when` is
-false; something that it reads has no value; it was taken for a loop; the event cancelled what was pending; the rule met
-the event, and nothing follows."""
+"""Of a rule: it fired; the event opened or joined something that may fire later; a throttle kept it silent; `when`,
+`having` or the condition of a step is false; something that it reads has no value; it was taken for a loop; the event
+cancelled what was pending; the rule met the event, and nothing follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,8 @@ class RuleExplained:
     """Types of derived events."""
     tables: tuple[Decided, ...] = ()
     """Those that `let` and `when` read."""
+    aggregates: dict[str, Any] = field(default_factory=dict)
+    """As they stand in the rule → what they say with this event, as JSON, or the reason why there is no value."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -78,6 +80,7 @@ class RuleExplained:
             "comparisons": [{"text": c.text, "read": list(c.read), "result": c.result} for c in self.comparisons],
             "let": self.lets,
             "tables": [each.as_json() for each in self.tables],
+            "aggregates": self.aggregates,
             "state": list(self.state),
             "takes": self.takes,
             "commands": list(self.commands),

@@ -58,6 +58,8 @@ def rule_lines(rule: RuleExplained) -> Iterator[str]:
         yield f"      let         {name} = {_json(value)}"
     for table in rule.tables:
         yield f"      table       {_table(table)}"
+    for asked, value in rule.aggregates.items():
+        yield f"      window      {asked} = {_json(value)}"
     decisive = _decisive(rule)
     for comparison in rule.comparisons:
         yield f"      {'decided by' if comparison is decisive else 'looked at '}  {_compared(comparison)}"

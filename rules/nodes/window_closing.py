@@ -67,8 +67,12 @@ class ClosingWindow:
         if not entries:
             del cell.nodes[self.id]
         let = {name: give(value) for name, value in entry[LET].items()}
-        view = SummariesView(self._summaries, [entry[SUMMARY]])
-        return Closed(entry[START], entry[DUE], entry[CAUSE], _decode(entry[EVENT]), let, view, self._whole)
+        event = _decode(entry[EVENT])
+        return Closed(entry[START], entry[DUE], entry[CAUSE], event, let, self.so_far(entry), self._whole)
+
+    def so_far(self, entry: Entry) -> SummariesView:
+        """What aggregates say of an open window."""
+        return SummariesView(self._summaries, [entry[SUMMARY]])
 
     def _new(self, start: int, end: int, order: int, met: Met) -> Entry:
         event = met.event

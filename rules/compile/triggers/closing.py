@@ -14,6 +14,8 @@ from rules.aggregates import Aggregates
 from rules.compile.firing import Firing
 from rules.compile.triggers.looking import valued
 from rules.compile.variables import UNDECODED, Frame
+from rules.nodes.summary import SummariesView
+from rules.nodes.waiting import Entry
 from rules.nodes.window_closing import Closed, Met
 from streams.event import Event
 from streams.state import Cell
@@ -31,6 +33,8 @@ class Closes(Protocol):
     def enter(self, evaluation: Evaluation, waiter: Waiter, key: str, cell: Cell, met: Met, /) -> None: ...
 
     def take(self, cell: Cell, /) -> Closed: ...
+
+    def so_far(self, entry: Entry, /) -> SummariesView: ...
 
 
 class Closing:
@@ -51,7 +55,7 @@ class Closing:
         self.rank = rank
         self.node_ids = {"window": window.id}
         self._rule = rule
-        self._window = window
+        self.window = window
         self._arguments = arguments
         self._having = having
         self._found = aggregates.found
@@ -72,10 +76,10 @@ class Closing:
             evaluation.not_evaluated(self._rule, error)
             return
         let = {} if self._let_values is None else self._let_values(frame)
-        self._window.enter(evaluation, self, key, cell, Met(event, let, values))
+        self.window.enter(evaluation, self, key, cell, Met(event, let, values))
 
     def expire(self, evaluation: Evaluation, key: str, cell: Cell) -> None:
-        closed = self._window.take(cell)
+        closed = self.window.take(cell)
         evaluation.rearm(cell)
         evaluation.dirty.add(key)
         # what nobody reads of it was not kept, and needs no newer version

@@ -52,7 +52,7 @@ class Looking:
         self.waiters = waiters
         self.node_ids = {"window": window.id}
         self._rule = rule
-        self._window = window
+        self.window = window
         self._arguments = arguments
         self._having = having
         self._asked = asked
@@ -63,13 +63,17 @@ class Looking:
     def meet(self, evaluation: Evaluation, event: Event, key: str, cell: Cell, data: Any = UNDECODED) -> None:
         frame = Frame(event, key, cell, event.time, evaluation.copies, data)
         try:
-            values = self._arguments(frame)
+            view = self.entered(evaluation, frame)
         except cel.CelEvaluationError as error:
             evaluation.not_evaluated(self._rule, error)
             return
-        view = self._window.enter(evaluation, key, cell, event.time, values)
         if view is not None:
             self.look(evaluation, frame, view)
+
+    def entered(self, evaluation: Evaluation, frame: Frame) -> View | None:
+        """The event of the frame comes into the window: what that shows then. Raises CelEvaluationError where it does
+        not enter."""
+        return self.window.enter(evaluation, frame.key, frame.cell, frame.event.time, self._arguments(frame))
 
     def look(self, evaluation: Evaluation, frame: Frame, view: View) -> None:
         """Fires if `having` holds."""
