@@ -52,6 +52,13 @@ class Copies:
         self._changed[id, key] = None
         return True
 
+    def apart(self) -> Copies:
+        """The same rows, to be changed without these."""
+        made = Copies()
+        made.rows = {id: dict(rows) for id, rows in self.rows.items()}
+        made._count = self._count
+        return made
+
     def changes(self) -> list[Change]:
         """What to commit; call `committed` after it."""
         changes: list[Change] = []

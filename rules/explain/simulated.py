@@ -10,4 +10,5 @@ from rules.simulation import Simulation
 
 def known(simulation: Simulation) -> Callable[[str], Known]:
     """What is known of each key now. Call `Simulation.approach` with the event before."""
-    return lambda key: Known(simulation.cell(key), simulation.clock, simulation.copies)
+    copies = simulation.copies.apart()
+    return lambda key: Known(simulation.cell(key), simulation.clock, copies)
