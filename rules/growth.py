@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from rules.aggregates import Aggregates
+from rules.compile.limits import LIMITS
+from rules.kept_fields import Kept, kept_fields
 from rules.model.event_schema import EventSchema, FieldKind
 from rules.model.projection import Projection
 from rules.model.rule import NEVER, Rule
+from rules.model.sequence import Step
 from rules.model.window import Last, Session, Sliding, Stepped, Tumbling, Window
 from rules.ruleset import RuleSet
 from streams import duration
@@ -26,6 +29,9 @@ _ENVELOPE: Final = 180
 """An event as JSON, but for its data."""
 _UNKNOWN: Final = 200
 """Data without a schema."""
+_TEXT: Final = 20
+_NAMED: Final = 50
+"""Source and id of an event."""
 _LET: Final = 20
 _VALUE: Final = 12
 """Of a field of a row."""
@@ -74,6 +80,16 @@ def _of_rule(ruleset: RuleSet, rule: Rule) -> Iterator[Growth]:
         yield Growth(_owner(rule), size, number, until)
     if rule.window is not None:
         yield _of_window(rule, rule.window)
+    if rule.sequence is not None:
+        until = f"{duration.format(rule.sequence.within)} after the first event, or when it ends"
+        number = f"up to {LIMITS.matches:,} open matches"
+        yield Growth(_owner(rule), _match_bytes(ruleset, rule), number, until)
+    if rule.settle is not None:
+        size = _ID + 3 * _TIME + 2 * _NAMED + event_bytes(ruleset, rule.seen) + _LET * len(rule.let)
+        size += sum(_kept_bytes(ruleset, *each) for each in zip(*_steps(rule), strict=True))
+        if rule.window is not None:
+            size += _TIME * len(Aggregates(rule).found)
+        yield Growth(_owner(rule), size, "the last firing", f"{duration.format(rule.settle)} of quiet")
     if rule.once_within == NEVER:
         yield Growth(_owner(rule), THROTTLE, "the last firing", "for ever")
     elif rule.once_within is not None:
@@ -101,6 +117,30 @@ def _of_window(rule: Rule, window: Window) -> Growth:
         case Session():
             told, per_key = told + _ENVELOPE, "each open session"
     return Growth(_owner(rule), told, per_key + (f", {window.limit:,} values apart" if apart else ""), until)
+
+
+def _match_bytes(ruleset: RuleSet, rule: Rule) -> int:
+    """Of one that waits for its last step."""
+    return _ID + 4 * _TIME + _NAMED + sum(_kept_bytes(ruleset, *each) for each in zip(*_steps(rule), strict=True))
+
+
+def _steps(rule: Rule) -> tuple[tuple[Step, ...], list[Kept | None]]:
+    return () if rule.sequence is None else rule.sequence.steps, kept_fields(rule)
+
+
+def _kept_bytes(ruleset: RuleSet, step: Step, kept: Kept | None) -> int:
+    """What a match holds of the event of a step."""
+    if kept is None:
+        return 0
+    size = _TEXT * len(kept.attributes) + _UNKNOWN * kept.extensions
+    if kept.data is None:
+        return size + event_bytes(ruleset, step.on) - _ENVELOPE
+    return size + sum(len(name) + 4 + _kind_bytes(ruleset, step.on, name) for name in kept.data)
+
+
+def _kind_bytes(ruleset: RuleSet, types: Iterable[str], name: str) -> int:
+    declared = [ruleset.schemas[type].fields.get(name) for type in types if type in ruleset.schemas]
+    return max((_KINDS[field.kind] for field in declared if field is not None), default=_KINDS["any"])
 
 
 def row_bytes(projection: Projection) -> int:

@@ -15,19 +15,20 @@ from rules import cel
 from rules.cel import times, values
 from rules.cel.functions import FUNCTIONS, METHODS
 from rules.cel.nodes import Call, Comprehension, Conditional, Logic, Node, Unary, children
-from rules.cel.types import ANY, BOOL, INTEGER, Record, Type, family
+from rules.cel.types import ANY, BOOL, INTEGER, NUMBER, Record, Type, family
 from rules.checks.environment import Environments
 from rules.checks.position import Position
 from rules.logic import Atom, Bindings, Domain, Key, Known, Reason, clash, positive
 from rules.model.rule import Rule
 from rules.reading.event_types import overlap
 
-ROLES: Final = ("when", "unless")
+ROLES: Final = ("when", "unless", "having", "step")
 """Of positions that are conditions as a whole."""
+AGGREGATED: Final[dict[str, Type]] = {"count": INTEGER, "distinct": INTEGER, "sum": NUMBER, "avg": NUMBER}
+"""Aggregates whose value is of one type, whatever their argument is."""
 _TEXTS: Final = frozenset((values.STRING,))
 _TIMES: Final = frozenset((values.TIMESTAMP,))
 _ATTRIBUTES: Final = {**dict.fromkeys(("id", "source", "subject"), _TEXTS), "time": _TIMES}
-_EVENTS: Final = ("event", "start")
 _CALENDAR: Final = {
     "getMonth": (0, 11),
     "getDate": (1, 31),
@@ -61,7 +62,8 @@ def places(environments: Environments, position: Position) -> Iterator[Place]:
     """From outside in. A chain of `&&` is one place, and its conjuncts are none of their own."""
     lets = _lets(position)
     root = position.node
-    boolean = position.role in ROLES or position.kind is BOOL
+    # a condition of another type is refused for that
+    boolean = position.kind is BOOL or (position.role in ROLES and family(position.kind) in (None, BOOL.name))
     stack: list[tuple[Node, bool, frozenset[str]]] = [(root, boolean, frozenset())]
     while stack:
         node, asked, bound = stack.pop()
@@ -103,7 +105,7 @@ def _below(node: Node, bound: frozenset[str]) -> Iterator[tuple[Node, bool, froz
 def _lets(position: Position) -> Mapping[str, Node]:
     """What `let` names stand for: of a `let` value those before it."""
     owner = position.owner
-    if not isinstance(owner, Rule) or position.role in ("by", "unless"):
+    if not isinstance(owner, Rule) or position.role in ("by", "unless", "step", "argument"):
         return {}
     found: dict[str, Node] = {}
     for name, expression in owner.let:
@@ -122,7 +124,7 @@ def _known(environments: Environments, position: Position, bound: frozenset[str]
         return _computed(environments, position, bound, node)
     if key[0] in bound:
         return Domain()
-    if key[0] in _EVENTS:
+    if key[0] == "event" or any(key[0] == name for name, _ in position.others):
         return _of_event(environments, position, key)
     if key == ("key",):
         return Domain(_TEXTS)
@@ -130,6 +132,8 @@ def _known(environments: Environments, position: Position, bound: frozenset[str]
         return Domain(_TIMES)
     if key[0] == "tables" and len(key) == 3:
         return Domain(allowed=environments.answers.get((key[1], key[2])))
+    if len(key) == 1 and key[0].endswith(")"):
+        return _aggregated(key[0])
     row = environments.rows.get(key[0])
     if len(key) == 2 and isinstance(row, Record) and key[1] in row.fields:
         return _domain(row.fields[key[1]][0], True)
@@ -153,10 +157,18 @@ def _event_domain(environments: Environments, types: tuple[str, ...], key: tuple
 
 
 def events(position: Position, root: str) -> tuple[str, ...]:
-    """The types and patterns that `event`, or `start`, can be of."""
-    if root == "start" and isinstance(position.owner, Rule):
-        return position.owner.on
-    return position.events
+    """The types and patterns that `event`, or another event that the position may read, can be of."""
+    return next((types for name, types in position.others if name == root), position.events)
+
+
+def _aggregated(name: str) -> Domain:
+    """Of a name that stands for an aggregate (`rules.aggregates`)."""
+    kind = AGGREGATED.get(name.partition("(")[0], ANY)
+    found = _domain(kind, False)
+    if kind is INTEGER:
+        # a window holds one event at least
+        found.compare(">=", 1)
+    return found
 
 
 def _heard(types: tuple[str, ...], type: object) -> bool:

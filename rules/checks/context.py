@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
-from typing import Final
 
 from rules import cel
 from rules.aggregates import Aggregates, calls, is_aggregate
-from rules.cel.types import ANY, INTEGER, NUMBER, Type
-from rules.checks.conditions import Place, places
+from rules.cel.types import ANY
+from rules.checks.conditions import AGGREGATED, Place, places
 from rules.checks.environment import Environment, Environments
 from rules.checks.position import Others, Role
 from rules.checks.position import Position as Position
@@ -27,9 +26,6 @@ from rules.model.source import Expression, Payload, Span, TemplateText
 from rules.model.table import Table
 from rules.pointing import Line
 from rules.ruleset import RuleSet
-
-AGGREGATED: Final[dict[str, Type]] = {"count": INTEGER, "distinct": INTEGER, "sum": NUMBER, "avg": NUMBER}
-"""Aggregates whose value is of one type, whatever their argument is."""
 
 
 class Context:

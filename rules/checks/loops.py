@@ -52,6 +52,19 @@ class _Made:
     """All fields of its data, where they are known."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How an event comes to a rule."""
+
+    on: tuple[str, ...]
+    name: str
+    """Under which its conditions read the event, beside `event`."""
+    conditions: list[Place]
+
+    def hears(self, type: str) -> bool:
+        return any(overlap(heard, type) for heard in self.on)
+
+
 def check(context: Context) -> Iterator[Diagnostic]:
     rules = {rule.name: rule for rule in context.ruleset.rules if rule.enabled and not rule.shadow}
     if not any(map(_may_go_round, rules.values())):
@@ -85,16 +98,13 @@ def _said(context: Context, way: list[tuple[str, Edge]], certain: bool) -> Diagn
 
 def _may_go_round(rule: Rule) -> bool:
     """A quick look, which most rule sets do not pass."""
-    return any(type in RESULTS for type in rule.on) or any(isinstance(each, EmitAction) for each in every(rule.then))
+    return any(type in RESULTS for type in rule.listened) or any(
+        isinstance(each, EmitAction) for each in every(rule.then)
+    )
 
 
 def _edges(context: Context, rules: Mapping[str, Rule]) -> dict[str, list[Edge]]:
-    conditions = {
-        position.owner.name: place
-        for position, places in context.places
-        if position.role == "when" and isinstance(position.owner, Rule)
-        for place in places[:1]
-    }
+    conditions = _conditions(context)
     hearing: dict[str, list[Rule]] = {}
     found: dict[str, list[Edge]] = {}
     for rule in rules.values():
@@ -104,15 +114,32 @@ def _edges(context: Context, rules: Mapping[str, Rule]) -> dict[str, list[Edge]]
                 if made.type not in hearing:
                     hearing[made.type] = [each for each in rules.values() if _hears(each, made.type)]
                 for hearer in hearing[made.type]:
-                    place = conditions.get(hearer.name)
-                    if place is None or _possible(place, made):
+                    if any(_possible(way, made) for way in conditions[hearer.name] if way.hears(made.type)):
                         certain = action in rule.then and made.type not in RESULTS[1:] and not _may_be_held_back(hearer)
                         out.append(Edge(made.type, hearer.name, certain, action.span))
     return found
 
 
 def _hears(rule: Rule, type: str) -> bool:
-    return any(overlap(heard, type) for heard in rule.on)
+    return any(overlap(heard, type) for heard in rule.listened)
+
+
+def _conditions(context: Context) -> dict[str, list[_Way]]:
+    """Of each rule, the ways in which an event can bring it nearer to a firing: those of a sequence are its steps."""
+    found: dict[str, list[_Way]] = {}
+    whens: dict[tuple[str, str], list[Place]] = {}
+    for position, places in context.places:
+        if isinstance(position.owner, Rule) and position.role in ("when", "step") and not position.ends_matches:
+            whens.setdefault((position.owner.name, position.name), []).extend(places[:1])
+    for rule in context.ruleset.rules:
+        whole = whens.get((rule.name, ""), [])
+        if rule.sequence is None:
+            found[rule.name] = [_Way(rule.on, "", whole)]
+            continue
+        steps = rule.sequence.steps
+        found[rule.name] = [_Way(step.on, step.name, whens.get((rule.name, step.name), [])) for step in steps]
+        found[rule.name][-1].conditions.extend(whole)
+    return found
 
 
 def _may_be_held_back(rule: Rule) -> bool:
@@ -136,14 +163,20 @@ def _made(rule: Rule, action: object) -> Iterator[_Made]:
         yield from (_Made(type, known, None) for type in RESULTS)
 
 
-def _possible(place: Place, made: _Made) -> bool:
-    """Whether a condition can be true of the event."""
+def _possible(way: _Way, made: _Made) -> bool:
+    return all(_true_of(place, made, way.name) for place in way.conditions)
+
+
+def _true_of(place: Place, made: _Made, name: str) -> bool:
+    """Whether a condition can be true of the event, which it may read under another name too."""
     atoms = list(chain.from_iterable(place.atoms))
     asked = [atom.path for atom in atoms if isinstance(atom, Asked) and atom.holds]
     for path in chain(asked, (path for atom in atoms for path in atom.reads)):
-        if made.fields is not None and path[:2] == ("event", "data") and path[2:] and path[2] not in made.fields:
+        read = path[0] in ("event", name) and path[1:2] == ("data",) and path[2:]
+        if made.fields is not None and read and path[2] not in made.fields:
             return False
     fixed = made.known | {("event", "type"): made.type}
+    fixed |= {(name, *key[1:]): value for key, value in fixed.items()}
 
     def known(node: Any, key: Key) -> Domain:
         return Domain(allowed=[fixed[key]]) if key in fixed else place.known(node, key)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rules import cel
-from rules.cel.nodes import Call, Literal, Logic, Node
+from rules.cel.nodes import Call, Literal, Logic, Name, Node
 from rules.checks.conditions import Place, events
 from rules.checks.context import Context
 from rules.checks.position import Position
@@ -30,6 +30,7 @@ _ADVICE: Final = {
     "fixed": "it reads nothing, so it has the same value always",
 }
 
+_NUMBERS_OF_EVENTS: Final = ("count(", "distinct(")
 _MOST_LOOKED_AT: Final = 20
 """Conditions of which each is put together with each other."""
 
@@ -57,7 +58,7 @@ def _place(context: Context, position: Position, place: Place) -> Iterator[Diagn
                 why = clash([*around, *alone], place.known, place.lets)
                 if why is not None and clash(alone, place.known, place.lets) is None:
                     message = f"{_text(position, side)} can never be true beside the conditions around it"
-                    yield _at(context, position, side, "never-true", message, _hint(position, place, why))
+                    yield _at(context, position, side, "never-true", message, _hint(position, place, why, False))
 
 
 def _said(
@@ -78,7 +79,7 @@ def _said(
     else:
         said = f"{text} can never be true"
     effect = f", so {_effect(position)}" if place.whole else ""
-    hint = _hint(position, place, why)
+    hint = _hint(position, place, why, other is None)
     if isinstance(node, Literal) and node is position.node and position.role == "when":
         hint = "`enabled: false` switches a rule off and says so"
     return _at(context, position, node, "never-fires" if place.whole else "never-true", said + effect, hint)
@@ -100,11 +101,13 @@ def _fewest(place: Place, reason: Reason) -> tuple[Node, Node | None, Reason]:
 def _effect(position: Position) -> str:
     if position.role == "unless":
         return "nothing ever cancels the deadline"
+    if position.ends_matches:
+        return "this ends no match"
     return "the rule never fires"
 
 
-def _hint(position: Position, place: Place, reason: Reason) -> str:
-    """Why, and what may be meant."""
+def _hint(position: Position, place: Place, reason: Reason, alone: bool) -> str:
+    """Why, and what may be meant. `alone`: it is so without other conditions."""
     term = reason.term
     if reason.why in ("kind", "values", "range", "gap") and term is not None:
         path = cel.path(term)
@@ -123,6 +126,8 @@ def _hint(position: Position, place: Place, reason: Reason) -> str:
             return f"{_text(position, term)} is from {low} to {high}"
         if isinstance(term, Call) and term.function == "size":
             return "a size is never below 0"
+        if isinstance(term, Name) and term.name.startswith(_NUMBERS_OF_EVENTS) and alone:
+            return f"{_text(position, term)} is 1 at least: there is no window without an event"
     return _ADVICE[reason.why]
 
 

@@ -59,13 +59,13 @@ def _read(node: Node, name: str) -> Node | None:
 def _differ(rule: Rule, projection: Projection) -> tuple[Severity, str] | None:
     named = f"projection {shown(projection.name)}"
     for type, _ in projection.fold:
-        if any(overlap(heard, type) for heard in rule.on):
+        if any(overlap(heard, type) for heard in rule.listened):
             ours, theirs = _key_of(rule, type), _key_of(projection, type)
             if _term(ours) != _term(theirs):
                 message = f"{named} folds {shown(type)} under another key than rule {shown(rule.name)} hears it under"
                 return "warning", message
     if rule.by is None and projection.by is not None and not projection.by_types:
-        if _term(projection.by.node) == _SUBJECT or not _of_subject(rule.on):
+        if _term(projection.by.node) == _SUBJECT or not _of_subject(rule.listened):
             return None
         said = shown(projection.by.text)
         return "note", f"{named} has the key {said}, and rule {shown(rule.name)} the subject of its events"

@@ -54,6 +54,11 @@ class Position:
         return self.text.node if isinstance(self.text, Expression) else self.text.template.node
 
     @property
+    def ends_matches(self) -> bool:
+        """Whether it is that of a `not` in a sequence: one of a step reads its event under the step's name too."""
+        return self.role == "step" and (not self.others or self.others[-1][0] != self.name)
+
+    @property
     def tables(self) -> set[str]:
         """The decision tables that it reads by name, and "" for `tables` by itself."""
         if "tables" not in value_of(self.text):

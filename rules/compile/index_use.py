@@ -38,7 +38,9 @@ def index_uses(ruleset: RuleSet, plans: Plans) -> Iterator[IndexUse]:
     for rule in ruleset.rules:
         if not rule.enabled:
             continue
-        for heard in rule.on:
+        # of a sequence, what opens a match: others are met only where one is open
+        opening = rule if rule.sequence is None else rule.sequence.steps[0]
+        for heard in opening.on:
             hearing = plans.hearing(heard.replace("*", _ANY))
             if hearing not in known:
                 known[hearing] = _indexed(hearing)
@@ -46,7 +48,7 @@ def index_uses(ruleset: RuleSet, plans: Plans) -> Iterator[IndexUse]:
             if found is not None:
                 yield IndexUse(rule.name, heard, "index", *found)
             else:
-                yield IndexUse(rule.name, heard, "always" if rule.when is None else "tested", "", len(hearing.meets))
+                yield IndexUse(rule.name, heard, "always" if opening.when is None else "tested", "", len(hearing.meets))
 
 
 def _indexed(hearing: Hearing) -> dict[str, tuple[str, int]]:

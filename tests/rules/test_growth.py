@@ -1,5 +1,6 @@
 """What `rules check -v` says: which index finds a rule, and what is kept of each key."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,6 +50,12 @@ def test_below_the_number_that_is_worth_an_index_all_are_tested() -> None:
     assert {each.how for each in uses(pinned(WORTH - 1))} == {"tested"}
 
 
+def test_a_sequence_is_found_by_what_opens_it() -> None:
+    steps = "sequence: [{first: {on: payment, when: event.data.card == 'c1'}}, {then: {on: refund}}], within: 5m"
+    found = uses(f"{pinned(WORTH)}  s: {{{steps}, then: [{{alert: x}}]}}\n")
+    assert found[WORTH] == IndexUse("s", "payment", "index", "event.data.card", WORTH + 1)
+
+
 KEEPING = """
 events: {order.placed: {total: number, customer: string}}
 projections:
@@ -74,12 +81,49 @@ def test_what_is_kept_of_a_key_is_told_with_its_end() -> None:
     ]
 
 
-def test_estimates_are_what_cells_really_take_within_a_factor_of_two() -> None:
-    simulation = Simulation(compile_rules(loaded(KEEPING)))
-    data = {"total": 12.5, "customer": "a customer's name"}
-    event = {"type": "order.placed", "subject": "A-1", "time": "2026-01-01T00:00:00Z", "data": data}
+LOOKING = """
+events: {failed: {ip: string, amount: number}, granted: {ip: string}}
+rules:
+  guessed:
+    sequence: [{failed: {on: failed}}, {granted: {on: granted, when: granted.data.ip != failed.data.ip}}]
+    within: 5m
+    then: [{alert: x}]
+  settled: {on: failed, let: {n: event.data.amount}, settle: 30s, then: [{alert: "${n}"}]}
+  exact: {on: failed, over: 10m, having: sum(event.data.amount) > 10, then: [{alert: x}]}
+  stepped: {on: failed, over: {sliding: 24h, step: 1h}, having: distinct(event.data.ip) > 1, then: [{alert: x}]}
+  last: {on: failed, over: {last: 20}, having: avg(event.data.amount) > 1, then: [{alert: x}]}
+  tumbling: {on: failed, over: {tumbling: 1h, limit: 50}, having: distinct(event.data.ip) > 5, then: [{alert: x}]}
+"""
+
+
+def test_windows_sequences_and_settling_tell_how_many_elements_a_key_can_have() -> None:
+    assert [(each.owner.removeprefix("rule "), each.per_key, each.until) for each in growth(loaded(LOOKING))] == [
+        ("guessed", "up to 1,000 open matches", "5m after the first event, or when it ends"),
+        ("settled", "the last firing", "30s of quiet"),
+        ("exact", "up to 10,000 events", "10m later"),
+        ("stepped", "25 buckets, 10,000 values apart", "1d later"),
+        ("last", "the last 20 events", "for ever"),
+        ("tumbling", "each open window, 50 values apart", "its end"),
+    ]
+
+
+def test_what_a_match_keeps_is_estimated_by_what_later_steps_read() -> None:
+    def size(read: str) -> int:
+        text = LOOKING.replace("granted.data.ip != failed.data.ip", read)
+        return next(each.bytes for each in growth(loaded(text)) if each.owner == "rule guessed")
+
+    assert size("granted.data.ip != ''") < size("failed.data.amount > 1") < size("failed.data.ip != ''")
+    assert size("failed.data.ip != ''") < size("size(failed.data) > 1")
+
+
+@pytest.mark.parametrize(("rules", "type"), [(KEEPING, "order.placed"), (LOOKING, "failed")])
+def test_estimates_are_what_cells_really_take_within_a_factor_of_two(rules: str, type: str) -> None:
+    simulation = Simulation(compile_rules(loaded(rules)))
+    data = {"total": 12.5, "customer": "a customer's name", "ip": "2001:db8:1::ab9:C0A8:102", "amount": 12.5}
+    event = {"type": type, "subject": "A-1", "source": "https://shop.example", "time": "2026-01-01T00:00:00Z"}
+    event |= {"id": "2f5b62a1-6c51-4b36-9a4c-3d1f0f6d9d8e", "data": data}
     simulation.event(event_of(completed(event, 1)))
-    said = sum(each.bytes for each in growth(loaded(KEEPING)))
+    said = sum(each.bytes for each in growth(loaded(rules)))
     assert said / 2 < len(encode_cell(simulation.cell("A-1"))) < said * 2
 
 
