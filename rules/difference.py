@@ -147,7 +147,7 @@ class _Comparison:
         renamed = old is not None and new is not None and old.name != new.name
         found: list[StateChange] = []
         for node in [*before, *(node for node in after if node not in before)]:
-            because = tuple(part for part in parts if part not in _NO_STATE and _concerns(part, node))
+            because = _because(parts, node)
             if node in after and after[node] in self._known:
                 acts = "then" in parts or "shadow" in parts
                 found.append(StateChange(node, "kept", (), _kept(node, acts, renamed)))
@@ -175,27 +175,51 @@ class _Comparison:
 _NEW: Final = {
     ROWS: "begin empty, and hold what comes from then on",
     "deadline": "nothing is pending at first",
+    "window": "holds what comes from then on",
+    "sequence": "no match is open at first",
+    "settle": "nothing waits for quiet at first",
     "throttle": "may fire at once",
     "keep": "rows go when nothing touches them",
 }
 _ANEW: Final = {
     ROWS: "begin empty: what was folded is not read any more",
     "deadline": "what is pending never fires",
+    "window": "begins empty: what it held is not counted any more",
+    "sequence": "open matches never complete",
+    "settle": "what waits for quiet never fires",
     "throttle": "forgets when it fired, and may fire at once",
     "keep": "waits for the new rows",
 }
 _LOST: Final = {
     ROWS: "what was folded is not read any more",
     "deadline": "what is pending never fires",
+    "window": "what it held is not counted any more",
+    "sequence": "open matches never complete",
+    "settle": "what waits for quiet never fires",
     "throttle": "forgets when it fired",
     "keep": "rows stay for ever",
 }
 
 
+_WAITING: Final = {
+    "deadline": "what is pending fires",
+    "sequence": "open matches complete",
+    "settle": "what waits for quiet fires",
+}
+_STAYS: Final = {
+    "deadline": "what is pending stays",
+    "sequence": "open matches stay",
+    "settle": "what waits for quiet stays",
+}
+
+
 def _kept(node: str, changed: bool, renamed: bool) -> str:
-    if node != "deadline":
+    if node == "window":
+        return "what it holds stays"
+    waiting = _WAITING.get(node)
+    if waiting is None:
         return ""
-    said = "what is pending fires with the new actions" if changed else "what is pending stays"
+    said = f"{waiting} with the new actions" if changed else _STAYS[node]
     return f"{said}, under other ids: the rule's name is part of them" if renamed else said
 
 
@@ -205,10 +229,18 @@ def _why_lost(new: Rule | Projection | None) -> tuple[str, ...]:
     return ("enabled",) if isinstance(new, Rule) and not new.enabled else ("what it reads",)
 
 
-def _concerns(part: str, node: str) -> bool:
-    """Whether a part is in the definition of a node. All others are in that of every node of their rule."""
-    only = {"once_within": "throttle", "keep": "keep"}
-    return only.get(part, node) == node
+def _because(parts: Iterable[str], node: str) -> tuple[str, ...]:
+    """The parts that make it another node. Those that do so only by what they read are named where no other does."""
+    reading = _READING.get(node, ())
+    found = [part for part in parts if node in _ONLY.get(part, (node,))]
+    plainly = [part for part in found if part not in _NO_STATE and part not in reading]
+    return tuple(plainly or [part for part in found if part in reading])
+
+
+_ONLY: Final = {"once_within": ("throttle",), "keep": ("keep",), "settle": ("settle", "throttle")}
+"""Part → the nodes in whose definitions it is. All others are in that of every node of their rule."""
+_READING: Final = {"window": ("having", "then"), "sequence": ("when", "let", "then")}
+"""Node → parts of which only that is in its definition which they read of the events that it keeps."""
 
 
 def _how(renamed: bool, parts: Collection[str], state: Iterable[StateChange]) -> How:
@@ -264,17 +296,21 @@ def _differing(old: Any, new: Any) -> tuple[str, ...]:
     for part in {**before, **after}:
         if part in _ELSEWHERE or _canonical(part, before.get(part)) == _canonical(part, after.get(part)):
             continue
-        if part == "deadline":
-            found += _of_deadline(before[part], after[part])
-        else:
-            found.append(part)
+        called = _CALLED.get(part, part)
+        found += _inside(before[part], after[part], called) if part in _INSIDE else [called]
     return tuple(found)
 
 
-def _of_deadline(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[str]:
+_CALLED: Final = {"deadline": "after", "window": "over", "steps": "sequence"}
+"""Of the model → in files."""
+_INSIDE: Final = ("deadline", "sequence")
+"""Records whose parts stand beside each other in files."""
+
+
+def _inside(before: dict[str, Any] | None, after: dict[str, Any] | None, called: str) -> list[str]:
     if before is None or after is None:
-        return ["after"]
-    return [part for part in after if before[part] != after[part]]
+        return [called]
+    return [_CALLED.get(part, part) for part in after if before[part] != after[part]]
 
 
 def _canonical(part: str, value: Any) -> bytes:
