@@ -2,7 +2,8 @@
 
 A call such as `sum(event.data.amount)` in `having` or in an action is one value of the window, so behind the checks
 it is a name, `sum(0)`, which no author can write. Calls that say the same share one, and equal arguments are one
-column: what a window keeps of an event is the value of each column.
+column: what a window keeps of an event is the value of each column. The order of columns is that of what they say, so
+that it stays when nothing but the order of calls is edited.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from rules import cel
 from rules.cel.nodes import Name
-from rules.model.action import Action, CommandAction
+from rules.model.action import Action, CommandAction, templates
 from rules.model.rule import Rule
 from rules.model.source import Expression, Payload, TemplateText
 from rules.model.window import AGGREGATES
@@ -27,16 +28,18 @@ class Aggregate:
     function: str
     column: int | None
     """Of its argument; None for `count()`."""
+    argument: cel.Node | None
 
 
 class Aggregates:
     """Of one rule that was read. `columns` are the arguments, each once."""
 
     def __init__(self, rule: Rule) -> None:
-        self.columns: list[cel.Node] = []
         self.found: list[Aggregate] = []
         self._known: dict[tuple[Any, ...], Aggregate] = {}
-        self._places: dict[bytes, int] = {}
+        arguments = {said(call.arguments[0]): call.arguments[0] for call in _all(rule) if call.arguments}
+        self._places = {text: place for place, text in enumerate(sorted(arguments))}
+        self.columns = [arguments[text] for text in self._places]
         self.having = None if rule.having is None else self.rewritten(rule.having)
         self.asked = tuple(self.found)
         """Those that `having` reads."""
@@ -62,16 +65,14 @@ class Aggregates:
         return cel.replaced(root, new) if new else root
 
     def _of(self, call: cel.Call) -> Aggregate:
-        column = None
+        column, argument = None, None
         if call.arguments:
-            text = said(call.arguments[0])
-            column = self._places.setdefault(text, len(self.columns))
-            if column == len(self.columns):
-                self.columns.append(call.arguments[0])
+            argument = call.arguments[0]
+            column = self._places[said(argument)]
         known = self._known.get((call.function, column))
         if known is None:
             name = f"{call.function}({'' if column is None else column})"
-            known = self._known[call.function, column] = Aggregate(name, call.function, column)
+            known = self._known[call.function, column] = Aggregate(name, call.function, column, argument)
             self.found.append(known)
         return known
 
@@ -90,6 +91,14 @@ class Aggregates:
         if isinstance(payload, list):
             return [self.payload(value) for value in payload]
         return payload
+
+
+def _all(rule: Rule) -> Iterator[cel.Call]:
+    if rule.having is not None:
+        yield from calls(rule.having.node)
+    for action in rule.then:
+        for template in templates(action):
+            yield from calls(template.node)
 
 
 def calls(root: cel.Node) -> Iterator[cel.Call]:

@@ -239,7 +239,7 @@ def _because(parts: Iterable[str], node: str) -> tuple[str, ...]:
 
 _ONLY: Final = {"once_within": ("throttle",), "keep": ("keep",), "settle": ("settle", "throttle")}
 """Part → the nodes in whose definitions it is. All others are in that of every node of their rule."""
-_READING: Final = {"window": ("having", "then"), "sequence": ("when", "let", "then")}
+_READING: Final = {"window": ("having", "then"), "sequence": ("when", "let", "then"), "settle": ("then",)}
 """Node → parts of which only that is in its definition which they read of the events that it keeps."""
 
 

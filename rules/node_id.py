@@ -5,7 +5,8 @@ rule set was edited, and one that means something else starts empty. A definitio
 is: of a projection `by`, `fold`, `initial`, `delete` and `scope`; of a deadline `on`, `by`, `when`, `let`, `after`,
 `unless` and `pending`; of a window `on`, `by`, `when`, `let`, `over` and which aggregates are asked of which
 arguments, but not what `having` does with them; of a sequence its steps, `by`, `within` and what has to be kept of
-events; of `settle` and of a throttle the definition of the firing that they look at, and their time. A decision table
+events; of `settle` and of a throttle the definition of the firing that they look at, and their time; of `settle` also
+which aggregates and steps the firings that wait hold values of. A decision table
 that one of these expressions reads is part of it, with all its rows. Names, priorities, actions and texts for people
 are no part of it. Expressions count by what they say, not by how they are spaced.
 """
@@ -107,7 +108,14 @@ def _sequence(rule: Rule, sequence: Sequence) -> list[Any]:
     return ["sequence", _by(rule.by), steps, sequence.within]
 
 
-def settle_definition(rule: Rule) -> list[Any]:
+def settle_definition(rule: Rule, asked: Iterable[tuple[str, cel.Node | None]]) -> list[Any]:
+    """What waits for quiet, and what it holds for the actions; `asked` are the aggregates: function and argument."""
+    held: list[Any] = sorted([function, None if node is None else _digest(_flat(node))] for function, node in asked)
+    held += [None if each is None else [*each] for each in kept_fields(rule)]
+    return [*_settling(rule), *([held] if held else [])]
+
+
+def _settling(rule: Rule) -> list[Any]:
     return ["settle", firing_definition(rule), rule.settle]
 
 
@@ -120,7 +128,7 @@ def window_definition(rule: Rule, kept: Iterable[tuple[str, cel.Node]]) -> list[
 
 
 def throttle_definition(rule: Rule) -> list[Any]:
-    return ["throttle", firing_definition(rule) if rule.settle is None else settle_definition(rule), rule.once_within]
+    return ["throttle", firing_definition(rule) if rule.settle is None else _settling(rule), rule.once_within]
 
 
 def _window(window: Window) -> list[Any]:

@@ -104,7 +104,9 @@ def _firing(
 ) -> Firing:
     settling, throttle = None, None
     if rule.settle is not None:
-        settling = Settling(ids.draw(settle_definition(rule)), rule.settle)
+        settling = Settling(
+            ids.draw(settle_definition(rule, [(each.function, each.argument) for each in aggregates])), rule.settle
+        )
     if rule.once_within is not None:
         throttle = Throttle(ids.draw(throttle_definition(rule)), rule.once_within)
     render = compiler.actions(f"rule {rule.name} then", rule.then, rule.let, names, aggregates)

@@ -74,6 +74,15 @@ def test_of_a_sequence_its_steps_and_what_is_kept_of_events_make_it_begin_anew(
     assert {each.because for each in change.state if each.outcome == NEW} <= {(part,)}
 
 
+def test_what_waits_for_quiet_begins_anew_where_actions_read_what_it_does_not_hold() -> None:
+    change = edited("command: c, to: t", 'command: c, to: t, args: {n: "${max(event.data.n)}"}')
+    assert [(each.node, each.outcome, each.because) for each in change.state] == [
+        ("window", NEW, ("then",)),
+        ("settle", NEW, ("then",)),
+        ("throttle", KEPT, ()),
+    ]
+
+
 def test_words_say_what_that_means_for_what_is_there() -> None:
     def said(old: str, new: str) -> list[str]:
         return [each.meaning for each in edited(old, new).state]
