@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -144,7 +145,10 @@ def test_every_example_of_a_page_does_what_the_page_says(page: Path, tmp_path: P
     if not runnable:
         return
     folder, jobs = tmp_path / "reader", tmp_path / "jobs"
-    folder.mkdir()
+    if page.is_relative_to(ROOT / "examples"):
+        shutil.copytree(page.parent, folder)  # the reader stands in the example's folder
+    else:
+        folder.mkdir()
     jobs.mkdir()
     session = Session(folder, jobs)
     try:
