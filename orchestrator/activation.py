@@ -14,6 +14,7 @@ import msgspec
 from rules.compile import compile_rules
 from rules.load import from_document
 from rules.processor import RulesProcessor
+from rules.python.needed import Modules
 from rules.ruleset import RuleSet
 from streams.event import ACTIVATED, control
 from streams.log import Append, Log, LogDamaged
@@ -27,8 +28,10 @@ _MOST_COMPILED = 16
 class Processors:
     """Compiled rule sets by digest, from the documents of one log. Any thread; a small bounded cache."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, modules: Modules = ()) -> None:
+        """`modules`: the files of Python rules that the operator named; rule sets find those in it that they need."""
         self._log = log
+        self._modules = tuple(modules)
         self._lock = threading.Lock()
         self._compiled: dict[str, RulesProcessor] = {}
 
@@ -44,7 +47,7 @@ class Processors:
                 raise LogDamaged(f"the log activates rule set {digest}, but does not hold it: restore it from a backup")
             while len(self._compiled) >= _MOST_COMPILED:
                 del self._compiled[next(iter(self._compiled))]
-            compiled = self._compiled[digest] = compile_rules(from_document(body))
+            compiled = self._compiled[digest] = compile_rules(from_document(body, self._modules))
             return compiled
 
 

@@ -73,6 +73,16 @@ class Settings(BaseSettings):
         description="A Redis that is the log, unless ORCHESTRATOR_LOG names another.",
     )
     rules: Paths = Field((), validation_alias="ORCHESTRATOR_RULES", description="Rule files or folders.")
+    python_rules: Paths = Field(
+        (),
+        validation_alias="ORCHESTRATOR_PYTHON_RULES",
+        description="Files of Python rules. Their code is run: name only what you trust.",
+    )
+    python_rules_old: Paths = Field(
+        (),
+        validation_alias="ORCHESTRATOR_PYTHON_RULES_OLD",
+        description="Python rules as they once were, for replays of what they decided.",
+    )
     targets: Path | None = Field(None, validation_alias="ORCHESTRATOR_TARGETS", description="The targets file.")
     host: str = Field("127.0.0.1", validation_alias="ORCHESTRATOR_HOST", description="Address of the HTTP API.")
     port: int = Field(

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from orchestrator.activation import Processors, activate, without_history
+from orchestrator.python_rules import read_known
 from orchestrator.settings import Settings
 from orchestrator.threads import Part
 from projections.feeder import BESIDE, Bounds, Feeder
@@ -68,7 +69,7 @@ class Engine:
     ) -> None:
         """`wrap` makes what everybody sees of the log (metrics).
 
-        Raises LogError, RuleErrors and QueryStoreError: nothing is started then."""
+        Raises LogError, RuleErrors, RuleFilesError and QueryStoreError: nothing is started then."""
         self.settings = settings
         self._failed = failed
         self._tell = committed
@@ -78,7 +79,7 @@ class Engine:
         self.now = self.log.now
         self.member = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
         try:
-            self.processors = Processors(self.log)
+            self.processors = Processors(self.log, [*ruleset.modules.items(), *read_known(settings.python_rules_old)])
             self.ruleset = ruleset
             self._processor = self._compiled(ruleset)
             self.activated = self._activate()

@@ -54,6 +54,30 @@ CATALOGUE: Final[tuple[Code, ...]] = (
         "A log keeps every rule set that was ever active. This one was stored by another level of the engine, or is "
         "not what a log keeps. Use a version that reads it.",
     ),
+    # ------------------------------------------------------------ Python rules
+    Code(
+        "python",
+        "error",
+        "A file of Python rules cannot be used",
+        "The file is compiled and run once when rules are loaded. It must be Python, run without an error, and hold at "
+        "least one function below `@rule(on=…)` that takes `(event, state, now)`. The message says what failed.",
+    ),
+    Code(
+        "impure",
+        "error",
+        "A Python rule uses what a replay could not repeat",
+        "The same events must give the same commands on every machine and at every replay. So a rule reads no clock, "
+        "no random number, no file and no network, and imports only modules of Python that just compute: the time is "
+        "`now`, everything else is in `event` and `state`. This guards against mistakes and is no sandbox.",
+    ),
+    Code(
+        "module-missing",
+        "error",
+        "A stored rule set needs a file of Python rules that is not there",
+        "A log keeps the hash of each file of Python rules and never its text. To replay what an older text decided, "
+        "name that text too, with `--python-rules-old` (`ORCHESTRATOR_PYTHON_RULES_OLD`): the file of the right hash "
+        "is found by itself.",
+    ),
     # ------------------------------------------------------------ keys and kinds of values
     Code(
         "unknown-key",

@@ -78,6 +78,8 @@ def _of_rule(ruleset: RuleSet, rule: Rule) -> Iterator[Growth]:
         number = "a deadline for each opening event" if deadline.pending == "each" else "one deadline"
         until = f"{duration.format(deadline.after)} later{', or cancelled' if deadline.unless else ''}"
         yield Growth(_owner(rule), size, number, until)
+    if rule.function is not None and rule.function.state:
+        yield Growth(_owner(rule), rule.function.max_state, "one state, at most", "for ever")
     if rule.window is not None:
         yield _of_window(rule, rule.window)
     if rule.sequence is not None:

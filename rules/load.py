@@ -21,6 +21,8 @@ from rules.model.rule import Rule
 from rules.model.source import Span
 from rules.model.table import Table
 from rules.model.test_case import TestCase
+from rules.python.module import read_module
+from rules.python.needed import Modules, needed
 from rules.reading.document import Document, document
 from rules.reading.reader import Reader
 from rules.ruleset import ENGINE, RuleSet
@@ -30,12 +32,14 @@ from rules.versions import Versions
 
 DEFAULT_NAME: Final = "rules"
 MAX_FILES: Final = 1_000
+NO_MODULES: Final[Mapping[str, str | bytes]] = {}
 _Part = TypeVar("_Part", Projection, Table, Rule, TestCase)
 
 
-def load_sources(sources: Mapping[str, str | bytes]) -> RuleSet:
-    """The rule set of these files, name → text, in this order. Raises RuleErrors."""
-    findings = Findings(sources)
+def load_sources(sources: Mapping[str, str | bytes], modules: Mapping[str, str | bytes] = NO_MODULES) -> RuleSet:
+    """The rule set of these files, name → text, in this order; `modules` are files of Python rules, whose code is run.
+    Raises RuleErrors."""
+    findings = Findings([*sources, *modules])
     parsed: dict[str, cel.Node] = {}
     texts: dict[str, Source] = {}
     documents: list[Document] = []
@@ -58,30 +62,40 @@ def load_sources(sources: Mapping[str, str | bytes]) -> RuleSet:
         documents.append(found)
         rules += len(found.rules)
         projections += len(found.projections)
-    ruleset = _merged(documents, {name: source.text for name, source in texts.items()}, findings)
+    files = {name: source.text for name, source in texts.items()}
+    python = {name: source for name, body in modules.items() if (source := decode(name, body, findings)) is not None}
+    for name, source in python.items():
+        called = read_module(source, findings, rules)
+        rules += len(called)
+        documents.append(Document(Reader(source, findings, parsed), rules=called))
+        texts[name] = source
+    ruleset = _merged(documents, files, findings)
+    ruleset = replace(ruleset, modules={name: source.text for name, source in python.items()})
     for diagnostic in checks.check(ruleset, lambda file, line: texts[file].line(line)):
         findings.add(diagnostic)
     findings.raise_errors()
     return _with_warnings(ruleset, findings.sorted())
 
 
-def from_document(body: bytes) -> RuleSet:
-    """The rule set that a log has kept. Raises RuleErrors for what is no such document, too."""
+def from_document(body: bytes, modules: Modules = ()) -> RuleSet:
+    """The rule set that a log has kept; `modules` are the files of Python rules that the operator named, of which it
+    takes those that it was made of. Raises RuleErrors for what is no such document, too, and ModulesMissing."""
     try:
         kept: Any = orjson.loads(body)
         engine = kept["engine"]
         sources = dict(kept["files"])
+        called = [(name, hashed) for name, hashed in kept.get("modules", ())]
         sound = isinstance(engine, int) and all(
-            isinstance(name, str) and isinstance(text, str) for name, text in sources.items()
+            isinstance(name, str) and isinstance(text, str) for name, text in (*sources.items(), *called)
         )
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
-        sound, engine, sources = False, 0, {}
+        sound, engine, sources, called = False, 0, {}, []
     if not sound:
         raise RuleErrors([Diagnostic("error", "document", "this is no stored rule set", "document", 1, 1, 2)])
     if engine != ENGINE:
         message = f"the rule set was stored for level {engine} of the engine, and this one has level {ENGINE}"
         raise RuleErrors([Diagnostic("error", "document", message, "document", 1, 1, 2)])
-    return load_sources(sources)
+    return load_sources(sources, needed(called, modules))
 
 
 def check_targets(ruleset: RuleSet, targets: Collection[str]) -> list[Diagnostic]:

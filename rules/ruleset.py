@@ -1,14 +1,15 @@
 """A rule set: everything that the files of one set say, and the digest that names it for ever.
 
-The digest covers the texts, so the same files are the same rule set on every machine; `document` is what the log keeps
-under it, from which `rules.load.from_document` makes an equal rule set when a replay meets its activation.
+The digest covers the texts, of Python rules by their hashes, so the same files are the same rule set on every machine;
+`document` is what the log keeps under it, from which `rules.load.from_document` makes an equal rule set when a replay
+meets its activation.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -18,6 +19,7 @@ from rules.model.projection import Projection
 from rules.model.rule import Rule
 from rules.model.table import Table
 from rules.model.test_case import TestCase
+from rules.python.module import module_hash
 
 ENGINE: Final = 1
 """The level of the language: what a stored rule set was written for."""
@@ -42,6 +44,8 @@ class RuleSet:
     tables: dict[str, Table] = field(default_factory=dict)
     versions: dict[str, tuple[EventSchema, ...]] = field(default_factory=dict)
     """All that is declared of each type of which the files say a version by number, the oldest first."""
+    modules: dict[str, str] = field(default_factory=dict)
+    """File name → text of Python rules, in the order they were read. A log keeps their hashes alone."""
     warnings: tuple[Diagnostic, ...] = field(default=(), compare=False, repr=False)
     """What the checks found that is no error."""
 
@@ -51,4 +55,7 @@ class RuleSet:
 
     @property
     def document(self) -> bytes:
-        return orjson.dumps({"engine": ENGINE, "files": list(self.sources.items())})
+        kept: dict[str, Any] = {"engine": ENGINE, "files": list(self.sources.items())}
+        if self.modules:
+            kept["modules"] = [(name, module_hash(text)) for name, text in self.modules.items()]
+        return orjson.dumps(kept)

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from orchestrator.cli.exits import OK, USAGE, CommandFailed
 from orchestrator.cli.one_event import event_attributes
-from orchestrator.cli.rules import load_rules, rule_paths
+from orchestrator.cli.rules import known_modules, load_rules, rule_paths
 from orchestrator.cli.show import json_line, line, note, progress
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ def explain(
     *,
     events: Path | None = None,
     rules: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
+    python_rules: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
+    python_rules_old: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
     source: str | None = None,
     rule: str | None = None,
     log: str | None = None,
@@ -41,6 +43,10 @@ def explain(
         A file of events, as for `simulate`, in place of the log: those before the event are its history.
     rules
         Rule files or folders, where there is no log to say which rules were active; by default ./rules.yaml or ./rules.
+    python_rules
+        Files of Python rules, whose code is run, where rule sets of the log need them.
+    python_rules_old
+        Python rules as they once were, which older rule sets of the log need.
     source
         The event's source, where several have events of this id.
     rule
@@ -56,12 +62,12 @@ def explain(
     if events is not None or given is not None:
         if log is not None:
             raise CommandFailed("--log: an event in a file is explained without the log; leave one of them out", USAGE)
-        found = _in_file(given or event, events, rules, source, rule)
+        found = _in_file(given or event, events, rules, python_rules, source, rule)
     else:
         if rules:
             message = "--rules: the log knows which rules were active; with --events FILE others can be tried"
             raise CommandFailed(message, USAGE)
-        found = _in_log(event, source, rule, log)
+        found = _in_log(event, source, rule, log, known_modules(python_rules, python_rules_old))
     if json:
         json_line({**found.explained.as_json(), "place": found.place, "notes": list(found.notes)})
         return OK
@@ -85,13 +91,18 @@ def _given(event: str) -> Event | None:
 
 
 def _in_file(
-    wanted: str | Event, events: Path | None, rules: tuple[Path, ...], source: str | None, rule: str | None
+    wanted: str | Event,
+    events: Path | None,
+    rules: tuple[Path, ...],
+    python: tuple[Path, ...],
+    source: str | None,
+    rule: str | None,
 ) -> Found:
     from orchestrator.settings import load
     from replay.explain import ExplainError, in_file
     from rules.compile import compile_rules
 
-    ruleset = load_rules(rule_paths(rules, load().rules))
+    ruleset = load_rules(rule_paths(rules, load().rules), python)
     _known_rule(rule, [each.name for each in ruleset.rules])
     try:
         return in_file(compile_rules(ruleset), events, wanted, source, rule)
@@ -99,7 +110,7 @@ def _in_file(
         raise CommandFailed(str(error)) from error
 
 
-def _in_log(id: str, source: str | None, rule: str | None, log: str | None) -> Found:
+def _in_log(id: str, source: str | None, rule: str | None, log: str | None, modules: list[tuple[str, str]]) -> Found:
     from orchestrator.activation import Processors
     from orchestrator.cli.replay import open_existing
     from replay.explain import ExplainError, in_log
@@ -108,7 +119,7 @@ def _in_log(id: str, source: str | None, rule: str | None, log: str | None) -> F
 
     with closing(open_existing(log)) as opened, progress("explaining") as advance:
         try:
-            return in_log(opened, id, source, Processors(opened), rule, advance)
+            return in_log(opened, id, source, Processors(opened, modules), rule, advance)
         except (ExplainError, LogError, RuleErrors) as error:
             raise CommandFailed(str(error)) from error
 

@@ -6,16 +6,27 @@ Both open the log themselves and work beside a running server.
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 from orchestrator.cli.exits import FAILED, OK, CommandFailed
+from orchestrator.cli.rules import known_modules
 from orchestrator.cli.show import json_line, line, note, progress
 
 if TYPE_CHECKING:
+    from rules.processor import RulesProcessor
     from streams.log import Log
 
 
-def verify(*, log: str | None = None, json: bool = False) -> int:
+def verify(
+    *,
+    log: str | None = None,
+    python_rules: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
+    python_rules_old: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
+    json: bool = False,
+) -> int:
     """Replay everything into memory and compare it with what is stored; exit status 1 at the first difference.
 
     Example: orchestrator replay verify
@@ -24,6 +35,10 @@ def verify(*, log: str | None = None, json: bool = False) -> int:
     ----------
     log
         The log; by default sqlite:///.orchestrator/log.db (ORCHESTRATOR_LOG).
+    python_rules
+        Files of Python rules, whose code is run, where rule sets of the log need them.
+    python_rules_old
+        Python rules as they once were, which older rule sets of the log need.
     json
         Print the result as one JSON object.
     """
@@ -33,9 +48,14 @@ def verify(*, log: str | None = None, json: bool = False) -> int:
     from rules.load import from_document
     from streams.log import LogError
 
+    modules = known_modules(python_rules, python_rules_old)
+
+    def compiled(body: bytes) -> RulesProcessor:
+        return compile_rules(from_document(body, modules))
+
     with closing(open_existing(log)) as opened, progress("verifying") as advance:
         try:
-            found = run(opened, lambda body: compile_rules(from_document(body)), lambda at: advance(at.done, at.total))
+            found = run(opened, compiled, lambda at: advance(at.done, at.total))
         except (LogError, RuleErrors) as error:
             raise CommandFailed(str(error)) from error
     if json:
@@ -45,7 +65,13 @@ def verify(*, log: str | None = None, json: bool = False) -> int:
     return OK if found.clean else FAILED
 
 
-def rebuild(*, log: str | None = None, json: bool = False) -> int:
+def rebuild(
+    *,
+    log: str | None = None,
+    python_rules: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
+    python_rules_old: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
+    json: bool = False,
+) -> int:
     """Throw the query tables away and make them again from state.
 
     Example: orchestrator replay rebuild
@@ -54,6 +80,10 @@ def rebuild(*, log: str | None = None, json: bool = False) -> int:
     ----------
     log
         The log; by default sqlite:///.orchestrator/log.db (ORCHESTRATOR_LOG).
+    python_rules
+        Files of Python rules, whose code is run, where rule sets of the log need them.
+    python_rules_old
+        Python rules as they once were, which older rule sets of the log need.
     json
         Print the result as one JSON object.
     """
@@ -66,12 +96,13 @@ def rebuild(*, log: str | None = None, json: bool = False) -> int:
     from rules.diagnostics import RuleErrors
     from streams.log import LogError
 
+    modules = known_modules(python_rules, python_rules_old)
     with closing(open_existing(log)) as opened:
         try:
             digest = active(opened, 0)
             if not digest:
                 raise CommandFailed("no rules were ever activated in this log: there is nothing to show")
-            shown = tables(Processors(opened)(digest))
+            shown = tables(Processors(opened, modules)(digest))
             url = load(log=log).log
             with (
                 closing(open_tables(url, query_path(url), opened.info, shown, note)) as store,

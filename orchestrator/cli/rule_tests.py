@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 from xml.etree import ElementTree as xml
+
+from cyclopts import Parameter
 
 from orchestrator.cli.exits import FAILED, OK, USAGE, CommandFailed
 from orchestrator.cli.rules import load_rules, rule_paths
@@ -20,7 +22,13 @@ LOOK: Final = 0.3
 """Seconds between looks at the files."""
 
 
-def run_rule_tests(*paths: Path, watch: bool = False, junit: Path | None = None, json: bool = False) -> int:
+def run_rule_tests(
+    *paths: Path,
+    python_rules: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
+    watch: bool = False,
+    junit: Path | None = None,
+    json: bool = False,
+) -> int:
     """Run the `tests:` of rule files; exit status 1 if one fails.
 
     Example: orchestrator rules test rules.yaml
@@ -29,6 +37,8 @@ def run_rule_tests(*paths: Path, watch: bool = False, junit: Path | None = None,
     ----------
     paths
         Rule files or folders; by default ./rules.yaml or ./rules.
+    python_rules
+        Files of Python rules, whose code is run.
     watch
         Run again whenever a file changes, until interrupted.
     junit
@@ -39,18 +49,19 @@ def run_rule_tests(*paths: Path, watch: bool = False, junit: Path | None = None,
     from orchestrator.settings import load
 
     found = rule_paths(paths, load().rules)
+    python = python_rules or load().python_rules
     if not watch:
-        return _run(found, junit, json)
+        return _run(found, python, junit, json)
     if json:
         raise CommandFailed("--watch and --json: one of them; --junit FILE is written at each run", USAGE)
-    _watch(found, junit)
+    _watch(found, python, junit)
     return OK
 
 
-def _run(paths: tuple[Path, ...], junit: Path | None, json: bool) -> int:
+def _run(paths: tuple[Path, ...], python: tuple[Path, ...], junit: Path | None, json: bool) -> int:
     from rules.testing import run_tests
 
-    ruleset = load_rules(paths, json=json)
+    ruleset = load_rules(paths, python, json=json)
     began = time.perf_counter()
     outcomes = run_tests(ruleset)
     took = time.perf_counter() - began
@@ -67,16 +78,16 @@ def _run(paths: tuple[Path, ...], junit: Path | None, json: bool) -> int:
     return FAILED if failed else OK
 
 
-def _watch(paths: tuple[Path, ...], junit: Path | None) -> None:
+def _watch(paths: tuple[Path, ...], python: tuple[Path, ...], junit: Path | None) -> None:
     """Until the user interrupts. Files that cannot be read, or hold errors, are looked at again when they change."""
     seen: object = None
     while True:
-        now = _stamps(paths)
+        now = _stamps((*paths, *python))
         if now != seen:
             seen = now
             note(f"-- {time.strftime('%H:%M:%S')}")
             try:
-                _run(paths, junit, False)
+                _run(paths, python, junit, False)
             except CommandFailed as error:
                 note(f"orchestrator: {error}")
         time.sleep(LOOK)

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from orchestrator.cli.exits import OK, USAGE, CommandFailed
 from orchestrator.cli.rules import load_rules, rule_paths
 from orchestrator.cli.show import count, json_line, line, note, table
+from orchestrator.python_rules import read_modules
 from orchestrator.rule_files import RuleFilesError, read_rule_files, where_files_lie
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ Format = Literal["text", "json", "sarif"]
 
 def check(
     *paths: Path,
+    python_rules: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
     format: Format = "text",
     json: bool = False,
     verbose: Annotated[bool, Parameter(alias="-v")] = False,
@@ -37,6 +39,8 @@ def check(
     ----------
     paths
         Rule files or folders; by default ./rules.yaml or ./rules.
+    python_rules
+        Files of Python rules, whose code is run.
     format
         text for people, json for programs (one object), sarif for code hosts and editors.
     json
@@ -50,10 +54,11 @@ def check(
     if json and format not in ("text", "json"):
         raise CommandFailed(f"--json and --format {format} contradict each other: leave one out", USAGE)
     found = rule_paths(paths, load().rules)
+    python = python_rules or load().python_rules
     if format == "sarif":
-        return _sarif(found)
+        return _sarif(found, python)
     machine = json or format == "json"
-    ruleset = load_rules(found, json=machine)
+    ruleset = load_rules(found, python, json=machine)
     plans = compiled(ruleset).plans
     if machine:
         more = {"index": _index(ruleset, plans), "state": _state(ruleset)} if verbose else {}
@@ -108,19 +113,19 @@ def _summary(ruleset: RuleSet) -> str:
     return f"{ruleset.name}: {rules}, {projections}, {ruleset.digest}"
 
 
-def _sarif(paths: tuple[Path, ...]) -> int:
+def _sarif(paths: tuple[Path, ...], python: tuple[Path, ...]) -> int:
     """One SARIF document on stdout, also where there are errors."""
     from rules.compile import compile_rules
     from rules.diagnostics import RuleErrors
     from rules.load import load_sources
 
     try:
-        sources = read_rule_files(paths)
-        lie = {name: _relative(file) for name, file in where_files_lie(paths).items()}
+        sources, modules = read_rule_files(paths), read_modules(python)
+        lie = {name: _relative(file) for name, file in where_files_lie((*paths, *python)).items()}
     except RuleFilesError as error:
         raise CommandFailed(str(error)) from error
     try:
-        ruleset = load_sources(sources)
+        ruleset = load_sources(sources, modules)
     except RuleErrors as error:
         _print(error.diagnostics, lie)
         raise CommandFailed(f"the rules have errors{' (not all are shown)' if error.more else ''}") from error

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.exits import OK, USAGE, CommandFailed
-from orchestrator.cli.rules import load_rules
+from orchestrator.cli.rules import known_modules, load_rules
 from orchestrator.cli.show import count, json_line, line, table
 
 if TYPE_CHECKING:
@@ -102,6 +102,6 @@ def _side(named: str, log: str | None) -> RuleSet:
         if body is None:
             raise CommandFailed(f"the log keeps no rule set {digest}: give its digest whole, or log:active", USAGE)
         try:
-            return from_document(body)
+            return from_document(body, known_modules())
         except RuleErrors as error:
             raise CommandFailed(f"rule set {digest} cannot be read by this version: {error}") from error

@@ -19,6 +19,8 @@ def server(
     *,
     log: str | None = None,
     rules: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
+    python_rules: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
+    python_rules_old: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
     targets: Path | None = None,
     host: str | None = None,
     port: int | None = None,
@@ -40,6 +42,10 @@ def server(
         (REDIS_URL) or memory://.
     rules
         Rule files or folders. What is not active yet is activated.
+    python_rules
+        Files of Python rules, whose code is run.
+    python_rules_old
+        Python rules as they once were, which older rule sets of the log need.
     targets
         The file that says where commands go.
     host
@@ -64,6 +70,8 @@ def server(
     settings = load(
         log=log,
         rules=rules or None,
+        python_rules=python_rules or None,
+        python_rules_old=python_rules_old or None,
         targets=targets,
         host=host,
         port=port,
@@ -81,6 +89,8 @@ def server(
 def dev(
     *,
     rules: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
+    python_rules: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
+    python_rules_old: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
     targets: Path | None = None,
     log: str | None = None,
     port: int | None = None,
@@ -95,6 +105,10 @@ def dev(
     ----------
     rules
         Rule files or folders; by default ./rules.yaml or ./rules, and ./targets.yaml with it.
+    python_rules
+        Files of Python rules, whose code is run.
+    python_rules_old
+        Python rules as they once were, which older rule sets of the log need.
     targets
         The file that says where commands go.
     log
@@ -108,7 +122,8 @@ def dev(
     """
     from orchestrator.settings import load
 
-    settings = load(log=log, rules=rules or None, targets=targets, port=port, metrics_port=metrics_port)
+    python = {"python_rules": python_rules or None, "python_rules_old": python_rules_old or None}
+    settings = load(log=log, rules=rules or None, targets=targets, port=port, metrics_port=metrics_port, **python)
     if not settings.rules:
         beside = Path("targets.yaml")
         settings = load(
@@ -117,6 +132,7 @@ def dev(
             targets=settings.targets or (beside if beside.exists() else None),
             port=port,
             metrics_port=metrics_port,
+            **python,
         )
     return _serve(settings, json)
 
@@ -127,6 +143,7 @@ def _serve(settings: Settings, json: bool) -> int:
     from adapters.errors import TargetError
     from orchestrator.logs import configure
     from orchestrator.parent import Parent
+    from orchestrator.rule_files import RuleFilesError
     from orchestrator.supervisor import WorkersFailed, supervise
     from orchestrator.targets import check_rules, read_targets
     from orchestrator.wiring import wall_clock
@@ -138,7 +155,7 @@ def _serve(settings: Settings, json: bool) -> int:
     parent = Parent()
     if settings.worker is not None:
         parent.watch()
-    ruleset = load_rules(settings.rules)
+    ruleset = load_rules(settings.rules, settings.python_rules)
 
     def ready(addresses: dict[str, str]) -> None:
         if json:
@@ -166,6 +183,6 @@ def _serve(settings: Settings, json: bool) -> int:
         for each in error.diagnostics:
             note(each.render())
         raise CommandFailed("the rules and the targets do not fit together") from error
-    except (LogError, QueryStoreError, TargetError, OSError) as error:
+    except (LogError, QueryStoreError, TargetError, RuleFilesError, OSError) as error:
         raise CommandFailed(str(error)) from error
     return OK

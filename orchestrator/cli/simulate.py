@@ -17,6 +17,7 @@ def simulate(
     *,
     events: Path,
     rules: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
+    python_rules: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
     commands: Path | None = None,
     partitions: int = 1,
     until: str | None = None,
@@ -33,6 +34,8 @@ def simulate(
         CloudEvents as JSON lines, gzipped or not.
     rules
         Rule files or folders; by default ./rules.yaml or ./rules.
+    python_rules
+        Files of Python rules, whose code is run.
     commands
         Where to write the commands, one JSON object a line.
     partitions
@@ -52,7 +55,7 @@ def simulate(
     if partitions < 1:
         raise CommandFailed(f"--partitions={partitions}: choose at least 1", USAGE)
     options = SimulateOptions(events, commands, partitions, micros("--until", until), rejects)
-    ruleset = load_rules(rule_paths(rules, load().rules))
+    ruleset = load_rules(rule_paths(rules, load().rules), python_rules)
     try:
         with progress("simulating") as advance:
             summary = run(compile_rules(ruleset), options, advance)

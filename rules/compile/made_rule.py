@@ -12,6 +12,7 @@ from rules.compile.firing import Firing
 from rules.compile.framed import Compiler
 from rules.compile.keys import Keys
 from rules.compile.limits import Limits
+from rules.compile.made_python import made_python
 from rules.compile.made_sequence import made_sequence, names_at_last
 from rules.compile.rule import CompiledRule, Condition
 from rules.compile.triggers.after import After
@@ -45,6 +46,8 @@ def made_rules(
     """More than one where a rule listens to different events in different ways. `rank` is the place in the order of
     firing, of all that waits for the rule: at one time the order of opening decides between a deadline and what
     settles."""
+    if rule.function is not None:
+        return [made_python(ruleset, rule, rule.function, rank, compiler, keys, ids)]
     if rule.sequence is None:
         return [_made_rule(ruleset, rule, rank, compiler, keys, ids)]
     node = Matches(ids.draw(sequence_definition(rule, rule.sequence)), rule.sequence.within, limits.matches)

@@ -17,6 +17,7 @@ from rules.compile.rule import CompiledRule
 from rules.explain.explanation import Explained, Folded, KeyExplained, RuleExplained
 from rules.explain.meeting import Meeting
 from rules.explain.plain import plain
+from rules.explain.python import python
 from rules.explain.sequence import sequence
 from rules.explain.state import when
 from rules.explain.tracing import Tracing
@@ -126,6 +127,8 @@ class Explainer:
         first = rules[0]
         said = self._rules[first.name]
         meeting = Meeting(said, event, key, cell, evaluation, step, self._parts.processor, self._tracing)
+        if said.function is not None:
+            return python(meeting, first)
         if said.sequence is not None:
             return sequence(meeting, rules)
         if said.window is not None:

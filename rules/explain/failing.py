@@ -46,7 +46,10 @@ def _deciding(ruleset: RuleSet, expected: Mapping[str, Any]) -> list[str]:
         rule.name
         for rule in ruleset.rules
         if expected.get("rule", rule.name) == rule.name
-        and any(expected.get("command", action.command) == action.command for action in _commands(rule.then))
+        and (
+            rule.function is not None
+            or any(expected.get("command", action.command) == action.command for action in _commands(rule.then))
+        )
     ]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from rules.model.action import Action
+from rules.model.function import Function
 from rules.model.sequence import Sequence
 from rules.model.source import ByType, Expression, Span
 from rules.model.table import Table
@@ -60,6 +61,8 @@ class Rule:
     by_types: tuple[ByType, ...] = ()
     """The entries of a `by` that is a map, as the checks look at them."""
     sequence: Sequence | None = None
+    function: Function | None = None
+    """What is called for each event that fits: a Python rule, whose `then` is empty."""
     tables: Mapping[str, Table] = field(default_factory=dict, compare=False, repr=False)
     """What `tables.NAME` is in its expressions: all tables of the rule set."""
     window: Window | None = None
