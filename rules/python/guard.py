@@ -10,6 +10,8 @@ import ast
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from rules.python.shared import changed
+
 PURE: Final = frozenset(
     (
         "__future__ base64 bisect cmath collections copy dataclasses datetime decimal difflib enum fractions functools "
@@ -45,6 +47,7 @@ _CALLS: Final = {
     "breakpoint": _IO,
     "globals": "what is kept from event to event is `state`",
 }
+_FORGOTTEN: Final = "a restart begins without the change; what is kept from event to event is `state`"
 _NOW: Final = frozenset(("now", "utcnow", "today"))
 _ORDERING: Final = frozenset(("list", "tuple", "enumerate", "iter", "next"))
 
@@ -65,8 +68,9 @@ def forbidden(tree: ast.Module) -> Iterator[Forbidden]:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in _CALLS:
             yield Forbidden(node, f"`{node.id}` is not for rules", _CALLS[node.id])
         elif isinstance(node, ast.Global):
-            hint = "a replay and a restart begin without it; what is kept from event to event is `state`"
-            yield Forbidden(node, "a rule changes no global variable", hint)
+            yield Forbidden(node, "a rule changes no global variable", _FORGOTTEN)
+    for node, name in changed(tree):
+        yield Forbidden(node, f"`{name[:60]}` is the file's, and rules may only read it", _FORGOTTEN)
 
 
 def _imports(node: ast.AST) -> Iterator[Forbidden]:
