@@ -38,7 +38,7 @@ def read_module(source: Source, findings: Findings, place: int) -> list[Rule]:
         return []
     refused = list(forbidden(tree))
     for each in refused:
-        module.at(each.node, "impure", each.message, each.hint)
+        module.complain(each.node, "impure", each.message, each.hint)
     defined = module.functions(tree)
     namespace = None if refused or defined is None else module.run(tree)
     if namespace is None or defined is None:
@@ -78,7 +78,7 @@ class _Module:
             first = found.setdefault(node.name, node)
             if first is not node:
                 message = f"the function {shown(node.name)} stands twice: it is also in line {first.lineno}"
-                self.at(node, "duplicate-name", message, None)
+                self.complain(node, "duplicate-name", message, None)
                 return None
         return found
 
@@ -140,7 +140,7 @@ class _Module:
             ),
         )
 
-    def at(self, node: ast.AST, code: str, message: str, hint: str | None) -> None:
+    def complain(self, node: ast.AST, code: str, message: str, hint: str | None) -> None:
         line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
         end = getattr(node, "end_col_offset", column + 1) if getattr(node, "end_lineno", line) == line else None
         self._add(code, line, column, end, message, hint)
