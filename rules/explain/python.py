@@ -30,7 +30,8 @@ def _called(meeting: Meeting, rule: CompiledRule) -> Outcome:
         rule.trigger.meet(meeting.evaluation, meeting.event, meeting.key, meeting.cell)
     except PythonRuleError as error:
         return Outcome("not evaluated", f"{error}: the event is parked")
-    return watch.firing("the function returned actions") or Outcome("nothing", "the function returned no action")
+    outcome = watch.failed() or watch.firing("the function returned actions")
+    return outcome or Outcome("nothing", "the function returned no action")
 
 
 def _kept(meeting: Meeting, rule: CompiledRule) -> Iterator[str]:

@@ -15,7 +15,7 @@ from streams.event import SKIPPED, Event, control
 from streams.log import Append, Log
 from streams.outputs import Command, Decision
 from streams.state import decode_cell
-from tests.agent.running import Running, event
+from tests.agent.running import HOUR, Running, event
 from tests.agent.test_any_crash import SLOW, Circumstances, agents, circumstances, with_doubles, work
 
 PYTHON = """
@@ -101,3 +101,43 @@ def test_a_replay_without_the_file_says_which_is_missing(running: Running) -> No
     running.publish(failed(1, "A")).settle()
     with pytest.raises(ModulesMissing, match=r"`cards\.py`"):
         verify(running.log, lambda document: compile_rules(from_document(document, [("cards.py", PYTHON + "#")])))
+
+
+FRAGILE = """
+from rules.python import Command, rule
+
+@rule(on="order.forgotten", state={"n": int})
+def fragile(event, state, now):
+    state["n"] += 1
+    if event.subject == "A":
+        raise ValueError("a bug")
+    return [Command("look", to="staff", args={"n": state["n"]})]
+"""
+FORGOTTEN = """
+ruleset: orders
+rules:
+  forgotten: {on: order.placed, after: 1h, then: [{emit: order.forgotten}, {command: remind, to: mail}]}
+"""
+
+
+@pytest.mark.parametrize("by", ["a tick", "the next event of the key"])
+def test_a_failure_at_what_a_deadline_emitted_is_counted_and_the_clock_goes_on(make_log, clock, by: str) -> None:
+    """Nothing can be parked there: the tick is not at fault, nor the event that moves the clock."""
+    processor = compile_rules(load_sources({"rules.yaml": FORGOTTEN}, {"orders.py": FRAGILE}))
+    running = Running(make_log(1), processor, clock).activate()
+    running.publish(event("order.placed", "A"), event("order.placed", "B")).settle()
+    if by == "a tick":
+        running.tick(2 * HOUR)
+    else:
+        running.publish(event("order.paid", "A", 2 * HOUR), event("order.paid", "B", 2 * HOUR))
+    running.settle()
+    commands = sorted((command.key, command.command) for command in running.commands())
+    assert commands == [("A", "remind"), ("B", "look"), ("B", "remind")]
+    assert not [each for each in running.outputs() if isinstance(each, Decision)]
+    simulation = Simulation(processor)
+    for each in (event("order.placed", "A"), event("order.placed", "B")):
+        simulation.event(each)
+    simulation.finish(2 * HOUR)
+    assert sorted((command.key, command.command) for command in simulation.commands) == commands
+    assert simulation.counts["not_evaluated|fragile"] == 1
+    assert simulation.reasons["fragile"] == "rule fragile (orders.py, line 8): ValueError: a bug"

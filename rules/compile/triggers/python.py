@@ -1,4 +1,9 @@
-"""A Python rule: each event that fits is a call, and a call that returns actions is a firing (RULES.md §10)."""
+"""A Python rule: each event that fits is a call, and a call that returns actions is a firing (RULES.md §10).
+
+An event for which it fails is parked. One that a rule emitted cannot be: it may come of a deadline, and a tick that
+could not be evaluated would hold up the clock of its whole partition. There the failure is counted and the rule does
+nothing, as for an expression without a value; in every run alike, whatever the emitted event came of.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from rules import cel
 from rules.compile.action import Performer
 from rules.compile.variables import UNDECODED, Frame
 from rules.model.event_schema import EventSchema
@@ -16,7 +22,7 @@ from rules.python.module import line_in
 from rules.python.results import Results, results
 from rules.python.state import fresh, packed
 from rules.python.view import Event as View
-from streams.event import Event
+from streams.event import DERIVED, Event
 from streams.state import Cell
 
 if TYPE_CHECKING:
@@ -50,7 +56,13 @@ class Calling:
     def meet(self, evaluation: Evaluation, event: Event, key: str, cell: Cell, data: Any = UNDECODED) -> None:
         """Raises PythonRuleError; nothing is changed then."""
         before = cell.nodes.get(self._state)
-        made, state = self._called(event, key, before)
+        try:
+            made, state = self._called(event, key, before)
+        except PythonRuleError as error:
+            if event.kind != DERIVED:
+                raise
+            evaluation.not_evaluated(self._rule, cel.CelEvaluationError(str(error)))
+            return
         if state != before:
             if state is None:
                 del cell.nodes[self._state]
