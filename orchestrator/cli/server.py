@@ -149,6 +149,7 @@ def _serve(settings: Settings, json: bool) -> int:
     from orchestrator.wiring import wall_clock
     from projections.store import QueryStoreError
     from rules.diagnostics import RuleErrors
+    from rules.python.needed import ModulesMissing
     from streams.log import LogError
 
     configure(settings.log_level, settings.worker)
@@ -179,6 +180,8 @@ def _serve(settings: Settings, json: bool) -> int:
         asyncio.run(run())
     except WorkersFailed as error:
         raise CommandFailed(str(error), error.status) from error
+    except ModulesMissing as error:
+        raise CommandFailed(str(error)) from error
     except RuleErrors as error:
         for each in error.diagnostics:
             note(each.render())
