@@ -54,8 +54,9 @@ DEFS: Final[Schema] = {
             },
             "keep": ref("keep", "How long a row that nothing touches stays."),
             "scope": {
-                "const": "everywhere",
-                "description": "Small reference rows copied to every partition, read by any rule as `name[key]`.",
+                "enum": ["key", "everywhere"],
+                "default": "key",
+                "description": "`everywhere`: small reference rows copied to every partition, read by any rule as `name[key]`.",
             },
         },
         "Keyed state, folded from events: queryable over HTTP, readable by rules.",
