@@ -56,7 +56,7 @@ DEFS: Final[Schema] = {
             "scope": {
                 "enum": ["key", "everywhere"],
                 "default": "key",
-                "description": "`everywhere`: small reference rows copied to every partition, read by any rule as `name[key]`.",
+                "description": "`everywhere`: small rows copied to every partition, read by any rule as `name[key]`.",
             },
         },
         "Keyed state, folded from events: queryable over HTTP, readable by rules.",
