@@ -22,6 +22,8 @@ from streams.backends.open import open_log
 from streams.intake import Intake
 from tests.docs.diagnostics_page import PAGE, page
 from tests.docs.pages import ROOT, code, table
+from tests.docs.reference_page import PAGE as REFERENCE
+from tests.docs.reference_page import page as reference
 
 OPERATING = (ROOT / "docs/operations/README.md").read_text()
 HTTP = (ROOT / "docs/http.md").read_text()
@@ -173,3 +175,7 @@ def test_every_key_of_a_rule_and_a_projection_is_explained() -> None:
 
 def test_the_page_of_diagnostics_is_written_from_the_catalogue() -> None:
     assert PAGE.read_text() == page(), "run `python -m tests.docs.diagnostics_page`"
+
+
+def test_the_reference_of_rule_files_is_written_from_the_json_schema() -> None:
+    assert REFERENCE.read_text() == reference(), "run `python -m tests.docs.reference_page`"
