@@ -18,6 +18,7 @@ from bench.jobs import (
     ingest,
     latency,
     memory,
+    mixed,
     peer,
     redis_append,
     redis_latency,
@@ -36,6 +37,7 @@ from bench.size import FULL, QUICK
 
 JOBS = {
     "embedded": embedded.run,
+    "mixed": mixed.run,
     "peer": peer.run,
     "ingest": ingest.run,
     "latency": latency.run,

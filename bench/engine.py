@@ -6,7 +6,7 @@ import time
 
 from bench.contestants import Round
 from bench.server import pin
-from bench.workload import BATCH, Orders, processor
+from bench.workload import BATCH, MIXED, RULES, Orders, processor
 from streams.backends.open import open_log
 from streams.cells import BASE_BYTES, GROWTH
 from streams.event import ACTIVATED, Event, control
@@ -23,10 +23,19 @@ def now() -> int:
 
 class Engine:
     """`cached` customers fit into the cache. With `warm`, each has an order before the first round. Events are appended
-    `entry` at a time (0: all of a round at once); `pinned` leaves the first core to who else has work."""
+    `entry` at a time (0: all of a round at once); `pinned` leaves the first core to who else has work, `mixed` has
+    rules of all kinds."""
 
     def __init__(
-        self, url: str, keys: int, cached: int, events: int, warm: bool, entry: int = 0, pinned: bool = False
+        self,
+        url: str,
+        keys: int,
+        cached: int,
+        events: int,
+        warm: bool,
+        entry: int = 0,
+        pinned: bool = False,
+        mixed: bool = False,
     ) -> None:
         if pinned:
             pin(-1)
@@ -36,7 +45,7 @@ class Engine:
         self.log = open_log(url, partitions=1, now=now)
         lease = self.log.acquire(0, "bench", 3600.0)
         assert lease is not None
-        compiled = processor()
+        compiled = processor(MIXED if mixed else RULES)
         router = Router(self.log, lease)
         router.start()
 

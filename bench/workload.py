@@ -50,8 +50,45 @@ rules:
 """
 
 
-def processor() -> RulesProcessor:
-    return compile_rules(load_sources({"bench.yaml": RULES}))
+MIXED: Final = f"""{RULES}
+  often:
+    on: order.placed
+    over: 1m
+    having: count() >= 25 && sum(event.data.amount) > 100000
+    once_within: 1h
+    then: [{{command: watch, to: log, args: {{orders: "${{count()}}"}}}}]
+  small-then-large:
+    sequence:
+      - small: {{on: order.placed, when: small.data.amount < 100}}
+      - large: {{on: order.placed, when: large.data.amount > {LARGE}}}
+    within: 10s
+    then: [{{command: ask, to: log}}]
+  not-again:
+    on: order.placed
+    when: event.data.items == {BULKY}
+    after: 30s
+    unless: order.placed
+    pending: latest
+    then: [{{command: invite, to: log}}]
+  risk:
+    on: order.placed
+    let: {{risk: tables.risk}}
+    when: risk.level == 'high'
+    then: [{{command: check, to: log, args: {{level: "${{risk.level}}"}}}}]
+tables:
+  risk:
+    inputs: [event.data.amount, event.data.country]
+    outputs: [level]
+    rows:
+      - [">= {LARGE}", "in ['IT', 'ES']", {{level: high}}]
+      - ["[1000..{LARGE})", "-", {{level: medium}}]
+      - ["-", "-", {{level: low}}]
+"""
+"""The same, with a window, a sequence, a deadline that the next order cancels, and a decision table."""
+
+
+def processor(rules: str = RULES) -> RulesProcessor:
+    return compile_rules(load_sources({"bench.yaml": rules}))
 
 
 class Orders:
