@@ -67,5 +67,10 @@ class Copies:
             changes.append(Change(f"{COPY}{id}/{key}", None if row is None else _encode(row)))
         return changes
 
+    @property
+    def changed(self) -> bool:
+        """Whether they differ from what is stored."""
+        return bool(self._changed)
+
     def committed(self) -> None:
         self._changed.clear()

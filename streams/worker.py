@@ -214,7 +214,8 @@ class Worker:
         """What came before the event is evaluated anew from what is committed and the event is parked. Answers what is
         behind it and not committed yet: each event is evaluated at most twice for each poisoned one."""
         self._cells.discard()
-        self._copies = self._stored_copies()
+        if self._copies.changed:
+            self._copies = self._stored_copies()
         self._park.discard()
         if run.events and run.events[0].type == TICK:
             raise LogError(f"partition {self.partition}: a deadline cannot be fired: {poison.reason}") from poison

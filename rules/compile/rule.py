@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rules import cel
 from rules.compile.firing import Firing
 from rules.compile.framed import Decision, Named
-from rules.compile.triggers.trigger import Trigger
+from rules.compile.triggers.trigger import Trigger, holds
 from rules.compile.variables import Frame
 from streams.event import Event
 from streams.state import Cell
@@ -37,11 +37,7 @@ class Condition:
         frame = Frame(event, key, cell, event.time, evaluation.copies)
         if self.let_values is not None:
             frame.lets = self.let_values(frame)
-        try:
-            return self.holds(frame)
-        except cel.CelEvaluationError as error:
-            evaluation.not_evaluated(self.rule, error)
-            return False
+        return holds(evaluation, self.rule, self.holds, frame)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

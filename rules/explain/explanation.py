@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rules.expectations import Shown
+from streams import rfc3339
 
 Verdict = Literal[
     "fired",
@@ -144,8 +145,6 @@ class Explained:
     keys: tuple[KeyExplained, ...]
 
     def as_json(self) -> dict[str, Any]:
-        from streams import rfc3339
-
         return {
             "event": {
                 "id": self.id,

@@ -13,6 +13,7 @@ from rules import cel
 from rules.aggregates import Aggregates
 from rules.compile.firing import Firing
 from rules.compile.triggers.looking import valued
+from rules.compile.triggers.trigger import holds
 from rules.compile.variables import UNDECODED, Frame
 from rules.nodes.summary import SummariesView
 from rules.nodes.waiting import Entry
@@ -88,11 +89,5 @@ class Closing:
         frame.cause = closed.cause
         frame.lets = closed.let
         frame.aggregates = valued(closed.view, self._found)
-        if self._having is not None:
-            try:
-                if not self._having(frame):
-                    return
-            except cel.CelEvaluationError as error:
-                evaluation.not_evaluated(self._rule, error)
-                return
-        self._firing.fire(evaluation, frame, [closed.start, closed.end], None)
+        if holds(evaluation, self._rule, self._having, frame):
+            self._firing.fire(evaluation, frame, [closed.start, closed.end], None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from rules import cel
 from rules.aggregates import Aggregate
 from rules.compile.firing import Firing
+from rules.compile.triggers.trigger import holds
 from rules.compile.variables import UNDECODED, Frame
 from streams.event import Event
 from streams.state import Cell
@@ -80,13 +81,8 @@ class Looking:
         if self._let_values is not None:
             frame.lets = self._let_values(frame)
         frame.aggregates = valued(view, self._asked)
-        if self._having is not None:
-            try:
-                if not self._having(frame):
-                    return
-            except cel.CelEvaluationError as error:
-                evaluation.not_evaluated(self._rule, error)
-                return
+        if not holds(evaluation, self._rule, self._having, frame):
+            return
         frame.aggregates |= valued(view, self._others)
         self._firing.fire(evaluation, frame, None, [frame.event.source, frame.event.id])
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from rules import cel
 from rules.compile.event_types import MAX_TYPES, fits
 from rules.compile.firing import Firing
+from rules.compile.triggers.trigger import holds
 from rules.compile.variables import UNDECODED, Frame
 from rules.nodes.kept_event import Keeper, Met
 from rules.nodes.matches import COUNT, ID, KEPT, REACHED, SOURCE, STEP, Matches, order_of
@@ -113,10 +113,14 @@ class InSequence:
             step = self._steps[entry[STEP]]
             if entry[KEPT]:
                 frame.named = [Met(None, kept) for kept in entry[KEPT]]
-            if endings and not entry[COUNT] and any(self._holds(evaluation, each.when, frame) for each in endings):
+            if (
+                endings
+                and not entry[COUNT]
+                and any(holds(evaluation, self._rule, each.when, frame) for each in endings)
+            ):
                 over.add(entry[ORDER])
                 continue
-            if not taken or not self._holds(evaluation, step.when, frame):
+            if not taken or not holds(evaluation, self._rule, step.when, frame):
                 continue
             moved = True
             entry[REACHED] = time
@@ -150,17 +154,8 @@ class InSequence:
         frame.cause = entry[ID]
         if self._let_values is not None:
             frame.lets = self._let_values(frame)
-        if self._holds(evaluation, self._when, frame):
+        if holds(evaluation, self._rule, self._when, frame):
             self._firing.fire(evaluation, frame, [entry[SOURCE], entry[ID]], [event.source, event.id])
-
-    def _holds(self, evaluation: Evaluation, condition: Condition | None, frame: Frame) -> bool:
-        if condition is None:
-            return True
-        try:
-            return condition(frame)
-        except cel.CelEvaluationError as error:
-            evaluation.not_evaluated(self._rule, error)
-            return False
 
     def _hear(self, type: str) -> list[Heard]:
         def hears(on: Sequence[str]) -> bool:

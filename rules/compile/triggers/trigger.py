@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rules.compile.variables import UNDECODED
+from rules import cel
+from rules.compile.variables import UNDECODED, Frame
 from streams.event import Event
 from streams.state import Cell
 
@@ -27,3 +28,14 @@ class Trigger(Protocol):
     def meet(self, evaluation: Evaluation, event: Event, key: str, cell: Cell, data: Any = UNDECODED, /) -> None:
         """An event for which `when` holds. `data` is the event's, if it is decoded."""
         ...
+
+
+def holds(evaluation: Evaluation, rule: str, condition: Callable[[Frame], bool] | None, frame: Frame) -> bool:
+    """Whether a condition of a rule holds, if there is one. One that cannot be evaluated is counted, and False."""
+    if condition is None:
+        return True
+    try:
+        return condition(frame)
+    except cel.CelEvaluationError as error:
+        evaluation.not_evaluated(rule, error)
+        return False
