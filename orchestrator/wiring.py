@@ -27,13 +27,14 @@ from orchestrator.threads import Part
 from projections.feeder import BESIDE, Bounds, Feeder
 from projections.query import Queries
 from projections.store import QueryStore
-from projections.stores import redis, sqlite
+from projections.stores.redis import store as redis
+from projections.stores.sqlite import store as sqlite
 from projections.table import RULES, CommandDecoder, QueryTable
 from rules.processor import RulesProcessor
 from rules.ruleset import RuleSet
 from streams.agent import ELSEWHERE, HELD, Agent, AgentOptions
 from streams.backends.open import open_log
-from streams.backends.redis_url import parse
+from streams.backends.redis.url import parse
 from streams.log import Log, LogInfo
 from streams.owned import PartitionView
 

@@ -22,7 +22,7 @@ from bench.result import Result
 from bench.server import log_path, log_url, orchestrator, pin, reader, wait_evaluated
 from bench.size import Size
 from bench.workload import RULES, Orders, body
-from streams.backends.sqlite_schema import connect
+from streams.backends.sqlite.schema import connect
 from streams.outputs import Command
 
 CONNECTIONS = 64

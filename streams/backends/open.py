@@ -1,5 +1,5 @@
 """From a URL to a log: `memory://`, `sqlite:///relative/path`, `sqlite:////absolute/path[?synchronous=normal]`, and
-`redis://host:port?name=…` with what `redis_url.py` says.
+`redis://host:port?name=…` with what `redis/url.py` says.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from streams.backends.limits import LogLimits
 from streams.backends.memory import MemoryLog
-from streams.backends.redis_open import open_redis
-from streams.backends.redis_url import is_redis, parse
-from streams.backends.sqlite_file import PARTITIONS, prepare
-from streams.backends.sqlite_log import SqliteLog
+from streams.backends.redis.open import open_redis
+from streams.backends.redis.url import is_redis, parse
+from streams.backends.sqlite.file import PARTITIONS, prepare
+from streams.backends.sqlite.log import SqliteLog
 from streams.keys import SLICES
 from streams.log import Log, LogError
 

@@ -14,8 +14,8 @@ import msgspec
 
 from streams.backends.limits import LogLimits
 from streams.backends.open import open_log
-from streams.backends.redis_open import open_redis
-from streams.backends.redis_url import parse
+from streams.backends.redis.open import open_redis
+from streams.backends.redis.url import parse
 from streams.event import Event
 from streams.event import fingerprint as fingerprint_of
 from streams.log import AGENT, Code, Commit, Feed, Lease, Log, Role, role_of

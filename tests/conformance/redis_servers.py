@@ -18,7 +18,7 @@ from typing import Literal
 
 import redis
 
-from streams.backends.redis_nodes import QUIET
+from streams.backends.redis.nodes import QUIET
 
 SCRIPT = Path(__file__).parent.parent / "services" / "redis"
 Form = Literal["single", "cluster", "sentinel"]

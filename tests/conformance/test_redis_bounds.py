@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.backends.redis_dues import due, score
-from streams.backends.redis_open import open_redis
-from streams.backends.redis_url import parse
+from streams.backends.redis.dues import due, score
+from streams.backends.redis.open import open_redis
+from streams.backends.redis.url import parse
 from streams.event import TICK, UNPARKED, control
 from streams.log import Append, Code, Log, LogError, LogFull
 from streams.park import AT_ONCE

@@ -11,9 +11,9 @@ import pytest
 import redis
 
 from streams.backends.open import open_log
-from streams.backends.redis_open import open_redis
-from streams.backends.redis_servers import RedisServers
-from streams.backends.redis_url import Address, parse
+from streams.backends.redis.open import open_redis
+from streams.backends.redis.servers import RedisServers
+from streams.backends.redis.url import Address, parse
 from streams.log import Append, Code, Log, LogError, LogUnavailable
 from tests.conformance.backends import SMALL, Clock, Writer, command, event, events, ids, put, redis_url
 from tests.conformance.proxy import Proxy

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.backends.redis_open import open_redis
-from streams.backends.redis_url import parse
+from streams.backends.redis.open import open_redis
+from streams.backends.redis.url import parse
 from streams.log import Code, Log, LogUnavailable
 from tests.conformance.backends import SMALL, Clock, Writer, command, put, redis_url
 

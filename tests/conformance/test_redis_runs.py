@@ -13,8 +13,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from streams.backends.redis_open import open_redis
-from streams.backends.redis_url import parse
+from streams.backends.redis.open import open_redis
+from streams.backends.redis.url import parse
 from streams.event import CONTROL, FORKED
 from streams.log import AGENT, Append, Code, Fork, Log
 from tests.conformance.backends import SMALL, Writer, command, event, events, ids, owned, put

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 import redis
 
-from streams.backends.redis_open import open_redis
-from streams.backends.redis_url import parse
+from streams.backends.redis.open import open_redis
+from streams.backends.redis.url import parse
 from streams.log import Append, Code, Log, LogDamaged, LogUnavailable, Read, Rows
 from tests.conformance.backends import SMALL, Clock, Writer, command, event, events, ids, put, redis_url
 from tests.conformance.proxy import Proxy

@@ -10,9 +10,12 @@ import msgspec
 import pytest
 
 from streams import event as event_module
-from streams.backends import sqlite_entries, sqlite_flush, sqlite_reads, sqlite_rows
 from streams.backends.limits import LogLimits
 from streams.backends.open import open_log
+from streams.backends.sqlite import entries as sqlite_entries
+from streams.backends.sqlite import flush as sqlite_flush
+from streams.backends.sqlite import reads as sqlite_reads
+from streams.backends.sqlite import rows as sqlite_rows
 from streams.event import UNDECODABLE, Event
 from streams.log import Append, Code, Log, LogDamaged, LogError, LogFull, LogUnavailable
 from tests.conformance.backends import BACKENDS, SMALL, Clock, Writer, command, event, events, gone, ids, owned, put

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from streams.backends import sqlite_log
 from streams.backends.open import open_log
+from streams.backends.sqlite import log as sqlite_log
 from streams.log import DELIVERY, Append, Code, Commit, Lease, LogUnavailable
 from tests.agent.running import Running, event
 from tests.conformance.backends import command, events, put

@@ -28,7 +28,7 @@ import pytest
 from orchestrator.rule_files import load
 from orchestrator.wiring import query_path, tables
 from projections.query import CommandFilter, Queries
-from projections.stores.sqlite import QueryStore
+from projections.stores.sqlite.store import QueryStore
 from rules.compile import compile_rules
 from streams.log import Log
 from tests.crash import wreck

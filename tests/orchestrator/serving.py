@@ -14,7 +14,7 @@ from orchestrator.appends import Appends
 from orchestrator.imports import Imports
 from orchestrator.redrive import Redrive
 from projections.query import Queries
-from projections.stores.sqlite import QueryStore
+from projections.stores.sqlite.store import QueryStore
 from streams.backends.open import open_log
 from streams.intake import Intake
 from streams.log import Log

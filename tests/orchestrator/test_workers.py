@@ -19,9 +19,9 @@ import pytest
 
 from orchestrator.activation import Processors, active
 from orchestrator.wiring import tables
-from projections.stores.redis import QueryStore
+from projections.stores.redis.store import QueryStore
 from streams.backends.open import open_log
-from streams.backends.redis_url import parse
+from streams.backends.redis.url import parse
 from streams.log import AGENT, DELIVERY, Log
 from tests.conformance.backends import redis_url
 from tests.projections.dump import redis_shows

@@ -12,11 +12,12 @@ import pytest
 from projections.feeder import Bounds, Feeder
 from projections.query import Queries
 from projections.store import QueryStore
-from projections.stores import redis, sqlite
+from projections.stores.redis import store as redis
+from projections.stores.sqlite import store as sqlite
 from projections.table import CommandRow, QueryTable
 from streams.backends.limits import LogLimits
 from streams.backends.open import open_log
-from streams.backends.redis_url import is_redis, parse
+from streams.backends.redis.url import is_redis, parse
 from streams.keys import partition_of
 from streams.log import AGENT, DELIVERY, Code, Commit, Lease, Log, role_of
 from streams.state import Cell, Change, encode_cell

@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-from projections.stores import redis, sqlite
-from projections.stores.redis_layout import COMMANDS, HEAD, unit
+from projections.stores.redis import store as redis
+from projections.stores.redis.layout import COMMANDS, HEAD, unit
+from projections.stores.sqlite import store as sqlite
 
 Shown = dict[str, Any]
 """Projection → (partition, key, JSON) by key; `commands` → (id, partition, state, JSON) by id; `positions` →

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from projections.query import CommandFilter, Queries, QueryError
-from projections.stores import redis
+from projections.stores.redis import store as redis
 from tests.projections.conftest import World, url_of
 
 ALL = CommandFilter()

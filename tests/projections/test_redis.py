@@ -14,11 +14,11 @@ import pytest
 from projections.query import Queries
 from projections.refill import refill
 from projections.store import QueryStoreBusy, QueryStoreError, QueryStoreUnavailable, Write
-from projections.stores import redis as tables
-from projections.stores.redis import QueryStore
-from projections.stores.redis_layout import unit
+from projections.stores.redis import store as tables
+from projections.stores.redis.layout import unit
+from projections.stores.redis.store import QueryStore
 from projections.table import QueryTable, RowChange
-from streams.backends.redis_url import parse
+from streams.backends.redis.url import parse
 from streams.log import LogInfo
 from tests.conformance.redis_servers import Servers
 from tests.projections.conftest import CLASSES, FINES, World, decode_command, url_of

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from projections.query import CommandFilter
-from projections.stores.sqlite import QueryStore
+from projections.stores.sqlite.store import QueryStore
 from projections.table import QueryTable
 from streams.backends.open import open_log
 from tests.projections.conftest import CLASSES, World, url_of

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from projections.store import QueryStoreBusy, QueryStoreError
-from projections.stores import redis
-from projections.stores.redis_layout import COMMANDS, command_value, unit
+from projections.stores.redis import store as redis
+from projections.stores.redis.layout import COMMANDS, command_value, unit
 from projections.table import CommandRow
 from replay.rebuild import Progress, rebuild
 from tests.projections.conftest import FINES, World, decode_command, summary, url_of

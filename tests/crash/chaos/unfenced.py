@@ -5,8 +5,9 @@ the scripts' texts are changed before they are used.
 
 from __future__ import annotations
 
-from streams.backends import redis_commit, redis_log
-from streams.backends.redis_scripts import Script
+from streams.backends.redis import commit as redis_commit
+from streams.backends.redis import log as redis_log
+from streams.backends.redis.scripts import Script
 
 LEASE = "if found[1] ~= ARGV[3] or found[2] ~= ARGV[4] then return {run, 'fenced', 0} end\n"
 PLACE = "if position ~= ARGV[6] then return {run, 'mismatch', 0} end\n"
