@@ -23,7 +23,7 @@ from aiohttp import web
 from adapters.engine import Engine as Delivery
 from adapters.ledger import read
 from adapters.target import Target
-from orchestrator.api.app import make_app
+from orchestrator.api.app import add, make_app
 from orchestrator.api.context import CONTEXT, Context
 from orchestrator.api.routes import health
 from orchestrator.appends import Appends
@@ -170,7 +170,7 @@ class Server:
         context = self._context()
         metrics = self.metrics.app()
         metrics[CONTEXT] = context
-        health.add(metrics)
+        add(metrics, health.ROUTES)
         return (
             web.AppRunner(
                 make_app(context, "api" in self._settings.roles),

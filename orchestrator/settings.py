@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from orchestrator.refusals import remedy
 from streams import duration
 from streams.keys import SLICES
 
@@ -212,14 +213,9 @@ def _written(value: object) -> str:
     return "" if value is None else str(value)
 
 
-_REMEDIES: Final = {
-    "int_parsing": "write a whole number",
-    "int_type": "write a whole number",
+_WORDS: Final = {
     "float_parsing": "write a duration such as 10s or 500ms",
     "float_type": "write a duration such as 10s or 500ms",
-    "greater_than_equal": "choose at least {ge}",
-    "less_than_equal": "choose at most {le}",
-    "literal_error": "choose {expected}",
 }
 
 
@@ -234,14 +230,11 @@ def load(**flags: Any) -> Settings:
 
 def _problem(found: dict[str, Any], given: dict[str, Any]) -> str:
     place = found["loc"]
-    text: str = found["msg"].removeprefix("Value error, ")
+    text = remedy(found, _WORDS)
     if not place:
         return text
     name = str(place[0])
     field = next((key for key, info in Settings.model_fields.items() if name in (key, info.validation_alias)), name)
     variable = Settings.model_fields[field].validation_alias if field in Settings.model_fields else name
     shown = f"--{field.replace('_', '-')}" if field in given else variable
-    remedy = _REMEDIES.get(found["type"])
-    if remedy is not None:
-        text = remedy.format(**found.get("ctx", {}))
     return f"{shown}={found['input']}: {text}"

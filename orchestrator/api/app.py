@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Final
+
 from aiohttp import web
 
 from orchestrator.api.body import BODIES, Bodies
 from orchestrator.api.context import CONTEXT, Context
 from orchestrator.api.problem import middleware
+from orchestrator.api.route import Route
 from orchestrator.api.routes import commands, events, health, imports, keys, partitions, projections, schemas
+
+EVERYTHING: Final = tuple(
+    route
+    for resource in (events, imports, projections, commands, keys, partitions, schemas, health)
+    for route in resource.ROUTES
+)
 
 
 def make_app(context: Context, everything: bool = True) -> web.Application:
@@ -17,7 +27,13 @@ def make_app(context: Context, everything: bool = True) -> web.Application:
     app[CONTEXT] = context
     app[BODIES] = bodies
     app.on_shutdown.append(bodies.stop)
-    for resource in (events, imports, projections, commands, keys, partitions, schemas) if everything else ():
-        resource.add(app)
-    health.add(app)
+    add(app, EVERYTHING if everything else health.ROUTES)
     return app
+
+
+def add(app: web.Application, routes: Iterable[Route]) -> None:
+    for route in routes:
+        if route.method == "GET":
+            app.router.add_get(route.path, route.handler)  # and HEAD
+        else:
+            app.router.add_route(route.method, route.path, route.handler)

@@ -8,9 +8,8 @@ is no failure of ours. A body that came together with its head, as nearly all do
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
@@ -81,20 +80,6 @@ async def read_body(request: web.Request, most: int) -> bytes:
         raise _too_large(most) from None
     except (ConnectionError, HttpProcessingError, web.RequestPayloadError) as error:
         raise Problem(400, f"the body breaks off or is no valid HTTP ({error}): send it again") from error
-
-
-async def read_object(request: web.Request, most: int) -> dict[str, Any]:
-    """A JSON object, empty for an empty body. Raises Problem 400 and 413."""
-    body = await read_body(request, most)
-    if not body.strip():
-        return {}
-    try:
-        found = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Problem(400, f"the body is no JSON ({error}): send a JSON object") from None
-    if not isinstance(found, dict):
-        raise Problem(400, "the body must be a JSON object")
-    return found
 
 
 def _too_large(most: int) -> Problem:

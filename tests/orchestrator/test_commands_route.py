@@ -8,15 +8,16 @@ from tests.orchestrator.serving import api
 @pytest.mark.parametrize(
     ("query", "detail"),
     [
-        ("status=parked", "there is no filter `status`: use state, to, rule, key, limit, cursor"),
+        ("status=parked", "there is no parameter `status`: use state, to, rule, key, limit, cursor"),
         (
             "state=lost",
-            "there is no state `lost`: use pending, in_flight, retrying, done, parked, cancelled, expired, shadow",
+            "state: `lost` is not possible: choose pending, in_flight, retrying, done, parked, cancelled, expired or "
+            "shadow",
         ),
         ("state=done&state=parked", "`state` comes more than once: send it once"),
-        ("limit=ten", "the limit `ten` is no number"),
-        ("limit=0", "a limit of 0 is not possible: ask for 1 to 1000"),
-        ("limit=1001", "a limit of 1001 is not possible: ask for 1 to 1000"),
+        ("limit=ten", "limit: `ten` is not possible: write a whole number"),
+        ("limit=0", "limit: `0` is not possible: choose at least 1"),
+        ("limit=1001", "limit: `1001` is not possible: choose at most 1000"),
         ("cursor=nonsense", "the cursor is none of ours: use `next` of the page before, unchanged"),
     ],
 )

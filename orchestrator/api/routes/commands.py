@@ -8,39 +8,20 @@ from typing import Final
 from aiohttp import web
 
 from adapters.errors import UnknownCommandError, WrongStateError
-from adapters.ledger import State
-from orchestrator.api.body import read_object
+from orchestrator.api.asked import document, question
 from orchestrator.api.context import CONTEXT
+from orchestrator.api.models.commands import Command, Commands, CommandsQuery, Ids, Redriven
 from orchestrator.api.problem import Problem, answer
+from orchestrator.api.route import Parameter, Route, json
 from orchestrator.redrive import NotYetError
 from projections.query import CommandFilter
 
-FILTERS: Final = ("state", "to", "rule", "key")
-MOST: Final = 1_000
-
-
-def add(app: web.Application) -> None:
-    app.router.add_get("/v1/commands", commands)
-    app.router.add_post("/v1/commands/redrive", redrive)
-    app.router.add_get("/v1/commands/{id}", command)
-
 
 async def commands(request: web.Request) -> web.Response:
-    query = request.query
-    for name in query:
-        if name not in (*FILTERS, "limit", "cursor"):
-            raise Problem(400, f"there is no filter `{name[:40]}`: use {', '.join(FILTERS)}, limit, cursor", field=name)
-        if len(query.getall(name)) > 1:
-            raise Problem(400, f"`{name}` comes more than once: send it once", field=name)
-    state = query.get("state")
-    if state is not None and state not in set(State):
-        raise Problem(400, f"there is no state `{state[:40]}`: use {', '.join(State)}", field="state")
-    limit = query.get("limit", "100")
-    if not (limit.isascii() and limit.isdigit() and len(limit) < 10):
-        raise Problem(400, f"the limit `{limit[:40]}` is no number", field="limit")
-    filter = CommandFilter(state, query.get("to"), query.get("rule"), query.get("key"))
+    asked = question(request, CommandsQuery)
+    filter = CommandFilter(asked.state, asked.to, asked.rule, asked.key)
     queries = request.app[CONTEXT].queries
-    page = await asyncio.to_thread(queries.commands, filter, int(limit), query.get("cursor"))
+    page = await asyncio.to_thread(queries.commands, filter, asked.limit, asked.cursor)
     return answer(200, {"commands": page.commands, "next": page.next})
 
 
@@ -53,16 +34,10 @@ async def command(request: web.Request) -> web.Response:
 
 
 async def redrive(request: web.Request) -> web.Response:
-    """`{"ids": […]}`: all of them, or none and why."""
-    context = request.app[CONTEXT]
-    found = await read_object(request, context.body_bytes)
-    ids = found.get("ids")
-    if set(found) != {"ids"} or not isinstance(ids, list) or not all(isinstance(id, str) for id in ids):
-        raise Problem(400, 'send {"ids": […]}, the ids of parked commands', field="ids")
-    if not 1 <= len(ids) <= MOST:
-        raise Problem(400, f"{len(ids)} ids are not possible: send 1 to {MOST}", field="ids")
+    """All of them, or none and why."""
+    ids = (await document(request, Ids)).ids
     try:
-        await context.redrive(ids)
+        await request.app[CONTEXT].redrive(ids)
     except UnknownCommandError as error:
         raise Problem(404, str(error), id=error.id) from error
     except WrongStateError as error:
@@ -70,3 +45,33 @@ async def redrive(request: web.Request) -> web.Response:
     except NotYetError as error:
         raise Problem(504, str(error), headers={"Retry-After": "60"}) from error
     return answer(202, {"redriven": len(set(ids))})
+
+
+ROUTES: Final = (
+    Route(
+        "GET",
+        "/v1/commands",
+        commands,
+        "Commands, newest first",
+        query=CommandsQuery,
+        answers={200: json(Commands, "a page")},
+    ),
+    Route(
+        "POST",
+        "/v1/commands/redrive",
+        redrive,
+        "Sends parked commands again, with the same ids: all of them, or none",
+        body=json(Ids),
+        answers={202: json(Redriven, "they are pending")},
+        problems=(404, 409, 504),
+    ),
+    Route(
+        "GET",
+        "/v1/commands/{id}",
+        command,
+        "All that is known of one command",
+        parameters=(Parameter("id", "path", "as the list shows it"),),
+        answers={200: json(Command)},
+        problems=(404,),
+    ),
+)

@@ -15,16 +15,14 @@ from aiohttp import web
 
 from orchestrator.api.body import read_body
 from orchestrator.api.context import CONTEXT, Context
+from orchestrator.api.models.events import MANY, ONE, Accepted, CloudEvent
 from orchestrator.api.problem import Problem, answer
+from orchestrator.api.route import JSON, Content, Route, json
 from streams.event import NULL, Event
 from streams.intake import IntakeError
 
 MOST: Final = 10_000
 """Events in one request."""
-
-
-def add(app: web.Application) -> None:
-    app.router.add_post("/v1/events", publish)
 
 
 async def publish(request: web.Request) -> web.Response:
@@ -89,3 +87,24 @@ def _decoded(name: str, value: str) -> str:
         return unquote(value, errors="strict")
     except UnicodeDecodeError:
         raise IntakeError(name, "is not UTF-8 when percent-decoded", "percent-encode UTF-8") from None
+
+
+ROUTES: Final = (
+    Route(
+        "POST",
+        "/v1/events",
+        publish,
+        "Takes events: all of them, or none and why. The answer comes when they are on disk",
+        body=Content(
+            {
+                JSON: {"anyOf": [ONE, MANY]},
+                "application/cloudevents+json": CloudEvent,
+                "application/cloudevents-batch+json": MANY,
+            },
+            "One event or several. With headers `ce-id`, `ce-source`, `ce-type` (CloudEvents' binary mode) the body is "
+            "`data`.",
+        ),
+        answers={202: json(Accepted, "their positions, in order")},
+        problems=(413, 415),
+    ),
+)

@@ -6,15 +6,14 @@ it then. Everything else that is wrong is `degraded` and answered with 200: a re
 
 from __future__ import annotations
 
+from typing import Final
+
 from aiohttp import web
 
 from orchestrator.api.context import CONTEXT
+from orchestrator.api.models.health import Health, Ready
 from orchestrator.api.problem import answer, printable
-
-
-def add(app: web.Application) -> None:
-    app.router.add_get("/health", health)
-    app.router.add_get("/ready", ready)
+from orchestrator.api.route import Route, json
 
 
 async def health(request: web.Request) -> web.Response:
@@ -28,3 +27,21 @@ async def health(request: web.Request) -> web.Response:
 async def ready(request: web.Request) -> web.Response:
     waiting = request.app[CONTEXT].waiting_for()
     return answer(503 if waiting else 200, {"ready": not waiting, "waiting_for": waiting})
+
+
+ROUTES: Final = (
+    Route(
+        "GET",
+        "/health",
+        health,
+        "What is wrong, in words",
+        answers={200: json(Health, "a restart would mend nothing"), 503: json(Health, "something hangs")},
+    ),
+    Route(
+        "GET",
+        "/ready",
+        ready,
+        "Whether this process does its work",
+        answers={200: json(Ready, "it does"), 503: json(Ready, "what it waits for")},
+    ),
+)

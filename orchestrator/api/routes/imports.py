@@ -12,9 +12,12 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from orchestrator.api.body import read_body, read_object
+from orchestrator.api.asked import document, question
+from orchestrator.api.body import read_body
 from orchestrator.api.context import CONTEXT, Context
+from orchestrator.api.models.imports import Finish, Import, LinesQuery, Sent
 from orchestrator.api.problem import Problem, answer
+from orchestrator.api.route import Content, Parameter, Route, json
 from orchestrator.import_session import ImportConflict
 from streams import rfc3339
 from streams.event import Event
@@ -22,14 +25,8 @@ from streams.intake import IntakeError
 
 LEASE: Final = "Import-Lease"
 MOST: Final = 10_000
-_DIGEST: Final = re.compile(r"[0-9a-f]{32,128}", re.ASCII)
-
-
-def add(app: web.Application) -> None:
-    app.router.add_put("/v1/imports/{digest}", open_import)
-    app.router.add_get("/v1/imports/{digest}", show)
-    app.router.add_post("/v1/imports/{digest}/events", send)
-    app.router.add_post("/v1/imports/{digest}/finish", finish)
+DIGEST: Final = "[0-9a-f]{32,128}"
+_DIGEST: Final = re.compile(DIGEST, re.ASCII)
 
 
 async def open_import(request: web.Request) -> web.Response:
@@ -49,13 +46,11 @@ async def show(request: web.Request) -> web.Response:
 async def send(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     digest = _digest(request)
-    first = request.query.get("line", "")
-    if not (first.isascii() and first.isdigit() and int(first[:18]) >= 1 and len(first) <= 15):
-        raise Problem(400, "the number of the first line is missing: add ?line=N, N from 1", field="line")
+    first = question(request, LinesQuery).line
     body = await read_body(request, context.body_bytes)
-    events, latest = _lines(body, int(first), context)
+    events, latest = _lines(body, first, context)
     try:
-        found = await context.imports.events(digest, request.headers.get(LEASE, ""), int(first), events)
+        found = await context.imports.events(digest, request.headers.get(LEASE, ""), first, events)
     except ImportConflict as error:
         raise _conflict(error) from error
     return answer(202, {"accepted": len(events), "latest": rfc3339.format(latest) if events else None, **found})
@@ -63,12 +58,7 @@ async def send(request: web.Request) -> web.Response:
 
 async def finish(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
-    found = await read_object(request, context.body_bytes)
-    if set(found) - {"until"}:
-        raise Problem(400, "the body has one field, `until`", field=sorted(set(found) - {"until"})[0])
-    until = found.get("until")
-    if not isinstance(until, str | None):
-        raise Problem(400, "`until` is no text; send RFC 3339, such as 2024-01-31T12:30:00Z", field="until")
+    until = (await document(request, Finish)).until
     try:
         micros = rfc3339.parse(until) if until is not None else None
     except ValueError as error:
@@ -116,3 +106,48 @@ def _conflict(error: ImportConflict) -> Problem:
     if error.retry_after is not None:
         headers = {"Retry-After": str(max(1, round(error.retry_after)))}
     return Problem(409, str(error), headers=headers, **more)
+
+
+_FILE: Final = Parameter("digest", "path", "of the file, hexadecimal, such as its SHA-256", f"^{DIGEST}$")
+_LEASE: Final = Parameter(LEASE, "header", "the `lease` that PUT answered")
+ROUTES: Final = (
+    Route(
+        "PUT",
+        "/v1/imports/{digest}",
+        open_import,
+        "Opens an import of history, or goes on with it",
+        parameters=(_FILE,),
+        answers={200: json(Import)},
+        problems=(409,),
+    ),
+    Route(
+        "GET",
+        "/v1/imports/{digest}",
+        show,
+        "How far an import is",
+        parameters=(_FILE,),
+        answers={200: json(Import)},
+        problems=(404,),
+    ),
+    Route(
+        "POST",
+        "/v1/imports/{digest}/events",
+        send,
+        "Takes lines of the file: nothing of a request is stored if one line is refused",
+        query=LinesQuery,
+        parameters=(_FILE, _LEASE),
+        body=Content({"application/jsonl": {"type": "string"}}, "JSON lines, each a CloudEvent with `time`"),
+        answers={202: json(Sent)},
+        problems=(409, 413),
+    ),
+    Route(
+        "POST",
+        "/v1/imports/{digest}/finish",
+        finish,
+        "Moves every clock right after `until`, and sets the log live",
+        parameters=(_FILE, _LEASE),
+        body=json(Finish),
+        answers={202: json(Import)},
+        problems=(409,),
+    ),
+)

@@ -3,48 +3,62 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
-from orchestrator.api.body import read_object
+from orchestrator.api.asked import document, question
 from orchestrator.api.context import CONTEXT
+from orchestrator.api.models.keys import BlockedKeys, BlockedQuery, Freed, Key
 from orchestrator.api.problem import Problem, answer
-from orchestrator.blocked import ACTIONS, MOST, act, blocked_keys
-
-PARAMETERS: Final = ("limit", "cursor")
-
-
-def add(app: web.Application) -> None:
-    app.router.add_get("/v1/keys/blocked", blocked)
-    for action in ACTIONS:
-        app.router.add_post(f"/v1/keys/{action}", free)
+from orchestrator.api.route import Route, json
+from orchestrator.blocked import ACTIONS, act, blocked_keys
 
 
 async def blocked(request: web.Request) -> web.Response:
-    for name in request.query:
-        if name not in PARAMETERS:
-            raise Problem(400, f"there is no parameter `{name[:40]}`: use {', '.join(PARAMETERS)}", field=name)
-    limit = request.query.get("limit", "100")
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= MOST):
-        raise Problem(400, f"the limit `{limit[:40]}` is no number from 1 to {MOST}", field="limit")
+    asked = question(request, BlockedQuery)
     log = request.app[CONTEXT].log
     try:
-        page = await asyncio.to_thread(blocked_keys, log, int(limit), request.query.get("cursor", ""))
+        page = await asyncio.to_thread(blocked_keys, log, asked.limit, asked.cursor)
     except ValueError:
         raise Problem(400, "the cursor is none of ours: use `next` of the page before", field="cursor") from None
     return answer(200, {"keys": page.keys, "next": page.next})
 
 
 async def free(request: web.Request) -> web.Response:
-    """`{"key": …}`: evaluate the parked event again, or skip it, and then what waits behind it."""
+    """Evaluates the parked event again, or skips it, and then what waits behind it."""
     context = request.app[CONTEXT]
-    found: dict[str, Any] = await read_object(request, context.body_bytes)
-    key = found.get("key")
-    if set(found) != {"key"} or not isinstance(key, str):
-        raise Problem(400, 'send {"key": …}, the key as `GET /v1/keys/blocked` shows it', field="key")
+    key = (await document(request, Key)).key
     action = request.path.rpartition("/")[2]
     position = await asyncio.to_thread(act, context.log, key, action, context.now())
     if position is None:
         raise Problem(404, f"the key `{key[:80]}` is not blocked")
     return answer(202, {"key": key, "action": action, "position": position})
+
+
+_SAYS: Final = {
+    "unpark": "Evaluates the parked event of a key again, and then what waits behind it",
+    "skip": "Leaves the parked event of a key out for good, and evaluates what waits behind it",
+}
+ROUTES: Final = (
+    Route(
+        "GET",
+        "/v1/keys/blocked",
+        blocked,
+        "Keys that wait behind an event that could not be evaluated",
+        query=BlockedQuery,
+        answers={200: json(BlockedKeys, "a page")},
+    ),
+    *(
+        Route(
+            "POST",
+            f"/v1/keys/{action}",
+            free,
+            _SAYS[action],
+            body=json(Key),
+            answers={202: json(Freed, "where the decision stands in the log")},
+            problems=(404,),
+        )
+        for action in ACTIONS
+    ),
+)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from aiohttp import web
 
 from orchestrator.api.context import CONTEXT
+from orchestrator.api.models.projections import Row
 from orchestrator.api.problem import Problem, answer
-
-
-def add(app: web.Application) -> None:
-    app.router.add_get("/v1/projections/{name}/{key:.*}", row)
+from orchestrator.api.route import Parameter, Route, json
 
 
 async def row(request: web.Request) -> web.Response:
@@ -24,3 +23,16 @@ async def row(request: web.Request) -> web.Response:
     if found.row is None:
         raise Problem(404, f"`{name}` has no row of `{key}`", as_of=str(found.as_of))
     return answer(200, {"key": found.key, "row": found.row, "as_of": str(found.as_of)})
+
+
+ROUTES: Final = (
+    Route(
+        "GET",
+        "/v1/projections/{name}/{key:.*}",
+        row,
+        "One row of a projection",
+        parameters=(Parameter("name", "path", "of the projection"), Parameter("key", "path", "of the row")),
+        answers={200: json(Row)},
+        problems=(404,),
+    ),
+)

@@ -1,0 +1,34 @@
+"""Events from outside: CloudEvents 1.0."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic import ConfigDict, Field
+
+from orchestrator.api.models.common import Moment, Position
+from orchestrator.api.route import Shown
+
+
+class CloudEvent(Shown):
+    """Further attributes are kept: strings, 32-bit integers and booleans with names of a-z and 0-9."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str = Field(min_length=1)
+    source: str = Field(min_length=1)
+    type: str = Field(min_length=1)
+    specversion: str = "1.0"
+    subject: str = Field("", description="The key.")
+    time: Moment | None = Field(None, description="Now, if it is left out.")
+    partitionkey: str | None = Field(None, description="Chooses the partition instead of `subject`.")
+    data: Any = None
+
+
+ONE: Final = {"$ref": "#/components/schemas/CloudEvent"}
+MANY: Final = {"type": "array", "items": ONE}
+
+
+class Accepted(Shown):
+    accepted: int
+    positions: list[Position]
