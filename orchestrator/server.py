@@ -57,6 +57,8 @@ class Server:
         self._settings = settings
         self._targets = frozenset(targets)
         self._loop = asyncio.get_running_loop()
+        self._stopping = False
+        self._ended = False
         self.metrics = Metrics()
         self.health = Health(time.monotonic, self.metrics.failed)
         self.engine = Engine(
@@ -140,6 +142,11 @@ class Server:
             watching = asyncio.create_task(self.watchdog.run())
             ready(addresses)
             await stop.wait()
+            self._stopping = True
+            if self._settings.drain:
+                watching.cancel()
+                await self._end_work()
+                await asyncio.sleep(self._settings.drain)
         finally:
             if watching is not None:
                 watching.cancel()
@@ -147,8 +154,17 @@ class Server:
                 await runner.cleanup()
             await self._imports.close()
             await self._appends.close()
-            await asyncio.gather(self._end_delivery(), asyncio.to_thread(self.engine.stop_agent))
+            await self._end_work()
             await asyncio.to_thread(self.engine.close)
+
+    async def _end_work(self) -> None:
+        """Once. What this process holds goes to others, while requests may still be taken (`drain`)."""
+        if not self._ended:
+            self._ended = True
+            await asyncio.gather(self._end_delivery(), asyncio.to_thread(self.engine.stop_agent))
+
+    def _waiting_for(self) -> list[str]:
+        return ["the server stops"] if self._stopping else self.engine.waiting_for()
 
     async def _end_delivery(self) -> None:
         self._keeper.ask_to_stop()
@@ -173,7 +189,7 @@ class Server:
         add(metrics, health.ROUTES)
         return (
             web.AppRunner(
-                make_app(context, "api" in self._settings.roles),
+                make_app(context, "api" in self._settings.roles, self._settings.origins),
                 shutdown_timeout=SHUTDOWN,
                 auto_decompress=False,
                 **common,
@@ -208,7 +224,7 @@ class Server:
             now=engine.now,
             views=engine.views,
             redrive=Redrive(engine.log, self._targets),
-            waiting_for=engine.waiting_for,
+            waiting_for=self._waiting_for,
             problems=self.health.problems,
             stalled=self.watchdog.hangs,
             failed=self.health.failed,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -154,6 +155,18 @@ class Settings(BaseSettings):
         validation_alias="ORCHESTRATOR_QUEUE",
         description="Events that may wait for their append; beyond it requests are answered with 429.",
     )
+    origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
+        (),
+        validation_alias="ORCHESTRATOR_CORS_ORIGINS",
+        description="Origins whose pages may call the API from a browser, separated by commas, such as https://a.example.",
+    )
+    drain: Seconds = Field(
+        0.0,
+        ge=0,
+        le=3600,
+        validation_alias="ORCHESTRATOR_DRAIN",
+        description="How long requests are still taken after SIGTERM, while /ready says no; for load balancers.",
+    )
     log_level: Annotated[LogLevel, BeforeValidator(_lower)] = Field(
         "info", validation_alias="LOG_LEVEL", description="debug, info, warning or error."
     )
@@ -176,6 +189,14 @@ class Settings(BaseSettings):
         if not loopback:
             raise ValueError("no API key is configured, so the server binds to loopback only: choose 127.0.0.1 or ::1")
         return host
+
+    @field_validator("origins")
+    @classmethod
+    def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not re.fullmatch(r"https?://[^/*\s]+", origin):
+                raise ValueError(f"`{origin}` is no origin: write scheme and host, such as https://a.example")
+        return origins
 
     @field_validator("url")
     @classmethod

@@ -239,8 +239,9 @@ async def supervise(settings: Settings, ready: Callable[[dict[str, str]], None])
     """As many servers as `settings` asks for, on one port, until told to stop. Raises what `Supervisor.run` does."""
     port = SharedPort(settings.host, settings.port, "--port")
     try:
+        patience = Patience(stop=Patience().stop + settings.drain)
         commands = [_command(settings, each, port.port) for each in range(1, settings.workers + 1)]
-        await Supervisor(commands, settings.host, settings.metrics_port, Patience()).run(ready)
+        await Supervisor(commands, settings.host, settings.metrics_port, patience).run(ready)
     finally:
         port.close()
 

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from aiohttp import web
 
+from orchestrator.api import envelope
 from orchestrator.api.body import BODIES, Bodies
 from orchestrator.api.context import CONTEXT, Context
 from orchestrator.api.problem import middleware
 from orchestrator.api.route import Route
-from orchestrator.api.routes import commands, events, health, imports, keys, partitions, projections, schemas
+from orchestrator.api.routes import (
+    commands,
+    description,
+    events,
+    health,
+    imports,
+    keys,
+    partitions,
+    projections,
+    schemas,
+)
 
 EVERYTHING: Final = tuple(
     route
@@ -20,14 +31,20 @@ EVERYTHING: Final = tuple(
 )
 
 
-def make_app(context: Context, everything: bool = True) -> web.Application:
-    """Not `everything`: what tells how this process is."""
+def make_app(context: Context, everything: bool = True, origins: Sequence[str] = ()) -> web.Application:
+    """Not `everything`: what tells how this process is. `origins`: whose pages may call it from a browser."""
     bodies = Bodies(context.body_bytes)
-    app = web.Application(middlewares=[middleware(context.failed, bodies.over)], client_max_size=context.body_bytes)
+    app = web.Application(
+        middlewares=[envelope.middleware(), middleware(context.failed, bodies.over)],
+        client_max_size=context.body_bytes,
+    )
     app[CONTEXT] = context
     app[BODIES] = bodies
     app.on_shutdown.append(bodies.stop)
     add(app, EVERYTHING if everything else health.ROUTES)
+    if everything:
+        description.add(app, EVERYTHING)
+    envelope.allow(app, origins)
     return app
 
 

@@ -8,6 +8,7 @@ is no failure of ours. A body that came together with its head, as nearly all do
 from __future__ import annotations
 
 import asyncio
+import zlib
 from typing import Final
 
 from aiohttp import web
@@ -65,11 +66,16 @@ _LENGTH: Final = web.RequestKey("length", int)
 
 
 async def read_body(request: web.Request, most: int) -> bytes:
-    """Raises Problem: 413, 408 and 503 as above, 415 for an encoding that the server does not undo, 400 for a body that
-    breaks off."""
-    encoding = request.headers.get("Content-Encoding", "identity")
-    if encoding != "identity":
-        raise Problem(415, f"Content-Encoding is {encoding[:40]}: send the body as it is")
+    """Unpacked, if it was sent as gzip: `most` bounds both. Raises Problem: 413, 408 and 503 as above, 415 for an
+    encoding that the server does not undo, 400 for a body that breaks off."""
+    encoding = request.headers.get("Content-Encoding", "identity").lower()
+    if encoding not in ("identity", "gzip"):
+        raise Problem(415, f"Content-Encoding is {encoding[:40]}: send gzip, or the body as it is")
+    body = await _read(request, most)
+    return body if encoding == "identity" else _unpacked(body, most)
+
+
+async def _read(request: web.Request, most: int) -> bytes:
     if request.content_length is not None and request.content_length > most:
         raise _too_large(most)
     try:
@@ -80,6 +86,23 @@ async def read_body(request: web.Request, most: int) -> bytes:
         raise _too_large(most) from None
     except (ConnectionError, HttpProcessingError, web.RequestPayloadError) as error:
         raise Problem(400, f"the body breaks off or is no valid HTTP ({error}): send it again") from error
+
+
+def _unpacked(body: bytes, most: int) -> bytes:
+    """Never makes more than a piece beyond `most`. Raises Problem 400 and 413."""
+    found = bytearray()
+    try:
+        while body:
+            member = zlib.decompressobj(16 + zlib.MAX_WBITS)
+            found += member.decompress(body, most - len(found) + 1)
+            if len(found) > most:
+                raise _too_large(most)
+            if not member.eof:
+                raise Problem(400, "the body breaks off within its gzip data: send it again")
+            body = member.unused_data
+    except zlib.error as error:
+        raise Problem(400, f"the body is no gzip ({error}): send gzip, or leave Content-Encoding out") from None
+    return bytes(found)
 
 
 def _too_large(most: int) -> Problem:

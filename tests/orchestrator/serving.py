@@ -33,6 +33,7 @@ async def api(
     problems: Sequence[str] = (),
     stalled: Sequence[str] = (),
     targets: Container[str] = (),
+    origins: Sequence[str] = (),
 ) -> AsyncIterator[tuple[TestClient, Log]]:
     """A log that is given is the caller's to close."""
     ours = None if log is not None else open_log("memory://", partitions=3, now=now)
@@ -63,7 +64,7 @@ async def api(
             stalled=lambda: list(stalled),
             failed=lambda where, error: failed.append((where, error)),
         )
-        server = TestServer(make_app(context))
+        server = TestServer(make_app(context, origins=origins))
         await server.start_server(auto_decompress=False)
         async with TestClient(server) as client:
             yield client, log

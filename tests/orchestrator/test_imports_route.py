@@ -65,8 +65,10 @@ async def test_a_bad_line_is_named_and_its_batch_not_stored(bad: bytes, said: st
 async def test_without_the_lease_nothing_is_taken_and_nothing_finished() -> None:
     async with api() as (client, log):
         assert (await client.get(PATH)).status == 404
-        assert (await client.post(PATH + "/events?line=1", data=lines(1))).status == 409
-        assert (await client.post(PATH + "/finish", json={})).status == 409
+        for header, status in (({}, 400), ({"Import-Lease": "made up"}, 409)):
+            sent = await client.post(PATH + "/events?line=1", data=lines(1), headers=header)
+            assert sent.status == status
+            assert (await client.post(PATH + "/finish", json={}, headers=header)).status == status
         assert (await client.put("/v1/imports/nonsense")).status == 400
         assert log.tail(0) == 0
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from streams.backends.open import open_log
 from tests.orchestrator.test_server import RULES, Running
 
 CALL = [sys.executable, "-c", "from orchestrator.cli import main; main()"]
@@ -47,6 +48,28 @@ def wait_for(question: Callable[[], bool], seconds: float = 30.0) -> None:
 
 def log_of(running: Running) -> str:
     return (running.folder / "errors.txt").read_text()
+
+
+def test_a_server_that_drains_says_so_and_takes_requests_until_its_time_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_DRAIN", "3s")
+    running = Running(tmp_path)
+    wait_for(lambda: asked(running.url + "/ready")[0] == 200)
+    running.process.send_signal(signal.SIGTERM)
+    wait_for(lambda: asked(running.url + "/ready") == (503, {"ready": False, "waiting_for": ["the server stops"]}))
+    assert asked(running.url + "/health")[0] == 200
+    event = json.dumps({"id": "late", "source": "s", "type": "t"}).encode()
+    late = urllib.request.Request(running.url + "/v1/events", event, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(late, timeout=20) as answer:
+        assert answer.status == 202
+    assert running.process.wait(30) == 0, log_of(running)
+    assert running.process.stdout is not None
+    running.process.stdout.close()
+    running.errors.close()
+    log = open_log(running.log, now=lambda: 0)
+    assert sum(log.tail(partition) for partition in range(3)) > 3, "the activations, and the late event"
+    log.close()
 
 
 def test_a_half_request_is_answered_when_the_server_stops_and_everything_is_released(server: Running) -> None:

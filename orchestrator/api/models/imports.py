@@ -37,4 +37,4 @@ class Sent(Shown):
 
 
 class Finish(Asked):
-    until: str | None = Field(None, description="RFC 3339; every clock moves right after it.")
+    until: Moment | None = Field(None, description="Every clock moves right after it.")

@@ -67,10 +67,10 @@ ROUTES: Final = (
     ),
     Route(
         "GET",
-        "/v1/commands/{id}",
+        "/v1/commands/{id:[0-9a-f]+}",
         command,
         "All that is known of one command",
-        parameters=(Parameter("id", "path", "as the list shows it"),),
+        parameters=(Parameter("id", "path", "as the list shows it", "^[0-9a-f]+$"),),
         answers={200: json(Command)},
         problems=(404,),
     ),

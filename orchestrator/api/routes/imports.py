@@ -50,7 +50,7 @@ async def send(request: web.Request) -> web.Response:
     body = await read_body(request, context.body_bytes)
     events, latest = _lines(body, first, context)
     try:
-        found = await context.imports.events(digest, request.headers.get(LEASE, ""), first, events)
+        found = await context.imports.events(digest, _lease(request), first, events)
     except ImportConflict as error:
         raise _conflict(error) from error
     return answer(202, {"accepted": len(events), "latest": rfc3339.format(latest) if events else None, **found})
@@ -68,7 +68,7 @@ async def finish(request: web.Request) -> web.Response:
         # It would set the clock of every key there, for good.
         raise Problem(400, f"`until` is {until}, ahead of the clock: send a time that has passed", field="until")
     try:
-        return answer(202, await context.imports.finish(_digest(request), request.headers.get(LEASE, ""), micros))
+        return answer(202, await context.imports.finish(_digest(request), _lease(request), micros))
     except ImportConflict as error:
         raise _conflict(error) from error
 
@@ -98,6 +98,12 @@ def _digest(request: web.Request) -> str:
     if not _DIGEST.fullmatch(digest):
         raise Problem(400, "the digest of a file is hexadecimal, such as its SHA-256", field="digest")
     return digest
+
+
+def _lease(request: web.Request) -> str:
+    if LEASE not in request.headers:
+        raise Problem(400, f"the header {LEASE} is missing: send the `lease` that PUT answered", field=LEASE)
+    return request.headers[LEASE]
 
 
 def _conflict(error: ImportConflict) -> Problem:
