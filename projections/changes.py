@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from projections.order import code
 from projections.table import QueryTable, RowChange
 from streams.log import LogDamaged
 from streams.state import CELL
@@ -39,7 +40,11 @@ def row_changes(tables: Sequence[QueryTable], cells: Iterable[tuple[str, bytes |
         rows = cell_rows(name, value) if value is not None else {}
         for table in tables:
             row = rows.get(table.id)
-            changes.append(RowChange(table, key, _json(row).decode() if row is not None else None, position))
+            if row is None:
+                changes.append(RowChange(table, key, None, position))
+            else:
+                codes = tuple([code(row.get(field)) for field in table.index])
+                changes.append(RowChange(table, key, _json(row).decode(), position, codes))
     return changes
 
 

@@ -19,7 +19,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from projections.table import CommandRow, QueryTable, RowChange
+from projections.spans import Spans
+from projections.table import KEY, CommandRow, QueryTable, RowChange
 from streams.log import LogInfo
 
 
@@ -55,6 +56,42 @@ class Place(NamedTuple):
 class Listed(NamedTuple):
     place: Place
     summary: str
+
+
+class Condition(NamedTuple):
+    """Values of a field of the table's `index`, or keys (`KEY`), that are in one of the spans."""
+
+    field: str
+    spans: Spans
+
+
+class RowPlace(NamedTuple):
+    """Where a row stands in a list: by the code of the value that it is sorted by (b"" for the key), then by key (code
+    points)."""
+
+    code: bytes
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowQuery:
+    """All conditions must hold, each about another field. `sort` is a field of the table's `index`, or `KEY`."""
+
+    conditions: tuple[Condition, ...] = ()
+    sort: str = KEY
+    descending: bool = False
+
+
+class ListedRow(NamedTuple):
+    place: RowPlace
+    text: str
+    """JSON."""
+
+
+class Listing(NamedTuple):
+    rows: list[ListedRow]
+    positions: list[int]
+    """Of each partition: up to where the list shows all commits, and none beyond."""
 
 
 class Write(NamedTuple):
@@ -115,6 +152,15 @@ class QueryStore(Protocol):
 
     def commands(self, filter: CommandFilter, limit: int, after: Place | None = None) -> list[Listed]:
         """The first `limit` commands that stand after that place; fewer only if there are no more."""
+        ...
+
+    def rows(self, table: QueryTable, query: RowQuery, limit: int, after: RowPlace | None = None) -> Listing:
+        """The first `limit` rows that stand after that place, in the query's order (descending: before it); fewer only
+        if there are no more."""
+        ...
+
+    def positions(self, table: QueryTable) -> list[int]:
+        """Of each partition, up to where the table shows everything."""
         ...
 
     def count(self, table: QueryTable) -> int: ...

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+KEY: Final = "key"
+"""What lists may be sorted and filtered by beside indexed fields; no field is named so (`index` refuses it)."""
 RULES: Final = "rules"
 DELIVERY: Final = "delivery"
 """The processors whose rows query tables show."""
@@ -27,6 +29,12 @@ class QueryTable:
     id: str
     index: tuple[str, ...] = ()
     """Fields that queries may filter and sort by."""
+    fields: tuple[tuple[str, str], ...] = ()
+    """(field, kind) of those that rows can have, as far as the rules say: number, integer, string, boolean, null, list,
+    map or any."""
+
+    def kind(self, field: str) -> str:
+        return dict(self.fields).get(field, "any")
 
 
 class RowChange(NamedTuple):
@@ -36,6 +44,8 @@ class RowChange(NamedTuple):
     key: str
     text: str | None
     position: int
+    codes: tuple[bytes, ...] = ()
+    """Of its values (`order.py`) in the fields of the table's `index`; none if it is deleted."""
 
 
 class CommandRow(NamedTuple):

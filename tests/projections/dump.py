@@ -8,7 +8,9 @@ import msgspec
 
 from projections.stores.redis import store as redis
 from projections.stores.redis.layout import COMMANDS, HEAD, unit
+from projections.stores.redis.rows import read_row
 from projections.stores.sqlite import store as sqlite
+from projections.table import QueryTable
 
 Shown = dict[str, Any]
 """Projection → (partition, key, JSON) by key; `commands` → (id, partition, state, JSON) by id; `positions` →
@@ -27,20 +29,19 @@ def file_shows(store: sqlite.QueryStore) -> Shown:
 
 
 def redis_shows(store: redis.QueryStore) -> Shown:
-    """Checks that the entries of commands are those of the commands."""
+    """Checks that the entries of rows and commands are those of the rows and commands."""
     partitions = range(store.info.partitions)
-    found: Shown = {
-        table.name: sorted(
-            ((at, key, row.decode()) for at in partitions for key, row in redis_hash(store, at, unit(table)).items()),
-            key=lambda row: row[1],
-        )
-        for table in store.tables
-    }
+    found: Shown = {}
+    for table in store.tables:
+        shown = []
+        for partition in partitions:
+            rows, entries = _with_entries(store, partition, unit(table))
+            assert sorted(entries) == sorted(each for key, row in rows.items() for each in row_entries(table, key, row))
+            shown += [(partition, key, read_row(table, row)[1]) for key, row in rows.items()]
+        found[table.name] = sorted(shown, key=lambda row: row[1])
     found["commands"] = []
     for partition in partitions:
-        commands, entries = redis_hash(store, partition, COMMANDS), _entries(store, partition)
-        while (again := redis_hash(store, partition, COMMANDS)) != commands:  # somebody writes meanwhile
-            commands, entries = again, _entries(store, partition)
+        commands, entries = _with_entries(store, partition, COMMANDS)
         assert sorted(entries) == sorted(entry for id, value in commands.items() for entry in entries_of(id, value))
         for id, value in commands.items():
             text = value[HEAD:].decode()
@@ -62,8 +63,17 @@ def entries_of(id: str, value: bytes) -> list[bytes]:
     return [letter + digest + at + id.encode() for letter, digest in digests]
 
 
-def _entries(store: redis.QueryStore, partition: int) -> list[bytes]:
-    found: list[bytes] = store._partitions.ask(
-        partition, ("ZRANGE", store._layout.rows(partition, COMMANDS) + ":i", 0, -1)
-    )
-    return found
+def row_entries(table: QueryTable, key: str, value: bytes) -> list[bytes]:
+    codes, _ = read_row(table, value)
+    fields = [b"f" + number.to_bytes(2) + code + key.encode() for number, code in enumerate(codes)]
+    return [b"k" + key.encode(), *fields]
+
+
+def _with_entries(store: redis.QueryStore, partition: int, unit: str) -> tuple[dict[str, bytes], list[bytes]]:
+    """Of one moment, also while somebody writes."""
+    while True:
+        there = redis_hash(store, partition, unit)
+        key = store._layout.rows(partition, unit) + ":i"
+        entries: list[bytes] = store._partitions.ask(partition, ("ZRANGE", key, 0, -1))
+        if redis_hash(store, partition, unit) == there:
+            return there, entries

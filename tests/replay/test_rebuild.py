@@ -63,8 +63,10 @@ def spoil_redis(world: World, store: redis.QueryStore) -> None:
     commands = store._layout.rows(1, COMMANDS)
     for key, call in (
         ("K3", ("HDEL", rows["K3"], "K3")),
+        ("K3", ("ZREM", f"{rows['K3']}:i", "kK3")),
         ("K4", ("HSET", rows["K4"], "K4", "{}")),
         ("INVENTED", ("HSET", rows["INVENTED"], "INVENTED", "{}")),
+        ("INVENTED", ("ZADD", f"{rows['INVENTED']}:i", 0, "kINVENTED")),
     ):
         store._partitions.ask(world.partition(key), call)
     store._partitions.ask(1, ("HDEL", commands, "c1"))

@@ -6,15 +6,15 @@ shown is never ahead of the log.
 
     …:q                   hash     `at:<unit>` its position · `seen:<unit>` when it was last written, in seconds of the
                                    server's clock · `claims` how many replacements there were
-    …:q:<unit>            hash     rows: key → JSON · commands: id → head and summary
+    …:q:<unit>            hash     rows: key → codes and JSON (`rows.py`) · commands: id → head and summary
     …:q:<unit>:i          zset     entries of what is listed, all with score 0: their order is that of their bytes
     …:q:b:<unit>[:i]               the same while a replacement is built
     …:q:held:<processor>  string   the number of the replacement that is being built, and the run in which it was begun;
                                    goes by itself if its builder died
 
 A **unit** is what has a position of its own: one for the commands, one for each projection, named by the id of its
-definition and the format. So an edited projection is another unit beside the old one, processes of two rule sets share
-what both have, and none ever rewrites what the other shows.
+definition, the format, and a digest of its `index`. So an edited projection, or one with another index, is another unit
+beside the old one, processes of two rule sets share what both have, and none ever rewrites what the other shows.
 
 **Entries of commands.** For each command one entry for its time, target, rule and key, and one for its state unless
 that is settled: `<letter> <digest of the value> <at> <id>`. One walk down such a range is a filtered list, newest
@@ -23,10 +23,9 @@ set holds all entries, so that a partition has two keys for its commands however
 digest (128 bits) makes entries short, and of one length whatever bytes are in a value. A command's head repeats what
 its entries are made of, so that scripts filter and update without reading JSON.
 
-**Entries of rows**, for lists filtered and sorted by indexed fields, will lie in the same way in `:i` of their unit:
-`<number of the field> <value, encoded so that bytes sort as values do> <key>`, a partition's list being merged with the
-others' by value and key, as those of commands are. They are not written yet, because nobody reads them and each costs
-more than its row does; a format that has them is another unit, filled beside the old one.
+**Entries of rows** lie in the same way in `:i` of their unit: one for the key, one for the value of each indexed field,
+encoded so that bytes sort as values do. A partition's list is one walk over those of the field that sorts, or those of
+a condition that few rows fulfil, sorted; the lists are merged by value and key.
 """
 
 from __future__ import annotations
@@ -38,8 +37,9 @@ from typing import Final
 from projections.store import CommandFilter, Place
 from projections.table import DELIVERY, RULES, SETTLED, CommandRow, QueryTable
 
-FORMAT: Final = 1
-COMMANDS: Final = f"commands.{FORMAT}"
+FORMAT: Final = 2
+"""Of rows."""
+COMMANDS: Final = "commands.1"
 STATE: Final = b"s"
 TARGET: Final = b"o"
 RULE: Final = b"r"
@@ -70,7 +70,8 @@ class Layout:
 
 
 def unit(table: QueryTable) -> str:
-    return f"{table.id}.{FORMAT}"
+    fields = f".{digest(' '.join(table.index)).hex()[:8]}" if table.index else ""
+    return f"{table.id}.{FORMAT}{fields}"
 
 
 def digest(value: str) -> bytes:

@@ -20,12 +20,16 @@ from typing import Final, TypeVar
 from projections.store import (
     CommandFilter,
     Listed,
+    Listing,
     Place,
     QueryStoreBusy,
     QueryStoreError,
     QueryStoreUnavailable,
+    RowPlace,
+    RowQuery,
     Write,
 )
+from projections.stores.redis import lists
 from projections.stores.redis.layout import (
     COMMANDS,
     HEAD,
@@ -36,6 +40,7 @@ from projections.stores.redis.layout import (
     read_place,
     unit,
 )
+from projections.stores.redis.rows import read_row, row_value
 from projections.table import DELIVERY, RULES, CommandRow, QueryTable, RowChange
 from streams.backends.redis.keys import LogKeys
 from streams.backends.redis.nodes import Argument, Call, Reply
@@ -117,13 +122,13 @@ class QueryStore:
         """As `write.lua` reads them."""
         for table in self.tables:
             there = [row for row in rows if row.table.id == table.id]
-            put: list[Argument] = [each for row in there if row.text is not None for each in (row.key, row.text)]
+            put: list[Argument] = [each for row in there if row.text is not None for each in (row.key, row_value(row))]
             names = [row.key for row in there if row.text is None]
             if there:
-                yield from ("r", unit(table), len(put) // 2, len(names), *put, *names)
+                yield from ("r", unit(table), len(table.index), len(put) // 2, len(names), *put, *names)
         if commands or gone:
             put = [each for command in commands for each in (command.id, command_value(command))]
-            yield from ("c", COMMANDS, len(commands), len(gone), *put, *gone)
+            yield from ("c", COMMANDS, 0, len(commands), len(gone), *put, *gone)
 
     # -- reading
 
@@ -142,7 +147,23 @@ class QueryStore:
         where = unit(table)
         call = _ROW.call([self._layout.head(partition), self._layout.rows(partition, where)], [f"at:{where}", key])
         ((position, row),) = self._ask([(partition, call)])
-        return (row.decode() if row is not None else None), int(position or 0)
+        return (read_row(table, row)[1] if row is not None else None), int(position or 0)
+
+    def rows(self, table: QueryTable, query: RowQuery, limit: int, after: RowPlace | None = None) -> Listing:
+        if not all(condition.spans for condition in query.conditions):
+            return Listing([], self.positions(table))
+        where = unit(table)
+
+        def keys(partition: int) -> list[Argument]:
+            rows = self._layout.rows(partition, where)
+            return [self._layout.head(partition), rows, f"{rows}:i"]
+
+        return lists.rows(self._ask, keys, f"at:{where}", table, query, self.info.partitions, limit, after)
+
+    def positions(self, table: QueryTable) -> list[int]:
+        field = f"at:{unit(table)}"
+        found = self._ask_everywhere(lambda partition: ("HGET", self._layout.head(partition), field))
+        return [int(position or 0) for position in found]
 
     def command(self, id: str) -> str | None:
         """Asks all partitions: an id does not say where its command was decided."""

@@ -51,26 +51,63 @@ local function index_commands(index, ids, before, after)
   put_entries(index, added, removed)
 end
 
+-- The code of each indexed field of a row's value: its length in two bytes, and itself (`rows.py`).
+local function codes_of(value, fields)
+  local codes, at = {}, 1
+  for i = 1, fields do
+    local high, low = string.byte(value, at, at + 1)
+    local stop = at + 1 + high * 256 + low
+    codes[i] = string.sub(value, at + 2, stop)
+    at = stop + 1
+  end
+  return codes
+end
+
+-- The values of these rows before and after, `false` for none: their entries follow where something differs.
+local function index_rows(index, keys, before, after, fields)
+  local added, removed = {}, {}
+  for i, key in ipairs(keys) do
+    local old, new = before[i], after[i]
+    if new and not old then added[#added + 1] = 'k' .. key end
+    if old and not new then removed[#removed + 1] = 'k' .. key end
+    if fields > 0 then
+      local had, has = old and codes_of(old, fields) or {}, new and codes_of(new, fields) or {}
+      for field = 1, fields do
+        if had[field] ~= has[field] then
+          local prefix = 'f' .. string.char(math.floor((field - 1) / 256), (field - 1) % 256)
+          if had[field] then removed[#removed + 1] = prefix .. had[field] .. key end
+          if has[field] then added[#added + 1] = prefix .. has[field] .. key end
+        end
+      end
+    end
+  end
+  put_entries(index, added, removed)
+end
+
 -- Writes the groups that begin at ARGV[from], into keys that begin with `base`; units for which `skip` holds are left.
--- A group: `r` for rows or `c` for commands · unit · count of pairs · count of names · pairs of name and value · names
--- that go
+-- A group: `r` for rows or `c` for commands · unit · count of indexed fields · count of pairs · count of names · pairs of
+-- name and value · names that go
 local function write(base, from, skip)
   while from <= #ARGV do
-    local kind, unit, pairs, names = ARGV[from], ARGV[from + 1], tonumber(ARGV[from + 2]), tonumber(ARGV[from + 3])
-    local first, key = from + 4, base .. ':' .. unit
+    local kind, unit, fields = ARGV[from], ARGV[from + 1], tonumber(ARGV[from + 2])
+    local pairs, names = tonumber(ARGV[from + 3]), tonumber(ARGV[from + 4])
+    local first, key = from + 5, base .. ':' .. unit
     local middle = first + 2 * pairs
     from = middle + names
     if not skip[unit] then
-      if kind == 'c' then
-        for step = first, from - 1, 2000 do
-          local ids, after = {}, {}
-          local i = step
-          while i < math.min(step + 2000, from) do
-            ids[#ids + 1] = ARGV[i]
-            after[#ids] = i < middle and ARGV[i + 1]
-            i = i + (i < middle and 2 or 1)
-          end
-          index_commands(key .. ':i', ids, redis.call('HMGET', key, unpack(ids)), after)
+      for step = first, from - 1, 2000 do
+        local ids, after = {}, {}
+        local i = step
+        while i < math.min(step + 2000, from) do
+          ids[#ids + 1] = ARGV[i]
+          after[#ids] = i < middle and ARGV[i + 1]
+          i = i + (i < middle and 2 or 1)
+        end
+        local before = redis.call('HMGET', key, unpack(ids))
+        if kind == 'c' then
+          index_commands(key .. ':i', ids, before, after)
+        else
+          index_rows(key .. ':i', ids, before, after, fields)
         end
       end
       in_steps('HSET', key, ARGV, first, middle - 1)

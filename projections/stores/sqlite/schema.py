@@ -2,7 +2,8 @@
 
 meta        `layout`: format, log, generation and tables, as JSON. A file with another layout is made anew.
 positions   how far each processor of each partition is shown
-rows_<id>   one table per projection: JSON text by (partition, key); the partition follows from the key
+rows_<id>   one table per projection: JSON text by (partition, key); the partition follows from the key. Of each field
+            of `index` the code of its value (`order.py`): c0, c1, …, each with an index rows_<id>_<n> by (code, key)
 commands    by id; listed newest first, by (at, id)
 """
 
@@ -18,7 +19,7 @@ import msgspec
 from projections.table import SETTLED, QueryTable
 from streams.log import LogInfo
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 OPEN: Final = f"state NOT IN ({', '.join(repr(state) for state in SETTLED)})"
 """The condition of the index by state: nearly all commands are settled, and finding those is no work."""
 _ID: Final = re.compile(r"[0-9a-z_]{1,64}", re.ASCII)
@@ -86,11 +87,14 @@ def create(db: sqlite3.Connection, layout: Layout) -> None:
     db.execute("INSERT INTO meta VALUES ('layout', ?)", (msgspec.json.encode(layout).decode(),))
     for statement in _SCHEMA.split(";"):
         db.execute(statement)
-    for _, id, _ in layout.tables:
+    for _, id, index in layout.tables:
+        codes = "".join(f"{column(number)} BLOB NOT NULL, " for number in range(len(index)))
         db.execute(
             f"CREATE TABLE {table_name(id)} (partition INTEGER NOT NULL, key TEXT NOT NULL, position INTEGER NOT NULL, "
-            "row TEXT NOT NULL, PRIMARY KEY (partition, key)) WITHOUT ROWID"
+            f"row TEXT NOT NULL, {codes}PRIMARY KEY (partition, key)) WITHOUT ROWID"
         )
+        for number in range(len(index)):
+            db.execute(f"CREATE INDEX {index_name(id, number)} ON {table_name(id)} ({column(number)}, key)")
 
 
 def table_name(id: str) -> str:
@@ -98,3 +102,12 @@ def table_name(id: str) -> str:
     if not _ID.fullmatch(id):
         raise ValueError(f"`{id}` is not an id of a projection")
     return f"rows_{id}"
+
+
+def index_name(id: str, number: int) -> str:
+    """Of the index over a field, by its place in the table's `index`."""
+    return f"{table_name(id)}_{number}"
+
+
+def column(number: int) -> str:
+    return f"c{number}"

@@ -17,7 +17,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from projections.store import CommandFilter, Listed, Place, QueryStoreBusy, QueryStoreError, Write
+from projections.store import (
+    CommandFilter,
+    Listed,
+    Listing,
+    Place,
+    QueryStoreBusy,
+    QueryStoreError,
+    RowPlace,
+    RowQuery,
+    Write,
+)
+from projections.stores.sqlite import lists
 from projections.stores.sqlite.schema import OPEN, Layout, create, read_layout, table_name
 from projections.table import DELIVERY, RULES, SETTLED, CommandRow, QueryTable, RowChange
 from streams.log import LogInfo
@@ -117,8 +128,8 @@ class QueryStore:
             of_table = sorted((row for row in rows if row.table.id == table.id), key=_key)
             name = table_name(table.id)
             db.executemany(
-                f"INSERT OR REPLACE INTO {name} (partition, key, position, row) VALUES (?, ?, ?, ?)",  # noqa: S608
-                [(partition, row.key, row.position, row.text) for row in of_table if row.text is not None],
+                f"INSERT OR REPLACE INTO {name} VALUES (?, ?, ?, ?{', ?' * len(table.index)})",  # noqa: S608
+                [(partition, row.key, row.position, row.text, *row.codes) for row in of_table if row.text is not None],
             )
             db.executemany(
                 f"DELETE FROM {name} WHERE partition = ? AND key = ?",  # noqa: S608
@@ -156,6 +167,19 @@ class QueryStore:
         with self.reading() as db:
             found = db.execute(select, (*values, limit)).fetchall()
         return [Listed(Place(at, id), summary) for at, id, summary in found]
+
+    def rows(self, table: QueryTable, query: RowQuery, limit: int, after: RowPlace | None = None) -> Listing:
+        with self.reading() as db:
+            found = lists.rows(db, table, query, self.info.partitions, limit, after)
+            return Listing(found, self._positions(db))
+
+    def positions(self, table: QueryTable) -> list[int]:
+        with self.reading() as db:
+            return self._positions(db)
+
+    def _positions(self, db: sqlite3.Connection) -> list[int]:
+        shown = dict(db.execute("SELECT partition, position FROM positions WHERE processor = ?", (RULES,)))
+        return [shown.get(partition, 0) for partition in range(self.info.partitions)]
 
     def count_commands(self) -> int:
         with self.reading() as db:
