@@ -31,6 +31,7 @@ from projections.stores.redis import store as redis
 from projections.stores.sqlite import store as sqlite
 from projections.table import RULES, CommandDecoder, QueryTable
 from rules.processor import RulesProcessor
+from rules.row_kinds import row_kinds
 from rules.ruleset import RuleSet
 from streams.agent import ELSEWHERE, HELD, Agent, AgentOptions
 from streams.backends.open import open_log
@@ -99,7 +100,11 @@ class Engine:
         except BaseException:
             self.log.close()
             raise
-        self.queries = Queries(self.store, lambda: self.log.info.generation)
+        self.queries = Queries(
+            self.store,
+            lambda: self.log.info.generation,
+            lambda: {status.partition: status.tail for status in self.log.status()},
+        )
         self.feeder = Feeder(
             self.log,
             self.store,
@@ -242,8 +247,9 @@ class Engine:
 
 def tables(processor: RulesProcessor) -> list[QueryTable]:
     """The query tables of a rule set."""
+    kinds = row_kinds(processor.ruleset)
     return [
-        QueryTable(each.name, processor.projection_ids[each.name], each.index)
+        QueryTable(each.name, processor.projection_ids[each.name], each.index, kinds[each.name])
         for each in processor.ruleset.projections.values()
     ]
 

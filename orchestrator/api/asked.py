@@ -18,10 +18,12 @@ A = TypeVar("A", bound=Asked)
 
 
 def question(request: web.Request, model: type[A]) -> A:
-    """The query. Raises Problem 400 that names the parameter."""
+    """The query; a model with `extra="allow"` takes other parameters, too. Raises Problem 400 that names the
+    parameter."""
     names = model.model_fields
+    open = model.model_config.get("extra") == "allow"
     for name in request.query:
-        if name not in names:
+        if name not in names and not open:
             raise Problem(400, f"there is no parameter `{name[:40]}`: {_use(list(names))}", field=name)
         if len(request.query.getall(name)) > 1:
             raise Problem(400, f"`{name}` comes more than once: send it once", field=name)

@@ -64,7 +64,7 @@ def middleware(failed: Callable[[str, BaseException], None], over: Callable[[web
                 more["index"] = error.index
             return problem(400, str(error), **more)
         except QueryError as error:
-            return problem(400, str(error))
+            return problem(400, str(error), None, **({"field": error.field} if error.field else {}))
         except LogFull as error:
             return problem(429, f"{error}: try again later", {"Retry-After": f"{max(1, round(error.retry_after))}"})
         except (LogUnavailable, QueryStoreUnavailable, DeliveryError) as error:

@@ -66,9 +66,10 @@ class Environments:
         self._fields: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[frozenset[str] | None, bool]] = {}
         self.rows: dict[str, Type] = {}
         """Projection → what rules read by its name: the row of their own key, or all rows by key."""
-        self._own: dict[str, Type] = {}
+        self.own: dict[str, Type] = {}
+        """Projection → its row."""
         for projection in ruleset.projections.values():
-            row = self._own[projection.name] = self._row(projection)
+            row = self.own[projection.name] = self._row(projection)
             self.rows[projection.name] = MapOf(row) if projection.everywhere else row
         # a table that could not be read says anything
         decided = {each.name: (decision_kind(each) if each.rows else ANY, False) for each in ruleset.tables.values()}
@@ -126,7 +127,7 @@ class Environments:
         return {**_ALWAYS, "event": self.event([type for type, _ in projection.fold])}
 
     def of_fold(self, projection: Projection, type: str) -> Environment:
-        return {**_ALWAYS, "event": self.event([type]), "row": self._own.get(projection.name, ANY)}
+        return {**_ALWAYS, "event": self.event([type]), "row": self.own.get(projection.name, ANY)}
 
     def _row(self, projection: Projection) -> Type:
         """One pass is enough: what is found while nothing is known of the row holds whatever is in it."""

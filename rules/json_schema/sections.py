@@ -6,7 +6,7 @@ from typing import Final, get_args
 
 from rules.json_schema.kinds import Schema, named, record, ref
 from rules.model.event_schema import FieldKind
-from rules.reading.projection import RESERVED_PARAMETERS
+from rules.reading.projection import RESERVED_ENDINGS, RESERVED_PARAMETERS
 from streams.event import TICK
 
 _KINDS: Final = get_args(FieldKind)
@@ -49,7 +49,13 @@ DEFS: Final[Schema] = {
             "index": {
                 "type": "array",
                 "uniqueItems": True,
-                "items": {"allOf": [ref("text"), {"not": {"enum": sorted(RESERVED_PARAMETERS)}}]},
+                "items": {
+                    "allOf": [
+                        ref("text"),
+                        {"not": {"enum": sorted(RESERVED_PARAMETERS)}},
+                        {"not": {"pattern": f"({'|'.join(RESERVED_ENDINGS)})$"}},
+                    ]
+                },
                 "description": "Fields that queries may filter and sort by.",
             },
             "keep": ref("keep", "How long a row that nothing touches stays."),

@@ -17,6 +17,8 @@ KEYS: Final = ("description", "by", "fold", "index", "initial", "delete", "keep"
 SCOPES: Final = ("key", "everywhere")
 RESERVED_PARAMETERS: Final = frozenset("limit cursor sort fields key at min_position as_of wait watch".split())
 """Parameters of queries, which a field of the same name would hide."""
+RESERVED_ENDINGS: Final = ("__gt", "__gte", "__lt", "__lte", "__ne", "__in", "__null")
+"""What queries put behind a field to compare it."""
 
 Named = tuple[tuple[str, Expression], ...]
 
@@ -108,6 +110,10 @@ def _index(reader: Reader, node: Node) -> tuple[tuple[str, ...], tuple[Span, ...
         if field in RESERVED_PARAMETERS:
             message = f"the field {shown(field)} cannot be indexed: queries have a parameter of that name"
             reader.error(item, "bad-name", message, f"taken are {one_of(sorted(RESERVED_PARAMETERS))}")
+        elif field.endswith(RESERVED_ENDINGS):
+            ending = next(each for each in RESERVED_ENDINGS if field.endswith(each))
+            message = f"the field {shown(field)} cannot be indexed: queries compare with a parameter that ends so"
+            reader.error(item, "bad-name", message, f"{shown(ending)} stands for a comparison: fold it by another name")
         elif field in found:
             reader.error(item, "twice", f"{shown(field)} stands twice in `index`")
         else:

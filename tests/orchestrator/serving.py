@@ -15,6 +15,7 @@ from orchestrator.imports import Imports
 from orchestrator.redrive import Redrive
 from projections.query import Queries
 from projections.stores.sqlite.store import QueryStore
+from projections.table import QueryTable
 from streams.backends.open import open_log
 from streams.intake import Intake
 from streams.log import Log
@@ -34,6 +35,7 @@ async def api(
     stalled: Sequence[str] = (),
     targets: Container[str] = (),
     origins: Sequence[str] = (),
+    tables: Sequence[QueryTable] = (),
 ) -> AsyncIterator[tuple[TestClient, Log]]:
     """A log that is given is the caller's to close."""
     ours = None if log is not None else open_log("memory://", partitions=3, now=now)
@@ -42,7 +44,7 @@ async def api(
     failed = failures if failures is not None else []
     appends = Appends(log, most_waiting)
     with tempfile.TemporaryDirectory() as folder:
-        store = QueryStore(Path(folder) / "query.db", log.info, [], notice=print)
+        store = QueryStore(Path(folder) / "query.db", log.info, tables, notice=print)
         context = Context(
             log=log,
             appends=appends,
