@@ -97,6 +97,14 @@ def _query(model: type[Asked] | None) -> list[dict[str, Any]]:
         return []
     schema = model.model_json_schema(schema_generator=_Schema)
     kinds = schema.get("$defs", {})
+    others = {
+        "name": "filters",
+        "in": "query",
+        "description": model.__doc__,
+        "style": "form",
+        "explode": True,
+        "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+    }
     return [
         {
             "name": name,
@@ -106,7 +114,7 @@ def _query(model: type[Asked] | None) -> list[dict[str, Any]]:
             "schema": _sent(each, kinds),
         }
         for name, each in schema["properties"].items()
-    ]
+    ] + ([others] if model.model_config.get("extra") == "allow" else [])
 
 
 def _sent(field: dict[str, Any], kinds: Mapping[str, Any]) -> dict[str, Any]:
