@@ -31,13 +31,14 @@ from orchestrator.escapes import reported
 from orchestrator.health import Health
 from orchestrator.imports import Imports
 from orchestrator.listening import listen
+from orchestrator.live import Live
 from orchestrator.metrics import Metrics
 from orchestrator.redrive import Redrive
 from orchestrator.settings import Settings
 from orchestrator.threads import Part
 from orchestrator.watchdog import Watchdog
 from orchestrator.wiring import STOP_TIMEOUT, Engine
-from projections.table import CommandRow
+from projections.table import RULES, CommandRow
 from rules.ruleset import RuleSet
 from streams.intake import Intake
 from streams.keeper import Keeper
@@ -218,6 +219,12 @@ class Server:
             log=engine.log,
             appends=self._appends,
             imports=self._imports,
+            live=Live(
+                engine.log,
+                lambda partition: engine.queries.position(partition, RULES),
+                self._settings.streams,
+                self.health.failed,
+            ),
             queries=engine.queries,
             intake=Intake(max_bytes=self._settings.event_bytes),
             body_bytes=self._settings.body_bytes,

@@ -155,6 +155,9 @@ class Settings(BaseSettings):
         validation_alias="ORCHESTRATOR_QUEUE",
         description="Events that may wait for their append; beyond it requests are answered with 429.",
     )
+    streams: int = Field(
+        1_000, ge=1, validation_alias="ORCHESTRATOR_STREAMS", description="Live streams that may be open at once."
+    )
     origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
         (),
         validation_alias="ORCHESTRATOR_CORS_ORIGINS",

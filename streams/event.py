@@ -15,6 +15,8 @@ from typing import Any, Final
 
 import msgspec
 
+from streams import rfc3339
+
 OUTSIDE: Final = 0
 """Published by a producer: the only kind of business event that moves its key's clock."""
 DERIVED: Final = 1
@@ -70,6 +72,20 @@ class Event(msgspec.Struct, array_like=True, gc=False):
     def payload(self) -> Any:
         """`data`, decoded. Raises msgspec.DecodeError or RecursionError for what is no JSON or nested too deep."""
         return msgspec.json.decode(self.data)
+
+    def document(self) -> dict[str, Any]:
+        """As CloudEvents 1.0 in JSON; `data` stays raw, for msgspec to write."""
+        shown: dict[str, Any] = {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": self.source,
+            "type": self.type,
+            "subject": self.subject,
+            "time": rfc3339.format(self.time),
+        }
+        if self.key != self.subject:
+            shown["partitionkey"] = self.key
+        return {**shown, **(self.extensions or {}), "data": self.data}
 
 
 class Forwarded(msgspec.Struct, array_like=True, gc=False):

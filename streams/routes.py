@@ -29,6 +29,19 @@ HEALED: Final = "healed"
 _PAGE: Final = 5000
 
 
+def producer(log: Log, partition: int, to: int) -> str:
+    """As whom a partition appends to another. Its sequences are numbers of outputs."""
+    ours = [fork.generation for fork in log.forks if fork.partition == partition]
+    return f"{partition}.{ours[-1]}→{to}" if ours else f"{partition}→{to}"
+
+
+def receivers(output: Forward | Copy, partition: int, partitions: int) -> Sequence[int]:
+    """Where an output of a partition is sent."""
+    if isinstance(output, Forward):
+        return (partition_of(output.key, partitions),)
+    return [to for to in range(partitions) if to != partition]
+
+
 class Router:
     """The forwards of one partition. Raises what `Log.append` raises; then `start` again."""
 
@@ -78,7 +91,7 @@ class Router:
             if not isinstance(output, (Forward, Copy)):
                 continue
             event = self._wrapped(output)
-            for to in self._receivers(output, partitions):
+            for to in receivers(output, self._partition, partitions):
                 if only in (None, to):
                     events.setdefault(to, []).append(event)
                     numbers.setdefault(to, []).append(number)
@@ -88,8 +101,7 @@ class Router:
             )
 
     def _producer(self, to: int) -> str:
-        ours = [fork.generation for fork in self._log.forks if fork.partition == self._partition]
-        return f"{self._partition}.{ours[-1]}→{to}" if ours else f"{self._partition}→{to}"
+        return producer(self._log, self._partition, to)
 
     def save(self) -> bool:
         """Writes how far it came. False: somebody else owns the partition now."""
@@ -100,11 +112,6 @@ class Router:
             self._saved, self._changes = self._sent, []
             return True
         return False
-
-    def _receivers(self, output: Forward | Copy, partitions: int) -> Sequence[int]:
-        if isinstance(output, Forward):
-            return (partition_of(output.key, partitions),)
-        return [partition for partition in range(partitions) if partition != self._partition]
 
     def _wrapped(self, output: Forward | Copy) -> Event:
         if isinstance(output, Copy):

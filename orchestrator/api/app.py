@@ -40,7 +40,9 @@ def make_app(context: Context, everything: bool = True, origins: Sequence[str] =
     )
     app[CONTEXT] = context
     app[BODIES] = bodies
+    app.on_response_prepare.append(envelope.sign)
     app.on_shutdown.append(bodies.stop)
+    app.on_shutdown.append(lambda app: context.live.stop())
     add(app, EVERYTHING if everything else health.ROUTES)
     if everything:
         description.add(app, EVERYTHING)

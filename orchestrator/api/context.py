@@ -10,6 +10,7 @@ from aiohttp import web
 
 from orchestrator.appends import Appends
 from orchestrator.imports import Imports
+from orchestrator.live import Live
 from projections.query import Queries
 from streams.intake import Intake
 from streams.log import Log
@@ -21,6 +22,7 @@ class Context:
     log: Log
     appends: Appends
     imports: Imports
+    live: Live
     queries: Queries
     intake: Intake
     body_bytes: int

@@ -18,6 +18,7 @@ from aiohttp import web
 REQUEST_ID: Final = "X-Request-Id"
 LEAST: Final = 1 << 10
 """Bytes from which on an answer is worth compressing."""
+_KEY: Final = web.RequestKey("id", str)
 _ID: Final = re.compile(r"[!-~]{1,128}", re.ASCII)
 _EXPOSED: Final = (REQUEST_ID, "Retry-After")
 _METHODS: Final = ("GET", "POST", "PUT", "DELETE")
@@ -30,17 +31,21 @@ def middleware() -> Any:
     ) -> web.StreamResponse:
         given = request.headers.get(REQUEST_ID, "")
         id = given if _ID.fullmatch(given) else secrets.token_hex(8)
+        request[_KEY] = id
         with structlog.contextvars.bound_contextvars(request_id=id):
             response = await handler(request)
-        if not response.prepared:
-            response.headers[REQUEST_ID] = id
-            if isinstance(response, web.Response) and _long(response):
-                response.headers["Vary"] = "Accept-Encoding"
-                if "gzip" in request.headers.get("Accept-Encoding", ""):
-                    response.enable_compression(web.ContentCoding.gzip)
+        if isinstance(response, web.Response) and _long(response):
+            response.headers["Vary"] = "Accept-Encoding"
+            if "gzip" in request.headers.get("Accept-Encoding", ""):
+                response.enable_compression(web.ContentCoding.gzip)
         return response
 
     return envelope
+
+
+async def sign(request: web.Request, response: web.StreamResponse) -> None:
+    """Before the head of any answer is sent."""
+    response.headers[REQUEST_ID] = request[_KEY]
 
 
 def allow(app: web.Application, origins: Sequence[str]) -> None:

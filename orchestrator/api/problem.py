@@ -16,6 +16,7 @@ import orjson
 from aiohttp import web
 
 from adapters.errors import DeliveryError
+from orchestrator.places import LostPlace, PlaceError
 from projections.query import QueryError
 from projections.store import QueryStoreUnavailable
 from streams.intake import IntakeError
@@ -65,6 +66,11 @@ def middleware(failed: Callable[[str, BaseException], None], over: Callable[[web
             return problem(400, str(error), **more)
         except QueryError as error:
             return problem(400, str(error), None, **({"field": error.field} if error.field else {}))
+        except PlaceError as error:
+            return problem(400, str(error))
+        except LostPlace as error:
+            fork = {"generation": error.fork.generation, "partition": error.fork.partition, "offset": error.fork.offset}
+            return problem(409, str(error), fork=fork)
         except LogFull as error:
             return problem(429, f"{error}: try again later", {"Retry-After": f"{max(1, round(error.retry_after))}"})
         except (LogUnavailable, QueryStoreUnavailable, DeliveryError) as error:

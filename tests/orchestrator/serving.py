@@ -12,6 +12,7 @@ from orchestrator.api.app import make_app
 from orchestrator.api.context import Context
 from orchestrator.appends import Appends
 from orchestrator.imports import Imports
+from orchestrator.live import Live
 from orchestrator.redrive import Redrive
 from projections.query import Queries
 from projections.stores.sqlite.store import QueryStore
@@ -55,6 +56,7 @@ async def api(
                 monotonic=time.monotonic,
                 failed=lambda where, error: failed.append((where, error)),
             ),
+            live=Live(log, lambda partition: 0, 3, lambda where, error: failed.append((where, error))),
             queries=Queries(store),
             intake=Intake(),
             body_bytes=1 << 20,

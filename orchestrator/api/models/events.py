@@ -6,8 +6,8 @@ from typing import Any, Final, Literal
 
 from pydantic import ConfigDict, Field
 
-from orchestrator.api.models.common import Moment, Position
-from orchestrator.api.route import Shown
+from orchestrator.api.models.common import Cursor, Limit, Moment, Next, Position
+from orchestrator.api.route import Asked, Shown
 
 
 class CloudEvent(Shown):
@@ -46,3 +46,26 @@ MANY: Final = {"type": "array", "items": ONE}
 class Accepted(Shown):
     accepted: int
     positions: list[Position]
+
+
+class EventsQuery(Asked):
+    partition: int | None = Field(None, ge=0, description="Only those of this partition.")
+    type: str | None = Field(None, description="Only those of this type; control events only if it is one of theirs.")
+    subject: str | None = Field(None, description="Only those of this subject.")
+    since: Moment | None = Field(None, description="Only those whose time is not before.")
+    until: Moment | None = Field(None, description="Only those whose time is before.")
+    limit: Limit | None = Field(None, description="How many at most; 100, if it is left out. Not of a stream.")
+    cursor: Cursor | None = Field(None, description="`next` of the page before. Not of a stream.")
+    after: str | None = Field(
+        None, description="Where a stream begins: positions, separated by commas. By default at the end of the log."
+    )
+
+
+class RecordedEvent(CloudEvent):
+    position: Position
+
+
+class Events(Shown):
+    events: list[RecordedEvent]
+    next: Next
+    looked: int = Field(description="Events looked at, those that the filter left out among them.")

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from orchestrator.api.models.common import Cursor, Limit, Next, Position
+from orchestrator.api.models.positions import MinPosition
 from orchestrator.api.route import Asked, Shown
 
 
@@ -17,7 +18,12 @@ class RowsQuery(Asked):
 
     sort: str | None = Field(None, description="An indexed field or `key`; `-` before it for the last first.")
     limit: Limit = 100
-    cursor: Cursor | None = None
+    cursor: Cursor | None = Field(None, description="`next` of the page before, unchanged. Not of a stream.")
+    min_position: MinPosition = None
+
+
+class RowQuery(Asked):
+    min_position: MinPosition = None
 
 
 class Row(Shown):

@@ -1,4 +1,4 @@
-"""`POST /v1/events`: events from outside, in every form that CloudEvents over HTTP has.
+"""`/v1/events`: events from outside, in every form that CloudEvents over HTTP has; what there is, listed or followed.
 
 Binary (`ce-…` headers, the body is `data`), structured (`application/cloudevents+json`), batched
 (`application/cloudevents-batch+json`), and plain `application/json` with one event or an array of them. All events of a
@@ -7,19 +7,28 @@ request are checked before any is stored; the answer comes when they are in the 
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote
 
 import msgspec
 from aiohttp import web
 
+from orchestrator.api import sse
+from orchestrator.api.asked import question
 from orchestrator.api.body import read_body
 from orchestrator.api.context import CONTEXT, Context
-from orchestrator.api.models.events import MANY, ONE, Accepted, CloudEvent
+from orchestrator.api.models.events import MANY, ONE, Accepted, CloudEvent, Events, EventsQuery
 from orchestrator.api.problem import Problem, answer
 from orchestrator.api.route import JSON, Content, Route, json
+from orchestrator.history import EventFilter, Recorded, newest
+from orchestrator.places import read as read_places
+from orchestrator.places import write as write_places
+from streams import rfc3339
 from streams.event import NULL, Event
 from streams.intake import IntakeError
+from streams.position import Position
 
 MOST: Final = 10_000
 """Events in one request."""
@@ -89,6 +98,60 @@ def _decoded(name: str, value: str) -> str:
         raise IntakeError(name, "is not UTF-8 when percent-decoded", "percent-encode UTF-8") from None
 
 
+async def recorded(request: web.Request) -> web.StreamResponse:
+    """A page, or a stream for who accepts one."""
+    context = request.app[CONTEXT]
+    asked = question(request, EventsQuery)
+    filter = EventFilter(
+        asked.partition, asked.type, asked.subject, _micros("since", asked.since), _micros("until", asked.until)
+    )
+    if asked.partition is not None and asked.partition >= context.log.info.partitions:
+        raise Problem(404, f"there is no partition {asked.partition}: there are {context.log.info.partitions}")
+    if sse.wanted(request):
+        if asked.limit is not None or asked.cursor is not None:
+            raise Problem(400, "a stream has no pages: leave `limit` and `cursor` out", field="limit")
+        return await _follow(request, filter, request.headers.get(sse.LAST, "") or asked.after)
+    if asked.after is not None:
+        raise Problem(400, f"`after` is of a stream: accept {sse.MEDIA}, or use `cursor`", field="after")
+    page = await asyncio.to_thread(newest, context.log, filter, asked.limit or 100, asked.cursor)
+    return answer(200, {"events": [_shown(each) for each in page.events], "next": page.next, "looked": page.looked})
+
+
+async def _follow(request: web.Request, filter: EventFilter, after: str | None) -> web.StreamResponse:
+    context = request.app[CONTEXT]
+    log, live = context.log, context.live
+    places = {partition: at for partition, at in (await live.tails()).items() if partition in filter.partitions(log)}
+    if after is not None:
+        asked = read_places(log, after)
+        places = {partition: asked.get(partition, at) for partition, at in places.items()}
+    async with sse.stream(request) as stream:
+        while not live.stopping:
+            items: list[tuple[str, str, Any]] = []
+            for partition, at in list(places.items()):
+                batch = await live.read(partition, at)
+                for offset, event in zip(batch.offsets, batch.events, strict=True):
+                    places[partition] = offset
+                    if filter.takes(event):
+                        found = Recorded(Position(log.info.generation, partition, offset), event)
+                        items.append(("event", write_places(log, places), _shown(found)))
+            if items:
+                await stream.send(items)
+            else:
+                await stream.until(partial(live.news, places), write_places(log, places))
+    return stream.response
+
+
+def _shown(found: Recorded) -> dict[str, Any]:
+    return {"position": str(found.position), **found.event.document()}
+
+
+def _micros(field: str, text: str | None) -> int | None:
+    try:
+        return rfc3339.parse(text) if text is not None else None
+    except ValueError as error:
+        raise Problem(400, f"`{field}` is refused: {error}; send RFC 3339", field=field) from None
+
+
 ROUTES: Final = (
     Route(
         "POST",
@@ -106,5 +169,14 @@ ROUTES: Final = (
         ),
         answers={202: json(Accepted, "their positions, in order")},
         problems=(413, 415),
+    ),
+    Route(
+        "GET",
+        "/v1/events",
+        recorded,
+        "Events, newest first; followed from the end on by who accepts text/event-stream",
+        query=EventsQuery,
+        answers={200: Content({JSON: Events, sse.MEDIA: {"type": "string"}}, "a page, or a stream")},
+        problems=(404, 409),
     ),
 )
