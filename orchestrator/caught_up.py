@@ -9,10 +9,11 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from orchestrator.outputs_at import outputs_at
 from projections.query import Queries
 from projections.table import RULES
 from streams.log import Log
-from streams.outputs import Copy, Forward, Output
+from streams.outputs import Copy, Forward
 from streams.routes import producer, receivers
 
 PATIENCE: Final = 10.0
@@ -20,7 +21,6 @@ LONGEST: Final = 30.0
 """Seconds."""
 FIRST_PAUSE: Final = 0.005
 LAST_PAUSE: Final = 0.1
-PAGE: Final = 500
 
 
 class NotCaughtUp(Exception):
@@ -67,36 +67,11 @@ def _sent(log: Log, goals: Mapping[int, int]) -> dict[tuple[int, int], int]:
     """(from, to) → the number of the last output that the event at a goal sent there, perhaps to its own partition."""
     found: dict[tuple[int, int], int] = {}
     for partition, offset in goals.items():
-        for number, output in _outputs(log, partition, offset):
+        for number, output in outputs_at(log, partition, offset):
             if isinstance(output, (Forward, Copy)):
                 for to in receivers(output, partition, log.info.partitions):
                     found[partition, to] = number
     return found
-
-
-def _outputs(log: Log, partition: int, offset: int) -> list[tuple[int, Output]]:
-    """(number, output) of the event there. Outputs follow the order of their events, but for those of a key that was
-    blocked, which are not waited for."""
-    low = 0
-    high = next(status.outputs for status in log.status() if status.partition == partition)
-    while low < high:
-        middle = (low + high) // 2
-        _, outputs = log.outputs(partition, middle, 1)
-        if not outputs or outputs[0].offset >= offset:
-            high = middle
-        else:
-            low = middle + 1
-    found: list[tuple[int, Output]] = []
-    while True:
-        first, outputs = log.outputs(partition, low, PAGE)
-        for number, output in enumerate(outputs, first):
-            if output.offset > offset:
-                return found
-            if output.offset == offset:
-                found.append((number, output))
-        if not outputs:
-            return found
-        low = first + len(outputs) - 1
 
 
 def _arrived(log: Log, sent: Mapping[tuple[int, int], int]) -> bool:

@@ -22,11 +22,12 @@ from orchestrator.api.routes import (
     partitions,
     projections,
     schemas,
+    trace,
 )
 
 EVERYTHING: Final = tuple(
     route
-    for resource in (events, imports, projections, commands, keys, partitions, schemas, health)
+    for resource in (events, imports, projections, commands, keys, partitions, trace, schemas, health)
     for route in resource.ROUTES
 )
 

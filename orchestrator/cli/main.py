@@ -43,6 +43,7 @@ COMMANDS: Final = {
     "keys unpark": "keys:unpark",
     "keys skip": "keys:skip",
     "partitions list": "partitions:list_partitions",
+    "trace": "trace:trace",
     "replay verify": "replay:verify",
     "replay rebuild": "replay:rebuild",
     "server": "server:server",
