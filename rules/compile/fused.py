@@ -30,6 +30,7 @@ from rules.compile.rule import CompiledRule
 from rules.compile.schema import Shape
 from rules.compile.table import inputs_read
 from rules.compile.triggers.after import After
+from rules.compile.triggers.trigger import Trigger, Typed
 from rules.compile.upcast import ATTRIBUTE, Upcaster
 from rules.compile.variables import UNDECODED, Variables, decode_data, row_prologue, row_variable
 from streams.event import CONTROL, OUTSIDE, Event
@@ -156,6 +157,9 @@ if ID in nodes:
     HIT
 """
 
+_Meet = tuple[Callable[..., None], bool]
+"""What meets an event, and whether it takes the data as inlined code decoded them."""
+
 
 def poisoned(offset: int, event: Event, error: Exception) -> Poisoned:
     """What no rule can be blamed for: data that is no JSON, or a mistake of ours. Never swallowed."""
@@ -271,19 +275,19 @@ class Fused:
 
     def _stages(self, scope: Variables, struct: Shape | None, read: bool) -> list[ast.stmt]:
         scope.namespace["_undecoded"] = UNDECODED
-        decoded = name("d" if read else "_undecoded")
-        # firings read data as a map, whatever inlined code reads
-        handed = decoded if struct is None else name("_undecoded")
+        decoded = name("d" if read or struct is not None else "_undecoded")
+        meets = [_meet(rule.trigger, struct) for rule in self._hearing.meets]
         stages: list[ast.stmt] = [part for fold in self._hearing.folds for part in inlined_fold(fold, scope)]
         for rule in self._hearing.cancels:
             assert isinstance(rule.trigger, After)
             stages += quote(CANCEL, ID=ast.Constant(rule.trigger.id), CANCELLED=scope.bind(rule.trigger.cancel))
         rules: list[ast.stmt] = []
         if self._tables:
-            rules = self._indexed(scope, struct, decoded, handed)
+            rules = self._indexed(scope, struct, decoded, meets)
         else:
-            for rule in self._hearing.meets:
-                hit = quote("MEET(ev, e, key, cell, DATA)", MEET=scope.bind(rule.trigger.meet), DATA=handed)
+            for rule, (meet, takes) in zip(self._hearing.meets, meets, strict=True):
+                handed = decoded if takes else name("_undecoded")
+                hit = quote("MEET(ev, e, key, cell, DATA)", MEET=scope.bind(meet), DATA=handed)
                 rules += inlined_test(rule, rule.when, scope, _where_it_waits(rule, hit))
         return self._with_rows(stages, rules)
 
@@ -301,7 +305,9 @@ class Fused:
         before += quote("nodes = cell.nodes") if "nodes" in needed else ()
         return [*before, *stages, *found, *rules]
 
-    def _indexed(self, scope: Variables, struct: Shape | None, decoded: ast.expr, handed: ast.expr) -> list[ast.stmt]:
+    def _indexed(
+        self, scope: Variables, struct: Shape | None, decoded: ast.expr, meets: Sequence[_Meet]
+    ) -> list[ast.stmt]:
         made: list[ast.stmt] = quote("hits = []")
         looked_up: set[int] = set()
         for table in self._tables:
@@ -319,8 +325,8 @@ class Fused:
         for place, rule in enumerate(self._hearing.meets):
             if place not in looked_up:
                 made += inlined_test(rule, rule.when, scope, _where_it_waits(rule, _noted(place)))
-        enact = scope.bind(_enact([rule.trigger.meet for rule in self._hearing.meets]))
-        return [*made, *quote("if hits:\n    ENACT(hits, ev, e, key, cell, DATA)", ENACT=enact, DATA=handed)]
+        enact = scope.bind(_enact(meets))
+        return [*made, *quote("if hits:\n    ENACT(hits, ev, e, key, cell, DATA)", ENACT=enact, DATA=decoded)]
 
     def _bucket(self, residues: Sequence[Residue], struct: Shape | None) -> Callable[..., None]:
         """`(ev, e, key, cell, d, hits)`, where `d` is the data as the function around it decoded them."""
@@ -348,10 +354,19 @@ def _scan(rules: list[tuple[int, CompiledRule]]) -> Callable[..., None]:
     return scan
 
 
-def _enact(meets: list[Callable[..., None]]) -> Callable[..., None]:
+def _meet(trigger: Trigger, struct: Shape | None) -> _Meet:
+    """Firings read data as a map, whatever inlined code reads; so do most triggers."""
+    if struct is None:
+        return trigger.meet, True
+    typed = trigger.typed(struct) if isinstance(trigger, Typed) else None
+    return (trigger.meet, False) if typed is None else (typed, True)
+
+
+def _enact(meets: Sequence[_Meet]) -> Callable[..., None]:
     def enact(hits: list[int], ev: Evaluation, event: Event, key: str, cell: Cell, data: Any) -> None:
         hits.sort()
         for place in hits:
-            meets[place](ev, event, key, cell, data)
+            meet, takes = meets[place]
+            meet(ev, event, key, cell, data if takes else UNDECODED)
 
     return enact

@@ -30,9 +30,9 @@ class ExactView:
         column = argument + elements.timed
         match function:
             case "sum":
-                return exact_sum.total(*self._sum(column))
+                return self._sum(column)
             case "avg":
-                return exact_sum.total(*self._sum(column), stop - start)
+                return self._mean(column)
             case "min":
                 return give(elements.extreme(state, column, start, stop, least))
             case "max":
@@ -44,12 +44,25 @@ class ExactView:
             case _:
                 return give(elements.column(state, column, stop - 1, stop)[0])
 
+    def _seen(self, column: int) -> list[Any]:
+        return self._elements.column(self._state, column, self._start, self._stop)
+
     def _later(self, column: int) -> list[Any]:
         """The elements that lie behind: those of later times than the event at hand."""
         total = self._elements.total(self._state)
         return self._elements.column(self._state, column, self._stop, total) if self._stop < total else []
 
-    def _sum(self, column: int) -> tuple[list[Any], int]:
+    def _sum(self, column: int) -> int | float:
+        if self._state[SUMS] is None:
+            return exact_sum.plain_total(self._seen(column))
+        return exact_sum.total(*self._running(column))
+
+    def _mean(self, column: int) -> int | float:
+        if self._state[SUMS] is None:
+            return exact_sum.plain_mean(self._seen(column))
+        return exact_sum.total(*self._running(column), self._stop - self._start)
+
+    def _running(self, column: int) -> tuple[list[Any], int]:
         at = 2 * self._elements.summed.index(column)
         sums: list[Any] = self._state[SUMS]
         later = self._later(column)
@@ -62,7 +75,7 @@ class ExactView:
     def _distinct(self, column: int) -> int:
         tallies = self._state[TALLIES]
         if tallies is None:
-            return different(self._elements.column(self._state, column, self._start, self._stop))
+            return different(self._seen(column))
         tally: dict[str, int] = tallies[self._elements.tallied.index(column)]
         later: dict[str, int] = {}
         for value in self._later(column):

@@ -6,9 +6,10 @@ about `PART`, each `[count, last time, columns, extremes]` with its columns as m
 and encodes few objects. A part from which elements have left stays open, as lists. It is flat because nearly every
 event of a key with a window comes here, and each further list is a place in memory that no cache holds.
 
-`before` elements at the beginning lie before what is looked at; `sums` (`rules.nodes.exact_sum`) and, of many
-elements, `tallies` (a dict for each argument of `distinct`: how often each value occurs) are those of the others,
-kept up to date as elements come and go. Least and greatest are found by the extremes of the parts. So what an event
+`before` elements at the beginning lie before what is looked at; of many elements `sums` (`rules.nodes.exact_sum`)
+and `tallies` (a dict for each argument of `distinct`: how often each value occurs) are those of the others,
+kept up to date as elements come and go. Of few nothing is kept, because they are quickly added up; but there are sums
+also where a number is too large for that. Least and greatest are found by the extremes of the parts. So what an event
 costs does not grow with the window, but for events out of order, which cost as much as the elements that lie between
 them and their neighbours.
 """
@@ -49,8 +50,6 @@ class Elements:
 
     def empty(self, due: int, order: int) -> State:
         state: State = [[due, order], [], 0, None, None, None]
-        if self.summed:
-            state[SUMS] = [0, 0] * len(self.summed)
         for _ in range(1, self.columns):
             state.append([])
         return state
@@ -95,6 +94,8 @@ class Elements:
             state[BEFORE] += 1
         else:
             self._enter(state, [[value] for value in row], 1)
+        if state[SUMS] is None and not all(exact_sum.plain(row[column]) for column in self.summed):
+            self._add_up(state)
         if len(newest) >= 2 * PART:
             self._pack(state)
 
@@ -120,7 +121,10 @@ class Elements:
             if not columns[0]:
                 del older[0]
                 if not older:
-                    state[OLDER] = state[TALLIES] = None
+                    state[OLDER] = state[SUMS] = state[TALLIES] = None
+                    newest = _newest(state)
+                    if not all(exact_sum.plain(value) for column in self.summed for value in newest[column]):
+                        self._add_up(state)
 
     def look_from(self, state: State, index: int) -> None:
         """What lies before that place is no longer looked at, and the rest is."""
@@ -134,9 +138,10 @@ class Elements:
     def _enter(self, state: State, columns: list[list[Any]], sign: int) -> None:
         """These elements come under what is looked at, or with sign -1 leave it."""
         sums = state[SUMS]
-        for place, column in enumerate(self.summed):
-            for value in columns[column]:
-                exact_sum.put(sums, 2 * place, value, sign)
+        if sums is not None:
+            for place, column in enumerate(self.summed):
+                for value in columns[column]:
+                    exact_sum.put(sums, 2 * place, value, sign)
         tallies = state[TALLIES]
         if tallies is None:
             return
@@ -149,6 +154,14 @@ class Elements:
                 else:
                     del tally[name]
 
+    def _add_up(self, state: State) -> None:
+        """From here on there are running sums."""
+        held = self.rows(state, state[BEFORE], self.total(state))
+        sums = state[SUMS] = [0, 0] * len(self.summed)
+        for place, column in enumerate(self.summed):
+            for value in held[column]:
+                exact_sum.put(sums, 2 * place, value)
+
     def _pack(self, state: State) -> None:
         columns, older = _newest(state), state[OLDER]
         if older is None:
@@ -156,6 +169,8 @@ class Elements:
         older.append(self._packed([column[:PART] for column in columns]))
         for column in columns:
             del column[:PART]
+        if state[SUMS] is None and self.summed:
+            self._add_up(state)
         if state[TALLIES] is None and self.tallied:
             held = self.rows(state, state[BEFORE], self.total(state))
             state[TALLIES] = [{} for _ in self.tallied]

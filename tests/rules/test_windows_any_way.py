@@ -42,16 +42,18 @@ AGGREGATES = {
 OVERS = ["7s", "30s", "{sliding: 30s, limit: 5}", "{last: 4}", "{last: 12}", "{sliding: 12s, step: 5s}"]
 CLOSING = ["{tumbling: 7s}", "{session: 3s}"]
 HAVING = ["true", "count() > 2", "sum(event.data.n) > 3 && count() > 1", "min(event.data.n) < event.data.n", "x > 1"]
+SCHEMA = "{hit: {n: number, m: any}}"
 CUTS = st.sets(st.integers(0, 40))
 
 
 @cache
-def processor(over: str, having: str = "true", lateness: int = 0, way: str = "") -> RulesProcessor:
+def processor(over: str, having: str = "true", lateness: int = 0, way: str = "", schema: str = "{}") -> RulesProcessor:
     """Compiled once for each `way`: code is generated at the first event, and stays as it was made then."""
     args = ", ".join(f"{name}: '${{{call}}}'" for name, call in AGGREGATES.items())
     text = f"""
 ruleset: t
 lateness: {lateness}s
+events: {schema}
 rules:
   r:
     on: hit
@@ -75,7 +77,7 @@ def histories(draw: st.DrawFn) -> list[Event]:
             made.append(control(TICK, {"limit": 2}, time=shown * SECOND, id=f"t{place}"))
             continue
         data = {
-            "n": draw(st.sampled_from([0, 1, 2, 0.5, 0.1, -3])),
+            "n": draw(st.sampled_from([0, 1, 2, 0.5, 0.1, -3, 7.0, 2**53 + 1, -(2**60)])),
             "m": draw(st.sampled_from(["a", "b", 1, 1.0, None])),
         }
         key, raw = draw(st.sampled_from(["k", "k", "l"])), msgspec.Raw(json.dumps(data).encode())
@@ -139,13 +141,17 @@ def test_an_exact_window_is_what_a_scan_finds(part: int, log: list[Event], laten
 
 
 @given(
-    histories(), st.sampled_from(["7s", "{sliding: 30s, limit: 5}"]), st.sampled_from(HAVING), st.sampled_from([0, 4])
+    histories(),
+    st.sampled_from(["7s", "{sliding: 30s, limit: 5}"]),
+    st.sampled_from(HAVING),
+    st.sampled_from([0, 4]),
+    st.sampled_from(["{}", SCHEMA]),
 )
 @SLOW
 def test_generated_code_and_the_general_way_do_the_same(
-    log: list[Event], over: str, having: str, lateness: int
+    log: list[Event], over: str, having: str, lateness: int, schema: str
 ) -> None:
-    quick = run(processor(over, having, lateness), log)
+    quick = run(processor(over, having, lateness, schema=schema), log)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sliding.Sliding, "meet", property(lambda self: self._slowly))
         slow = run(processor(over, having, lateness, "general"), log)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from rules import cel
+from rules.compile.schema import Shape
 from rules.compile.variables import UNDECODED, Frame
 from streams.event import Event
 from streams.state import Cell
@@ -27,6 +28,15 @@ class Trigger(Protocol):
 
     def meet(self, evaluation: Evaluation, event: Event, key: str, cell: Cell, data: Any = UNDECODED, /) -> None:
         """An event for which `when` holds. `data` is the event's, if it is decoded."""
+        ...
+
+
+@runtime_checkable
+class Typed(Protocol):
+    """A trigger that reads declared fields where they are decoded already."""
+
+    def typed(self, shape: Shape, /) -> Callable[..., None] | None:
+        """`meet` for `data` that are the struct of this shape; None where it reads more than is declared."""
         ...
 
 

@@ -1,11 +1,11 @@
-"""A running sum is the exact sum of what is in it, rounded once."""
+"""A sum is exact and rounded once, whether it is a running one or adds up what is there."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rules.cel import CelEvaluationError
@@ -17,6 +17,13 @@ NUMBERS = st.one_of(
     st.integers(LEAST, MOST),
     st.floats(allow_nan=False, allow_infinity=False),
     st.sampled_from([0.1, 0.2, 0.3, 1e308, -1e308, 5e-324, 2**53, 0.5]),
+).map(normal)
+
+PLAIN = st.one_of(
+    st.integers(-(2**53), 2**53),
+    st.integers(-(2**60), 2**60).map(lambda number: number / 2**10),
+    st.floats(-(2.0**53), 2.0**53),
+    st.sampled_from([0.1, 0.2, 0.3, 5e-324, 0.5, 2**53, 2**53 - 1, 2.0**-1022]),
 ).map(normal)
 
 
@@ -73,6 +80,19 @@ def test_the_mean_is_rounded_once(values: list[int | float]) -> None:
     for value in values:
         exact_sum.put(sums, 0, value)
     assert same(said(sums, len(values)), rounded(sum(map(Fraction, values), Fraction(0)) / len(values)))
+
+
+@given(st.lists(PLAIN, min_size=1))
+@example([2**53, 1])
+@example([2**53, 2**53, 1, 1])
+@example([1, 1 + 2**-52, 1 - 2**-53])
+@example([0.1] * 3)
+@example([5e-324, 0, 0])
+def test_what_is_added_up_at_once_is_rounded_once_too(values: list[int | float]) -> None:
+    assert all(map(exact_sum.plain, values))
+    exact = sum(map(Fraction, values), Fraction(0))
+    assert same(exact_sum.plain_total(values), rounded(exact))
+    assert same(exact_sum.plain_mean(values), rounded(exact / len(values)))
 
 
 @given(st.lists(NUMBERS), st.lists(NUMBERS))

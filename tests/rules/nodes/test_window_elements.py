@@ -96,7 +96,7 @@ def test_a_window_that_shrinks_again_is_as_plain_as_before() -> None:
     for time in range(1_000):
         window.insert(state, [time, 1])
     window.drop(state, 999)
-    assert state[1:] == [[999], 0, None, [1, 0], None, [1]]
+    assert state[1:] == [[999], 0, None, None, None, [1]]
 
 
 def test_values_of_several_kinds_have_no_least_one_in_parts_either() -> None:
