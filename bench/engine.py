@@ -52,7 +52,7 @@ class Engine:
         def committed(first: int, outputs: list[Output]) -> None:
             router.send(first, outputs)
 
-        budget = cached * (BASE_BYTES + GROWTH * self._cell_bytes())
+        budget = cached * (BASE_BYTES + GROWTH * self._cell_bytes(mixed))
         self.worker = Worker(self.log, lease, lambda digest: compiled, budget=budget, committed=committed)
         self.log.append([Append(0, [control(ACTIVATED, {"digest": compiled.digest}, time=0)])])
         self.work()
@@ -62,9 +62,13 @@ class Engine:
                 self.work()
 
     @staticmethod
-    def _cell_bytes() -> int:
+    def _cell_bytes(mixed: bool) -> int:
         row = {"orders": 10, "spent": 12345.67, "largest": 9876.54, "country": "IT"}
-        return len(encode_cell(Cell(clock=2**50, rows={"0123456789abcdef": row})))
+        cell = Cell(clock=2**50, rows={"0123456789abcdef": row})
+        if mixed:
+            # with the orders of a minute in the window, when 5,000 customers share a thousand a second
+            cell.nodes["0123456789ab"] = [[2**50, 1], [2**50] * 12, 0, None, None, None, [1234.56] * 12]
+        return len(encode_cell(cell))
 
     def prepare(self) -> None:
         self.append(self._orders.some(self._events), self._entry)
