@@ -2,8 +2,8 @@
 
 Its index is made when it is first asked. A frame asks `read`, which answers with a value or with the error in its
 place, and the frame remembers it: at one moment, under one key, a table says one thing. The fused functions have the
-inputs inlined in a call of the index (`inlined_tables`); whatever that raises, the exact twin of the rule begins again
-with a frame.
+inputs inlined in a call of the index (`inlined_tables`), or all of a table of few rows, one condition after the other;
+whatever that raises, the exact twin of the rule begins again with a frame.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from rules import cel
 from rules.cel import emit
-from rules.cel.nodes import Comprehension
+from rules.cel.nodes import Binary, Comprehension, ListLiteral, Literal, Logic
 from rules.cel.numbers import normal
 from rules.cel.paths import reads
 from rules.compile.code import assign, name
 from rules.compile.framed import Compiler, Decision
 from rules.compile.variables import Frame, Variables
 from rules.model.source import Payload, TemplateText
-from rules.model.table import Table
+from rules.model.table import Row, Table
 from rules.tables import cells
 from rules.tables.index import Index
 from rules.tables.kind import decision_kind
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from rules.step import Evaluation
 
 ROOT: Final = "tables"
+FEW: Final = 8
+"""Rows that are asked one by one in less time than an index takes."""
 
 
 class CompiledTable:
@@ -90,11 +93,30 @@ class CompiledTable:
     def inlined(self, scope: Variables) -> ast.expr:
         """For functions with the local variables `ev`, `cell` and those of `Variables`. Raises whatever where `read` is
         needed."""
+        chain = self._chain(scope)
+        if chain is not None:
+            return chain
         inputs = [emit.expression(each, scope) for each in self.inputs]
         if not self._changing:
             return ast.Call(scope.bind(self._constantly), inputs, [])
         moment = [name(each) for each in ("ev", "e", "key", "cell", "t")]
         return ast.Call(scope.bind(self._at), [*moment, *inputs], [])
+
+    def _chain(self, scope: Variables) -> ast.expr | None:
+        """What the first row says that fits, or the next one; None where the table is not made for that: it has many
+        rows or collects them, its inputs or outputs have to be computed, or its cells hold times."""
+        rows = self.table.rows
+        computed = self._changing or any(cel.path(each) is None for each in self.inputs)
+        if self.table.hit != "first" or len(rows) > FEW or computed:
+            return None
+        conditions = [_condition(row, self.inputs) for row in rows]
+        said: ast.expr = scope.bind({})
+        for condition, value in zip(reversed(conditions), reversed(self._constants), strict=True):
+            if condition is None:
+                return None
+            fits = emit.expression(condition, scope, condition=True)
+            said = ast.IfExp(fits, scope.bind(value), said)
+        return said
 
     @cached_property
     def _constantly(self) -> Callable[..., Any]:
@@ -133,6 +155,23 @@ class CompiledTable:
     def _said(self, place: int, frame: Frame) -> Any:
         render = self._changing.get(place)
         return self._constants[place] if render is None else render(frame)
+
+
+def _condition(row: Row, inputs: Sequence[cel.Node]) -> cel.Node | None:
+    """The cells of a row as one expression; None where CEL has no literal for a constant."""
+    tests: list[cel.Node] = []
+    for cell, read in zip(row.cells, inputs, strict=True):
+        constants = [Literal(0, 0, each) for each in cell.operands if not isinstance(each, (datetime, timedelta))]
+        if len(constants) < len(cell.operands):
+            return None
+        if cell.operator == "in":
+            tests.append(Binary(0, 0, "in", read, ListLiteral(0, 0, tuple(constants)), 0))
+        elif cell.operator != "-":
+            operators = [operator for operator, _ in cell.tests]
+            tests += (Binary(0, 0, each, read, to, 0) for each, to in zip(operators, constants, strict=True))
+    if len(tests) < 2:
+        return tests[0] if tests else Literal(0, 0, True)
+    return Logic(0, 0, "&&", tuple(tests))
 
 
 def inlined_tables(tables: Mapping[str, Decision], read: Sequence[cel.Node], scope: Variables) -> list[ast.stmt]:
