@@ -57,6 +57,17 @@ class Shape:
             if path[0] == "event" and path[1:2] in ((), ("data",))
         )
 
+    def whole(self, fields: Iterable[str]) -> dict[str, str] | None:
+        """The attribute of the struct that is the value of each field; None where one may be absent or is taken apart,
+        or is not declared."""
+        found: dict[str, str] = {}
+        for field in fields:
+            (attribute, *_), _, optional = self.attributes.get((field,), (("",), types.ANY, True))
+            if optional:
+                return None
+            found[field] = attribute
+        return found
+
 
 class _Whole(msgspec.Struct):
     """Checks that whole numbers are whole: JSON may write 7 as 7.0."""

@@ -7,6 +7,7 @@ bytes of JSON, where they are no map or too large for a value of CEL.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -30,8 +31,13 @@ class Keeper:
         self._fields = kept.data
         self._plain = not any(name.startswith("$") for name in kept.data or ())
 
+    @property
+    def fields(self) -> Iterable[str] | None:
+        """Of the data: those that are looked at, or None for all."""
+        return self._fields
+
     def keep(self, event: Event, data: Any) -> list[Any]:
-        """`data` are the event's, decoded, or UNDECODED."""
+        """`data` are the event's, decoded, or UNDECODED; of a map `fields` are enough."""
         fields = self._fields
         made: list[Any] = [None]
         if fields != {}:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rules.compile.event_types import MAX_TYPES, fits
 from rules.compile.firing import Firing
+from rules.compile.schema import Shape
 from rules.compile.triggers.trigger import holds
 from rules.compile.variables import UNDECODED, Frame
 from rules.nodes.kept_event import Keeper, Met
@@ -97,6 +98,20 @@ class InSequence:
             cell.due = entry[DUE]
         evaluation.dirty.add(key)
         evaluation.opened(self, key, entry)
+
+    def typed(self, shape: Shape) -> Callable[..., None] | None:
+        keeper = self._steps[0].keeper
+        if keeper is None or self._steps[0].times > 1:
+            return None
+        found = None if keeper.fields is None else shape.whole(keeper.fields)
+        if not found:
+            return None
+        read = tuple(found.items())
+
+        def meet(evaluation: Evaluation, event: Event, key: str, cell: Cell, data: Any) -> None:
+            self.meet(evaluation, event, key, cell, {field: getattr(data, attribute) for field, attribute in read})
+
+        return meet
 
     def move(self, evaluation: Evaluation, event: Event, key: str, cell: Cell, data: Any = UNDECODED) -> None:
         """Looks at all matches of the key; those that this event completes fire."""
