@@ -9,6 +9,7 @@ from rules import cel
 from rules.aggregates import Aggregates
 from rules.compile.firing import Firing
 from rules.compile.framed import Compiler
+from rules.compile.table import ROOT as TABLES
 from rules.compile.triggers.closing import Closing
 from rules.compile.triggers.looking import Looking
 from rules.compile.triggers.sliding import Sliding
@@ -105,5 +106,8 @@ def _reads_data(rule: Rule, aggregates: Aggregates) -> bool:
     """Whether what happens at the end of a window reads more of its last event than its core attributes."""
     nodes = [] if aggregates.having is None else [aggregates.having.node]
     nodes += [text.node for action in aggregates.then for text in templates(action)]
+    # a table has inputs of its own
+    if any(TABLES in cel.names(node) for node in nodes):
+        return True
     read = {path for node in nodes for path in cel.paths(node) if path[0] == "event"}
     return any(len(path) < 2 or path[1] == "data" or path[1] not in CORE for path in read)
