@@ -46,6 +46,7 @@ class Circumstances:
     backend: str
     partitions: int
     page: int
+    """With one event a page and no cache, one row is what a partition holds between two commits."""
     cache: int
     tick_limit: int
     steps: tuple[tuple[int, int, bool], ...]
@@ -58,9 +59,9 @@ class Circumstances:
 circumstances = st.builds(
     Circumstances,
     st.sampled_from(["memory", "sqlite"]),
-    st.integers(1, 4),
-    st.integers(1, 7),
-    st.sampled_from([4, 2000, 1 << 30]),
+    st.integers(1, 8),
+    st.sampled_from([1, 1, 2, 3, 5, 7]),
+    st.sampled_from([0, 0, 2000, 1 << 30]),
     st.integers(1, 3),
     st.lists(st.tuples(st.integers(1, 5), st.integers(0, 3), st.booleans()), min_size=1, max_size=5).map(tuple),
     st.lists(st.sampled_from(FAULTS), max_size=20).map(tuple),

@@ -29,7 +29,7 @@ def simulated(rules: RuleSet, events: list[Event], partitions: int, until: int |
     return simulation
 
 
-@given(rulesets(crossing=True), histories(keyed=True), st.integers(1, 7), st.sampled_from([None, 0, 120, 1000]))
+@given(rulesets(crossing=True), histories(keyed=True), st.integers(1, 8), st.sampled_from([None, 0, 120, 1000]))
 @SLOW
 def test_the_reference_run_is_what_the_rules_say_for_any_number_of_partitions(
     drawn: Drawn, events: list[Event], partitions: int, until: int | None

@@ -173,7 +173,7 @@ def test_a_log_gives_the_same_however_it_is_cut(
         assert other.counts == whole.counts
 
 
-@given(histories(), st.sampled_from([*OVERS, *CLOSING]), st.sampled_from(HAVING), st.integers(2, 7))
+@given(histories(), st.sampled_from([*OVERS, *CLOSING]), st.sampled_from(HAVING), st.integers(2, 8))
 @SLOW
 def test_partitions_make_no_difference(log: list[Event], over: str, having: str, partitions: int) -> None:
     found = []

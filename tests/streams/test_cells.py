@@ -87,6 +87,15 @@ def test_what_was_discarded_is_read_again_as_committed() -> None:
     assert agent.load(["a"])["a"].opened == 1
 
 
+def test_without_a_budget_the_cells_of_the_last_batch_are_all_that_stays() -> None:
+    agent = Agent(a_log(), 0)
+    for key in "abcab":
+        agent.load([key])[key].opened += 1
+        agent.commit({key})
+        assert len(agent.cells) == 1
+    assert [agent.load([key])[key].opened for key in "abc"] == [2, 2, 1]
+
+
 def test_a_cell_that_cannot_be_read_is_damage() -> None:
     log = a_log()
     lease = log.acquire(0, "agent", 10)
