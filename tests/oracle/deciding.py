@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from rules import cel
 from streams.event import DERIVED, Event
-from tests.oracle.document import Rule
+from tests.oracle.document import Rule, micros
 from tests.oracle.values import filled
 from tests.oracle.version import labelled
 from tests.oracle.waiting import Firing, Quiet
@@ -20,6 +21,18 @@ if TYPE_CHECKING:
     from tests.oracle.naive import Oracle
 
 MOST_HOPS = 16
+Output = tuple[Any, ...]
+
+
+@dataclass
+class Rendered:
+    """An action with its payload evaluated."""
+
+    subject: str | None
+    payload: Any
+    """Of a command its args, of a derived event its data."""
+    instead: list[Rendered]
+    """Its fallback."""
 
 
 class Deciding:
@@ -65,49 +78,77 @@ class Deciding:
         except cel.CelEvaluationError:
             self.oracle.refused(rule.name)
             return
-        for place, (action, (subject, payload)) in enumerate(zip(rule.then, rendered, strict=True)):
-            id = self.id(firing, place)
+        for place, (action, payload) in enumerate(zip(rule.then, rendered, strict=True)):
             if event.hops >= MOST_HOPS:
                 self.oracle.outputs.append(("looped", key, event.id))
             elif "emit" in action:
-                self.emit(
-                    rule, key, action["emit"], event.subject if subject is None else subject, at, id, payload, event
-                )
+                self.emit(rule, key, self.made(firing, action, payload, place))
             else:
-                name = action.get("command", "alert")
-                self.oracle.outputs.append(
-                    ("command", id, name, rule.name, key, at, firing.cause, payload, rule.shadow)
-                )
+                self.oracle.outputs.append(self.command(firing, action, payload, place))
         if rule.once_within is not None and event.hops < MOST_HOPS:
             self.fired[rule.name, key] = at
 
-    def id(self, firing: Firing, place: int) -> str:
+    def id(self, firing: Firing, place: int | str) -> str:
         ruleset = self.oracle.document.name
         parts = [ruleset, firing.rule.name, firing.key, firing.opening, firing.completing, firing.at, place]
         text = json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
-    def render(self, action: dict[str, Any], variables: dict[str, Any]) -> tuple[str | None, Any]:
-        """(subject, args or data). Raises CelEvaluationError."""
+    def render(self, action: dict[str, Any], variables: dict[str, Any]) -> Rendered:
+        """Raises CelEvaluationError."""
+        instead = [self.render(each, variables) for each in action.get("fallback", [])]
         if "alert" in action:
             args = {"text": action["alert"], "severity": action.get("severity", "warning")}
-            return None, filled(args, variables)
+            return Rendered(None, filled(args, variables), instead)
         if "command" in action:
-            return None, filled(action.get("args", {}), variables)
+            return Rendered(None, filled(action.get("args", {}), variables), instead)
         subject = action.get("subject")
         text = None if subject is None else cel.text(filled(subject, variables))
-        return text, filled(action.get("data"), variables)
+        return Rendered(text, filled(action.get("data"), variables), instead)
 
-    def emit(self, rule: Rule, key: str, type: str, subject: str, at: int, id: str, data: Any, event: Event) -> None:
-        raw = msgspec.Raw(json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode())
-        made = Event(type, at, subject, subject, "orchestrator", id, 0, raw, DERIVED, event.hops + 1)
+    def command(self, firing: Firing, action: dict[str, Any], rendered: Rendered, place: int | str) -> Output:
+        rule = firing.rule
+        name, to = action.get("command", "alert"), action.get("to", "alerts")
+        id, terms = self.id(firing, place), self.terms(firing, action, rendered, place)
+        args = (rendered.payload, rule.shadow, to, terms)
+        return ("command", id, name, rule.name, firing.key, firing.at, firing.cause, *args)
+
+    def terms(self, firing: Firing, action: dict[str, Any], rendered: Rendered, place: int | str) -> Any:
+        """(timeout, expires, whether in order, fallback) of an action that says one of them."""
+        if not {"timeout", "expires", "order", "fallback"} & set(action):
+            return None
+        fallback: list[Output] = []
+        for number, (each, payload) in enumerate(zip(action.get("fallback", []), rendered.instead, strict=True)):
+            within = f"{place}.fallback.{number}"
+            if "emit" in each:
+                fallback.append(derived(self.made(firing, each, payload, within), firing.rule.shadow))
+            else:
+                fallback.append(self.command(firing, each, payload, within))
+        times = [micros(action.get(name, "0s")) for name in ("timeout", "expires")]
+        return (*times, "order" in action, fallback)
+
+    def made(self, firing: Firing, action: dict[str, Any], rendered: Rendered, place: int | str) -> Event:
+        """The event that an action emits."""
+        event, id = firing.event, self.id(firing, place)
+        subject = event.subject if rendered.subject is None else rendered.subject
+        raw = msgspec.Raw(json.dumps(rendered.payload, separators=(",", ":"), ensure_ascii=False).encode())
+        type, hops = action["emit"], event.hops + 1
+        made = Event(type, firing.at, subject, subject, "orchestrator", id, 0, raw, DERIVED, hops)
+        return labelled(self.oracle.document, made)
+
+    def emit(self, rule: Rule, key: str, made: Event) -> None:
         oracle = self.oracle
-        made = labelled(oracle.document, made)
-        if rule.shadow or subject == key:
-            oracle.outputs.append(("derived", id, type, subject, at, rule.shadow))
+        if rule.shadow or made.subject == key:
+            oracle.outputs.append(derived(made, rule.shadow))
             if not rule.shadow:
                 oracle.derived.append(made)
             return
         if oracle.shared:
-            oracle.outputs.append(("derived", id, type, subject, at, False))
-        oracle.send(None, subject, made)
+            oracle.outputs.append(derived(made, False))
+        oracle.send(None, made.subject, made)
+
+
+def derived(event: Event, shadow: bool) -> Output:
+    """A derived event as an output."""
+    data = json.loads(bytes(event.data))
+    return "derived", event.id, event.type, event.subject, event.time, shadow, data, event.extensions, event.hops

@@ -27,8 +27,8 @@ def told(document: Document, test: dict[str, Any], **settings: Any) -> Oracle:
 
 
 def shown(output: tuple[Any, ...]) -> dict[str, Any]:
-    _, id, command, rule, key, at, cause, args, shadow = output
-    made = {"id": id, "command": command, "rule": rule, "key": key, "at": rfc3339.format(at), "cause": cause}
+    _, id, command, rule, key, at, cause, args, shadow, to, _ = output
+    made = {"id": id, "command": command, "to": to, "rule": rule, "key": key, "at": rfc3339.format(at), "cause": cause}
     return {**made, "args": args, **({"shadow": True} if shadow else {})}
 
 

@@ -12,9 +12,10 @@ from streams import state
 from streams.copies import Copies
 from streams.event import TICK, Event
 from streams.log import Batch
-from streams.outputs import Command, Copy, Decision, Derived, Forward, Output
+from streams.outputs import Command, Copy, Decision, Derived, Forward, Output, Terms
 from streams.processor import Partition, Step
 from streams.state import NEVER, Cell
+from tests.oracle.deciding import derived
 
 
 class OnePartition:
@@ -104,13 +105,18 @@ def plain(output: Output, ways: dict[str, str]) -> tuple[Any, ...]:
                 output.cause,
                 output.args,
                 output.shadow,
+                output.to,
+                None if output.terms is None else _terms(output.terms, ways),
             )
         case Derived():
-            event = output.event
-            return "derived", event.id, event.type, event.subject, event.time, output.shadow
+            return derived(output.event, output.shadow)
         case Copy():
             return "copy", ways[output.projection], output.key, output.row
         case Forward():
             return "forward", ways[output.route], output.key, output.event.id
         case Decision():
             return output.verdict, output.key, output.id
+
+
+def _terms(terms: Terms, ways: dict[str, str]) -> tuple[Any, ...]:
+    return terms.timeout, terms.expires, terms.order, [plain(each, ways) for each in terms.fallback]

@@ -49,7 +49,12 @@ PAYLOADS: list[dict[str, Any]] = [
     {"n": "${event.data.n}", "at": "${now}"},
     {"text": "of ${key}: ${event.type}", "deep": [{"k": "${event.data.k}"}, 1.0]},
     {"row": "${p0.n}", "count": "${has(p0.count) ? p0.count : 0}"},
+    {"nested": [{"k": ["${event.data.k}", {"n": "${event.data.n + 1}"}]}, "$${key}"], "none": None},
+    {"map": "${{'n': event.data.n, 'in': [key, {'k': event.data.k}]}}", "text": "${[1, 2].map(i, i * event.data.n)}"},
+    {"data": "${event.data}", "text": "${has(event.data.n) ? '} ${' : \"{\"} and ${ {'a': event.time} }"},
 ]
+TIMEOUTS = ["500ms", "30s", "1m30s"]
+EXPIRES = ["1s", "2h", "1d"]
 LET_PAYLOADS: list[dict[str, Any]] = [{"x": "${x}"}, {"y": "${y}", "x": "kept ${x}"}]
 HAVING = [
     "count() >= 2",
@@ -264,6 +269,30 @@ def rules(draw: st.DrawFn, crossing: bool, constructs: Collection[str]) -> dict[
 
 
 @st.composite
+def commands(
+    draw: st.DrawFn, args: dict[str, Any], payloads: list[dict[str, Any]], emitted: list[str], depth: int = 0
+) -> dict[str, Any]:
+    """A command or an alert, one of four with terms."""
+    made: dict[str, Any] = {"command": draw(st.sampled_from(["do", "undo"])), "args": args}
+    made["to"] = draw(st.sampled_from(["target", "target", "other"]))
+    if draw(st.integers(0, 7)) == 7:
+        made = {"alert": "look at ${key}: ${event.data.n}", "severity": draw(st.sampled_from(["low", "${event.data.k}"]))}
+    if draw(st.integers(0, 3)) < 3:
+        return made
+    optional = {"timeout": st.sampled_from(TIMEOUTS), "expires": st.sampled_from(EXPIRES), "order": st.just("key")}
+    made |= draw(st.fixed_dictionaries({}, optional=optional))
+    if depth < 2 and draw(st.booleans()):
+        made["fallback"] = []
+        for _ in range(draw(st.integers(1, 2))):
+            data = draw(st.sampled_from(payloads))
+            if emitted and draw(st.booleans()):
+                made["fallback"].append({"emit": draw(st.sampled_from(emitted)), "subject": "of ${key}", "data": data})
+            else:
+                made["fallback"].append(draw(commands(data, payloads, emitted, depth + 1)))
+    return made
+
+
+@st.composite
 def actions(
     draw: st.DrawFn, rule: dict[str, Any], trigger: str, crossing: bool, further: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
@@ -277,7 +306,7 @@ def actions(
     for _ in range(draw(st.integers(1, 2))):
         data = draw(st.sampled_from(payloads))
         if not emitted or draw(st.booleans()):
-            then.append({"command": draw(st.sampled_from(["do", "undo"])), "to": "target", "args": data})
+            then.append(draw(commands(data, payloads, emitted)))
             continue
         made = {"emit": draw(st.sampled_from(emitted)), "data": {**data, "n": 2, "k": "s1"}}
         subject = draw(st.sampled_from([None, None, "${event.data.k}", "s0"] if crossing else [None]))
