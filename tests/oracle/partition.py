@@ -5,6 +5,7 @@ Batches are cut as the caller says; between them every cell goes through its sto
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from rules.processor import RulesProcessor
@@ -120,3 +121,8 @@ def plain(output: Output, ways: dict[str, str]) -> tuple[Any, ...]:
 
 def _terms(terms: Terms, ways: dict[str, str]) -> tuple[Any, ...]:
     return terms.timeout, terms.expires, terms.order, [plain(each, ways) for each in terms.fallback]
+
+
+def written(outputs: list[tuple[Any, ...]]) -> list[str]:
+    """As JSON, where 1, 1.0 and true are not the same."""
+    return [json.dumps(output, sort_keys=True) for output in outputs]

@@ -276,7 +276,8 @@ def commands(
     made: dict[str, Any] = {"command": draw(st.sampled_from(["do", "undo"])), "args": args}
     made["to"] = draw(st.sampled_from(["target", "target", "other"]))
     if draw(st.integers(0, 7)) == 7:
-        made = {"alert": "look at ${key}: ${event.data.n}", "severity": draw(st.sampled_from(["low", "${event.data.k}"]))}
+        severity = draw(st.sampled_from(["low", "${event.data.k}"]))
+        made = {"alert": "look at ${key}: ${event.data.n}", "severity": severity}
     if draw(st.integers(0, 3)) < 3:
         return made
     optional = {"timeout": st.sampled_from(TIMEOUTS), "expires": st.sampled_from(EXPIRES), "order": st.just("key")}

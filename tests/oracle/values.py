@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from rules import cel
+from rules.cel.numbers import normal
 from streams.event import Event
 from tests.oracle.document import Table
 
@@ -66,7 +67,7 @@ def filled(payload: Any, variables: Variables) -> Any:
         return {key: filled(value, variables) for key, value in payload.items()}
     if isinstance(payload, list):
         return [filled(value, variables) for value in payload]
-    return payload
+    return normal(payload) if isinstance(payload, float) else payload
 
 
 # ------------------------------------------------------------------ aggregates in expressions

@@ -15,7 +15,7 @@ from streams.event import TICK, Event, control
 from streams.outputs import Command
 from tests.oracle.histories import histories
 from tests.oracle.naive import Oracle
-from tests.oracle.partition import OnePartition, plain
+from tests.oracle.partition import OnePartition, plain, written
 from tests.oracle.rulesets import OF_ONE_KEY, Drawn, rulesets
 
 SLOW = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
@@ -39,7 +39,9 @@ def test_the_reference_run_is_what_the_rules_say_for_any_number_of_partitions(
     simulation = simulated(drawn.rules, events, partitions, until)
     oracle = Oracle(drawn.document, shared=True)
     oracle.simulate(events, until)
-    assert [plain(output, {}) for output in simulation.outputs] == oracle.outputs
+    told = [plain(output, {}) for output in simulation.outputs]
+    assert told == oracle.outputs
+    assert written(told) == written(oracle.outputs)
     for (name, key), row in oracle.rows.all.items():
         assert simulation.row(name, key) == row
     counted = {name.split("|")[1]: n for name, n in simulation.counts.items() if name.startswith("not_evaluated|")}

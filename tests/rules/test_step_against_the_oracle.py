@@ -12,7 +12,7 @@ from streams.outputs import Forward
 from streams.state import DAWN, NEVER
 from tests.oracle.histories import histories
 from tests.oracle.naive import Oracle
-from tests.oracle.partition import OnePartition, plain
+from tests.oracle.partition import OnePartition, plain, written
 from tests.oracle.rulesets import Drawn, rulesets
 from tests.oracle.telling import told, ways
 
@@ -21,7 +21,9 @@ CUTS = st.sets(st.integers(0, 40))
 
 
 def agree(partition: OnePartition, oracle: Oracle, drawn: Drawn) -> None:
-    assert [plain(output, ways(drawn, partition.processor)) for output in partition.outputs] == oracle.outputs
+    shown = [plain(output, ways(drawn, partition.processor)) for output in partition.outputs]
+    assert shown == oracle.outputs
+    assert written(shown) == written(oracle.outputs)
     for name in drawn.rules.projections:
         assert partition.rows(name) == {key: row for (of, key), row in oracle.rows.all.items() if of == name}
     counted = {name.split("|")[1]: n for name, n in partition.counts.items() if name.startswith("not_evaluated|")}
