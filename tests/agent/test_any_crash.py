@@ -19,7 +19,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from replay.verify import verify
-from rules.compile import compile_rules
 from streams.backends.open import open_log
 from streams.event import ACTIVATED, FORWARDED, MODE, SKIPPED, TICK, UNPARKED, Event, control, encode
 from streams.keys import partition_of
@@ -160,7 +159,7 @@ def assert_replays(agents: Agents, processors: Sequence[Any]) -> None:
 def test_what_depends_on_one_key_is_the_same_for_any_cut_any_crash_and_any_partitions(
     drawn: Drawn, history: list[Event], given: Circumstances
 ) -> None:
-    processor = compile_rules(drawn.rules)
+    processor = drawn.compiled()
     oracle = told(drawn, [*history, tick(END)], processor)
     with agents(given, [processor]) as running:
         work(running, with_doubles(history, given.doubled), given.steps)
@@ -194,7 +193,7 @@ def test_keys_that_were_blocked_and_freed_end_as_if_they_had_never_been(
     drawn: Drawn, history: list[Event], given: Circumstances, poisoned: set[int], skipped: bool
 ) -> None:
     """Freed by rules without the bug, or by skipping what is poisoned; a few events at once."""
-    cured = compile_rules(drawn.rules)
+    cured = drawn.compiled()
     bad = PoisonedBy(cured, (event.id for place, event in enumerate(history) if place in poisoned))
     kept = [event for place, event in enumerate(history) if not skipped or place not in poisoned]
     with patch.multiple("streams.park", AT_ONCE=2, CHUNK=2), agents(given, [bad, cured]) as running:
@@ -221,7 +220,7 @@ def blocked(agents: Agents) -> list[str]:
 def test_what_crosses_keys_arrives_exactly_once_and_in_order_and_a_replay_gives_the_run(
     drawn: Drawn, history: list[Event], given: Circumstances, live: bool
 ) -> None:
-    processor = compile_rules(drawn.rules)
+    processor = drawn.compiled()
     with agents(given, [processor], live=live) as running:
         work(running, with_doubles(history, given.doubled), given.steps)
         running.settle()

@@ -35,12 +35,17 @@ def aggregated(function: str, values: list[Any]) -> Any:
         text = "a < b ? a : b" if function == "min" else "a > b ? a : b"
         return reduce(lambda a, b: evaluated(text, {"a": a, "b": b}), values)
     if function == "distinct":
-        kept: list[Any] = []
-        for value in values:
-            if not any(evaluated("a == b", {"a": value, "b": other}) for other in kept):
-                kept.append(value)
-        return len(kept)
+        return len(different(values))
     return values[0] if function == "first" else values[-1]
+
+
+def different(values: list[Any]) -> list[Any]:
+    """The first of each that are equal."""
+    kept: list[Any] = []
+    for value in values:
+        if not any(evaluated("a == b", {"a": value, "b": other}) for other in kept):
+            kept.append(value)
+    return kept
 
 
 def rounded(exact: Fraction) -> int | float:

@@ -124,6 +124,8 @@ class Window:
     span: int
     """Microseconds; of `last` the number of events."""
     step: int = 0
+    limit: int = 10_000
+    """Events that an exact one holds of a key; values that `distinct` tells apart in one that closes or in a step."""
 
 
 def window(value: Any) -> Window:
@@ -131,12 +133,13 @@ def window(value: Any) -> Window:
         return Window("exact", micros(value))
     if "last" in value:
         return Window("last", value["last"])
+    limit = value.get("limit", 10_000)
     if "sliding" in value:
         if "step" not in value:
-            return Window("exact", micros(value["sliding"]))
-        return Window("stepped", micros(value["sliding"]), micros(value["step"]))
+            return Window("exact", micros(value["sliding"]), 0, limit)
+        return Window("stepped", micros(value["sliding"]), micros(value["step"]), limit)
     kind = "tumbling" if "tumbling" in value else "session"
-    return Window(kind, micros(value[kind]))
+    return Window(kind, micros(value[kind]), 0, limit)
 
 
 @dataclass(frozen=True, eq=False)

@@ -84,7 +84,9 @@ class Meeting:
             values = {**names, **lets}
             firing = Firing(rule, key, event, values, event.time, opening, completing, match.opening.id)
             self.oracle.deciding.decide(firing)
-        del matches[: -self.oracle.most_matches]
+        beyond = max(0, len(matches) - self.oracle.most_matches)
+        del matches[:beyond]
+        self.oracle.dropped("matches", rule.name, beyond)
 
     # ---------------------------------------------------------- deadlines
 
@@ -127,7 +129,13 @@ class Meeting:
             return
         entered = self.met.setdefault((rule.name, key), [])
         entered.append(met)
-        held = window.seen_from(rule, entered, event.time, clock, self.oracle.most_held)
+        for oldest in window.beyond(rule, entered, clock):
+            entered.remove(oldest)
+            self.oracle.dropped("window", rule.name, 1)
+        if rule.over is not None and rule.over.kind == "stepped":
+            step = rule.over.step
+            self.crowd(rule, [each for each in entered if each.event.time // step == event.time // step])
+        held = window.seen_from(rule, entered, event.time, clock)
         completing = [event.source, event.id]
         if held:
             self.look(rule, held, Firing(rule, key, event, met.lets, event.time, None, completing, event.id))
@@ -139,6 +147,7 @@ class Meeting:
         for each in self.waiting_of(rule, key):
             if isinstance(each, Open) and each.start == start:
                 each.held.append(met)
+                self.crowd(rule, each.held)
                 return
         if start + span >= self.oracle.now_of(key) and (rule.name, key, start + span) not in self.ended:
             self.oracle.waiting.append(Open(rule, key, met.number, [met]))
@@ -154,6 +163,12 @@ class Meeting:
             self.oracle.waiting.remove(each)
         held = sorted([met, *(old for each in touched for old in each.held)], key=lambda one: one.number)
         self.oracle.waiting.append(Open(rule, key, held[0].number, held))
+        self.crowd(rule, held)
+
+    def crowd(self, rule: Rule, part: list[Met]) -> None:
+        """It came in here."""
+        if window.crowded(rule, part):
+            self.oracle.crowded.add(f"window_capped|{rule.name}")
 
     def look(self, rule: Rule, held: list[Met], firing: Firing) -> None:
         """Fires if `having` holds for what the window holds, in the order that `first` and `last` mean."""

@@ -29,9 +29,8 @@ class Oracle:
     document: Document
     shared: bool = False
     """One clock for all keys, forwards handled at once: the simulation."""
-    most_held: int = 10_000
-    """Events of an exact window."""
     most_matches: int = 1_000
+    """Of one sequence and key."""
     clocks: dict[str, int] = field(default_factory=dict)
     """Where a key's own events from outside have brought it."""
     stops: dict[str, int] = field(default_factory=dict)
@@ -41,6 +40,10 @@ class Oracle:
     waiting: list[Waiting | Kept] = field(default_factory=list)
     outputs: list[tuple[Any, ...]] = field(default_factory=list)
     unevaluated: dict[str, int] = field(default_factory=dict)
+    capped: dict[str, int] = field(default_factory=dict)
+    """`window_capped|RULE` and `matches_capped|RULE` → how many events and matches there was no room for."""
+    crowded: set[str] = field(default_factory=set)
+    """`window_capped|RULE` where it was values of `distinct`: how often is not said."""
     misfits: dict[str, int] = field(default_factory=dict)
     late: int = 0
     numbers: int = 0
@@ -64,6 +67,10 @@ class Oracle:
 
     def refused(self, listener: str) -> None:
         self.unevaluated[listener] = self.unevaluated.get(listener, 0) + 1
+
+    def dropped(self, what: str, rule: str, count: int) -> None:
+        if count > 0:
+            self.capped[f"{what}_capped|{rule}"] = self.capped.get(f"{what}_capped|{rule}", 0) + count
 
     # ---------------------------------------------------------- a live partition
 

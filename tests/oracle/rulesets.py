@@ -9,10 +9,14 @@ from typing import Any
 from hypothesis import assume
 from hypothesis import strategies as st
 
+from rules.compile import compile_rules
+from rules.compile.limits import Limits
 from rules.diagnostics import RuleErrors
 from rules.load import load_sources
+from rules.processor import RulesProcessor
 from rules.ruleset import RuleSet
 from tests.oracle.document import Document, read
+from tests.oracle.naive import Oracle
 
 RESULT_TYPE = "orchestrator.command.succeeded"
 PATTERNS = ["a", "b", "x.*", "*", "d", "d.*", "x.a", RESULT_TYPE]
@@ -87,6 +91,12 @@ OVERS: list[Any] = [
     {"session": "1s"},
     {"session": "2s"},
     {"session": "5s"},
+    {"sliding": "10s", "limit": 1},
+    {"sliding": "10s", "limit": 2},
+    {"sliding": "5s", "limit": 3},
+    {"sliding": "6s", "step": "3s", "limit": 1},
+    {"tumbling": "10s", "limit": 1},
+    {"session": "5s", "limit": 2},
 ]
 STEP_CONDITIONS = [
     "event.data.n > 0",
@@ -139,15 +149,23 @@ PINNED = [
 
 
 class Drawn:
-    """A rule set as the engine and as the oracle read it; a failing test shows its text."""
+    """A rule set as the engine and as the oracle read it; a failing test shows its text. `matches` is how many partial
+    matches a sequence may have of one key."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, matches: int) -> None:
         self.text = text
         self.rules: RuleSet = load_sources({"rules.json": text})
+        self.limits = Limits(matches)
         self.document: Document = read(text)
 
+    def compiled(self) -> RulesProcessor:
+        return compile_rules(self.rules, self.limits)
+
+    def oracle(self, *, shared: bool = False) -> Oracle:
+        return Oracle(self.document, shared, self.limits.matches)
+
     def __repr__(self) -> str:
-        return self.text
+        return f"{self.text}\nat most {self.limits.matches} matches"
 
 
 def seconds(number: int) -> str:
@@ -370,7 +388,7 @@ def shown(document: dict[str, Any]) -> str:
 def rulesets(draw: st.DrawFn, crossing: bool = False, constructs: Collection[str] = LANDED) -> Drawn:
     text = draw(texts(crossing, constructs))
     try:
-        return Drawn(text)
+        return Drawn(text, draw(st.sampled_from([1, 2, 3, 1_000])))
     except RuleErrors as error:
         if REFUSED.issuperset(each.code for each in error.diagnostics if each.severity == "error"):
             assume(False)

@@ -28,7 +28,7 @@ def ways(drawn: Drawn, processor: RulesProcessor) -> dict[str, str]:
 
 
 def told(drawn: Drawn, log: Iterable[Event], processor: RulesProcessor) -> Oracle:
-    oracle = Oracle(drawn.document)
+    oracle = drawn.oracle()
     names = ways(drawn, processor)
     routes = bys(drawn)
     for event in log:

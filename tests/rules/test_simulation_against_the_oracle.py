@@ -8,21 +8,18 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rules.compile import compile_rules
-from rules.ruleset import RuleSet
 from rules.simulation import Simulation
 from streams.event import TICK, Event, control
 from streams.outputs import Command
 from tests.oracle.histories import histories
-from tests.oracle.naive import Oracle
 from tests.oracle.partition import OnePartition, plain, written
 from tests.oracle.rulesets import OF_ONE_KEY, Drawn, rulesets
 
 SLOW = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 
 
-def simulated(rules: RuleSet, events: list[Event], partitions: int, until: int | None) -> Simulation:
-    simulation = Simulation(compile_rules(rules), partitions)
+def simulated(drawn: Drawn, events: list[Event], partitions: int, until: int | None) -> Simulation:
+    simulation = Simulation(drawn.compiled(), partitions)
     for event in events:
         simulation.event(event)
     simulation.finish(until)
@@ -36,8 +33,8 @@ def test_the_reference_run_is_what_the_rules_say_for_any_number_of_partitions(
 ) -> None:
     events = [*events, *events[:2]]
     until = None if until is None else until * 1_000_000
-    simulation = simulated(drawn.rules, events, partitions, until)
-    oracle = Oracle(drawn.document, shared=True)
+    simulation = simulated(drawn, events, partitions, until)
+    oracle = drawn.oracle(shared=True)
     oracle.simulate(events, until)
     told = [plain(output, {}) for output in simulation.outputs]
     assert told == oracle.outputs
@@ -57,8 +54,8 @@ def test_in_order_of_time_a_live_log_that_is_ticked_at_the_end_gives_the_same_co
 ) -> None:
     """The promise of RULES.md §13 for rules that do not cross keys: simulation, import and live run are one."""
     events.sort(key=lambda event: event.time)
-    simulation = simulated(drawn.rules, events, 1, 10_000 * 1_000_000)
-    partition = OnePartition(compile_rules(drawn.rules))
+    simulation = simulated(drawn, events, 1, 10_000 * 1_000_000)
+    partition = OnePartition(drawn.compiled())
     partition.run([*events, ticked(10_000)])
     live = [output for output in partition.outputs if isinstance(output, Command)]
     assert Counter(map(shown, live)) == Counter(map(shown, simulation.commands))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rules.compile import compile_rules
 from streams import outputs
 from streams.event import FORWARDED, TICK, Event, Forwarded, control
 from streams.outputs import Forward
@@ -30,6 +29,7 @@ def agree(partition: OnePartition, oracle: Oracle, drawn: Drawn) -> None:
     assert counted == oracle.unevaluated
     misfits = {name.split("|")[1]: n for name, n in partition.counts.items() if name.startswith("schema|")}
     assert misfits == oracle.misfits
+    agree_on_caps(partition.counts, oracle)
     assert partition.counts.get("late", 0) == oracle.late
     # rows and matches that may be forgotten are looked at when that can first be, and put off then
     rules = drawn.rules
@@ -44,10 +44,17 @@ def agree(partition: OnePartition, oracle: Oracle, drawn: Drawn) -> None:
     assert {each.key for each in oracle.waiting} <= set(partition.stored)
 
 
+def agree_on_caps(counts: dict[str, int], oracle: Oracle) -> None:
+    """What there was no room for is said."""
+    capped = {name: n for name, n in counts.items() if "_capped|" in name}
+    assert oracle.crowded <= capped.keys()
+    assert {name: n for name, n in capped.items() if name not in oracle.crowded} == oracle.capped
+
+
 @given(rulesets(), histories(), CUTS)
 @SLOW
 def test_one_log_gives_what_the_rules_say_however_it_is_cut(drawn: Drawn, log: list[Event], cuts: set[int]) -> None:
-    partition = OnePartition(compile_rules(drawn.rules))
+    partition = OnePartition(drawn.compiled())
     partition.run(log, cuts)
     agree(partition, told(drawn, log, partition.processor), drawn)
 
@@ -57,7 +64,7 @@ def test_one_log_gives_what_the_rules_say_however_it_is_cut(drawn: Drawn, log: l
 def test_what_crosses_keys_is_right_in_the_order_in_which_it_arrives(
     drawn: Drawn, events: list[Event], cuts: set[int], others: set[int]
 ) -> None:
-    processor = compile_rules(drawn.rules)
+    processor = drawn.compiled()
     first = OnePartition(processor)
     log: list[Event] = []
     arriving = list(events)
