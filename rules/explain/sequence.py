@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from rules.compile.event_types import fits
+from rules.compile.limits import LIMITS
 from rules.compile.made_sequence import names_at_last
 from rules.compile.rule import CompiledRule
 from rules.compile.triggers.sequence import InSequence
@@ -173,7 +174,9 @@ def _open(steps: Steps, entries: Sequence[Entry]) -> Iterator[str]:
         since, until = when(entry[DUE] - steps.within), when(entry[DUE])
         yield f"sequence: open since {since} until {until}, waits for `{step.name}`{has}"
     if len(entries) > MOST:
-        yield f"sequence: {len(entries) - MOST:,} more are open"
+        more = f"sequence: {len(entries) - MOST:,} more are open"
+        full = len(entries) >= LIMITS.matches
+        yield f"{more}; {LIMITS.matches:,} are all that may be: the first that opened goes" if full else more
 
 
 def _waits(steps: Steps, entry: Entry) -> str:

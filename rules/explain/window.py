@@ -136,7 +136,8 @@ def _sliding(rule: CompiledRule, state: list[Any]) -> str:
     first = node.elements.column(state, 0, 0, 1)[0]
     last = node.elements.column(state, 0, count - 1, count)[0]
     times = f"of {when(first)}" if first == last else f"from {when(first)} to {when(last)}"
-    return f"window: {plural(count, 'event', 'events')} {times}"
+    full = f"; with {node.limit:,} it is full: the oldest leave" if count >= node.limit else ""
+    return f"window: {plural(count, 'event', 'events')} {times}{full}"
 
 
 def _stepped(said: Stepped, state: list[Any]) -> str:

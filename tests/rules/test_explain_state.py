@@ -139,6 +139,21 @@ def test_a_window_that_closes_later_says_when_and_what_it_holds_so_far() -> None
 # ------------------------------------------------------------ sequences
 
 
+def test_a_window_that_is_full_says_so() -> None:
+    over = "{sliding: 10m, limit: 2}"
+    assert windowed(over, failed(0), failed(60)).state == (f"window: one event of {ZERO}00:00Z",)
+    full = windowed(over, failed(0), failed(60), failed(120))
+    assert full.state == (f"window: 2 events from {ZERO}00:00Z to {ZERO}01:00Z; with 2 it is full: the oldest leave",)
+    assert full.aggregates["count()"] == 2
+
+
+def test_a_sequence_with_as_many_matches_as_may_be_says_so() -> None:
+    many = [("failed", each / 1_000, {"ip": "x"}) for each in range(1_001)]
+    assert sequenced(*many[:-1]).state[-1] == "sequence: 996 more are open"
+    full = "sequence: 997 more are open; 1,000 are all that may be: the first that opened goes"
+    assert sequenced(*many).state[-1] == full
+
+
 def sequenced(*events: tuple[str, float, dict[str, Any]], times: int = 1) -> RuleExplained:
     return told(SEQUENCE.replace("TIMES", str(times)), *events)
 
