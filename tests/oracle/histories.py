@@ -43,6 +43,12 @@ WILD = st.fixed_dictionaries(
 )
 
 
+def further(draw: st.DrawFn, options: list[Any]) -> Any:
+    """One of them, the later ones more often: of what is drawn simplest, which is the first, there is always enough."""
+    index = st.integers(0, len(options) - 1)
+    return options[max(draw(index), draw(index))]
+
+
 @st.composite
 def histories(draw: st.DrawFn, ticks: bool = True, keyed: bool = False, longest: int = 20) -> list[Event]:
     """Events and ticks, about in order of time. With `keyed` some have a partition key of their own."""
@@ -50,10 +56,10 @@ def histories(draw: st.DrawFn, ticks: bool = True, keyed: bool = False, longest:
     types = draw(st.lists(st.sampled_from(TYPES), min_size=1, max_size=4, unique=True))
     subjects = draw(st.lists(st.sampled_from(SUBJECTS), min_size=1, unique=True))
     steps = draw(st.sampled_from([[0, 1], [0, 0, 1, 2, 5], [1, 2, 3, 10]]))
-    behind = draw(st.sampled_from([[0], [0, 0, 0, 1, 4, 12], [0, 1, 2, 3]]))
+    behind = further(draw, [[0], [0, 0, 0, 1, 4, 12], [0, 0, 1, 2, 5], [0, 1, 2, 3]])
     history: list[Event] = []
     time = 100
-    for place in range(draw(st.integers(1, longest))):
+    for place in range(further(draw, [*range(1, longest + 1)])):
         time += draw(st.sampled_from(steps))
         shown = time - draw(st.sampled_from(behind))
         if ticks and draw(st.integers(0, 9)) == 9:
