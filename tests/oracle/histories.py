@@ -9,6 +9,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from streams.event import OUTSIDE, RESULT, TICK, Event, control, fingerprint
+from tests.oracle.drawing import further
 from tests.oracle.rulesets import RESULT_TYPE
 
 SECOND = 1_000_000
@@ -41,12 +42,6 @@ WILD = st.fixed_dictionaries(
         "flag": st.sampled_from([True, False, 1]),
     },
 )
-
-
-def further(draw: st.DrawFn, options: list[Any]) -> Any:
-    """One of them, the later ones more often: of what is drawn simplest, which is the first, there is always enough."""
-    index = st.integers(0, len(options) - 1)
-    return options[max(draw(index), draw(index))]
 
 
 @st.composite

@@ -16,6 +16,7 @@ from rules.load import load_sources
 from rules.processor import RulesProcessor
 from rules.ruleset import RuleSet
 from tests.oracle.document import Document, read
+from tests.oracle.drawing import further
 from tests.oracle.naive import Oracle
 
 RESULT_TYPE = "orchestrator.command.succeeded"
@@ -349,7 +350,7 @@ READ = {"n": "any?", "k": "any?", "flag": "any?"}
 
 @st.composite
 def texts(draw: st.DrawFn, crossing: bool = False, constructs: Collection[str] = LANDED) -> str:
-    made: dict[str, Any] = {"ruleset": "test", "lateness": seconds(draw(st.sampled_from([0, 3, 15])))}
+    made: dict[str, Any] = {"ruleset": "test", "lateness": seconds(further(draw, [0, 0, 3, 15]))}
     types = draw(st.lists(st.sampled_from(["a", "d", "x.b"]), unique=True, max_size=3))
     if types:
         made["events"] = {}
