@@ -13,7 +13,7 @@ BIN := .venv/bin
 PACKAGES := streams rules projections adapters replay orchestrator
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
+	--no-emit-index-url --no-emit-package orchestrator-client --no-annotate --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run test check format bench chaos lock clean
@@ -55,17 +55,17 @@ lock: .venv/.dev ## write requirements/*.txt anew from pyproject.toml
 
 clean: ## remove .venv and what tools leave behind; data in .orchestrator stays
 	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
-	find $(PACKAGES) tests bench examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	find $(PACKAGES) client tests bench examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # Two stamps: what runs needs a third of what develops. The versions in both lists are the same.
-.venv/.run: requirements/run.txt pyproject.toml | .venv/.made
+.venv/.run: requirements/run.txt pyproject.toml client/pyproject.toml | .venv/.made
 	$(INSTALL) --require-hashes -r requirements/run.txt
-	$(INSTALL) --no-deps --no-build-isolation --editable .
+	$(INSTALL) --no-deps --no-build-isolation --editable client --editable .
 	@touch $@
 
-.venv/.dev: requirements/dev.txt pyproject.toml | .venv/.made
+.venv/.dev: requirements/dev.txt pyproject.toml client/pyproject.toml | .venv/.made
 	$(INSTALL) --require-hashes -r requirements/dev.txt
-	$(INSTALL) --no-deps --no-build-isolation --editable .
+	$(INSTALL) --no-deps --no-build-isolation --editable client --editable .
 	@touch .venv/.run $@
 
 # A stamp rather than bin/python, which already stands there when ensurepip is interrupted.

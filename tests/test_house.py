@@ -17,6 +17,9 @@ ROOT = Path(__file__).parent.parent
 SHELL = "orchestrator"
 BELOW_THE_SHELL = ["streams", "rules", "projections", "adapters", "replay"]
 PACKAGES = [*BELOW_THE_SHELL, SHELL]
+CLIENT = "orchestrator_client"
+"""A distribution of its own, in `client/`."""
+FOLDERS = [*PACKAGES, f"client/{CLIENT}"]
 LONGEST_FILE = 400
 
 # `random.Random` is a type that an injected generator has; every other name of the module is a shared generator.
@@ -110,7 +113,7 @@ def test_nothing_below_the_shell_reads_clocks_chance_or_the_environment() -> Non
 
 
 def test_every_file_can_be_read_in_one_sitting() -> None:
-    lengths = {path.relative_to(ROOT): len(path.read_text().splitlines()) for path in sources(*PACKAGES)}
+    lengths = {path.relative_to(ROOT): len(path.read_text().splitlines()) for path in sources(*FOLDERS)}
     too_long = {str(path): length for path, length in lengths.items() if length > LONGEST_FILE}
     assert not too_long
 
@@ -118,21 +121,21 @@ def test_every_file_can_be_read_in_one_sitting() -> None:
 def test_every_package_says_what_it_is_for() -> None:
     silent = [
         package
-        for package in PACKAGES
+        for package in FOLDERS
         if not ast.get_docstring(ast.parse((ROOT / package / "__init__.py").read_text()))
     ]
     assert not silent
 
 
 def test_every_package_tells_type_checkers_that_it_is_typed() -> None:
-    assert all((ROOT / package / "py.typed").exists() for package in PACKAGES)
+    assert all((ROOT / package / "py.typed").exists() for package in FOLDERS)
 
 
 def test_all_settings_of_the_project_speak_of_the_same_packages() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
     assert set(project["hatch"]["build"]["targets"]["wheel"]["packages"]) == set(PACKAGES)
-    assert set(project["mypy"]["packages"]) == set(PACKAGES)
-    assert set(project["importlinter"]["root_packages"]) == set(PACKAGES)
+    assert set(project["mypy"]["packages"]) == {*PACKAGES, CLIENT}
+    assert set(project["importlinter"]["root_packages"]) == {*PACKAGES, CLIENT}
 
 
 @pytest.mark.parametrize("lock", sorted((ROOT / "requirements").glob("*.txt")), ids=lambda path: path.name)

@@ -1,0 +1,119 @@
+"""Each question as a `Call`, and its answer as a type: what the two clients share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from orchestrator_client.answers import Followed, Page, Published, Row
+from orchestrator_client.errors import NotFound, NotOurs
+from orchestrator_client.sse import Message
+from orchestrator_client.wire import Call, query, segment
+
+BATCH = "application/cloudevents-batch+json"
+
+
+def publish(events: Sequence[bytes]) -> Call:
+    return Call("POST", "/v1/events", body=b"[" + b",".join(events) + b"]", headers={"Content-Type": BATCH})
+
+
+def published(url: str, document: dict[str, Any]) -> Published:
+    positions = document.get("positions")
+    if not isinstance(positions, list):
+        raise NotOurs(url, "an answer without `positions`")
+    return Published(len(positions), positions)
+
+
+def row(name: str, key: str, min_position: str | None, at: datetime | str | None = None) -> Call:
+    path = f"/v1/projections/{segment(name)}/{segment(key)}"
+    return Call("GET", path, query([("min_position", min_position), ("at", at)]), waits=min_position is not None)
+
+
+def found_row(url: str, document: dict[str, Any]) -> Row:
+    try:
+        return Row(document["key"], document["row"], document["as_of"])
+    except KeyError as error:
+        raise NotOurs(url, f"a row without {error}") from None
+
+
+def no_row(key: str, problem: NotFound) -> Row:
+    """Raises the problem if it is the projection that is not there."""
+    if problem.as_of is None:
+        raise problem
+    return Row(key, None, problem.as_of)
+
+
+def rows(
+    name: str,
+    where: Mapping[str, Any] | None,
+    sort: str | None,
+    limit: int | None,
+    cursor: str | None,
+    min_position: str | None,
+) -> Call:
+    asked = [*(where or {}).items(), ("sort", sort), ("limit", limit), ("cursor", cursor)]
+    asked.append(("min_position", min_position))
+    return Call("GET", f"/v1/projections/{segment(name)}", query(asked), waits=min_position is not None)
+
+
+def page(url: str, document: dict[str, Any]) -> Page:
+    try:
+        as_of = document["as_of"]
+        said = ",".join(as_of) if isinstance(as_of, list) else str(as_of)
+        found = [Row(each["key"], each["row"], said) for each in document["rows"]]
+        return Page(found, document["next"], said)
+    except (KeyError, TypeError):
+        raise NotOurs(url, "a page without `rows`, `next` and `as_of`") from None
+
+
+def commands(filters: Mapping[str, str | None], limit: int | None, cursor: str | None) -> Call:
+    return Call("GET", "/v1/commands", query([*filters.items(), ("limit", limit), ("cursor", cursor)]))
+
+
+def command_page(url: str, document: dict[str, Any]) -> tuple[list[dict[str, Any]], str | None]:
+    try:
+        return document["commands"], document["next"]
+    except KeyError as error:
+        raise NotOurs(url, f"a page without {error}") from None
+
+
+def command(id: str) -> Call:
+    return Call("GET", f"/v1/commands/{segment(id)}")
+
+
+def redrive(ids: Sequence[str]) -> Call:
+    """Not repeated: of what was done, the second answer is a conflict."""
+    body = json.dumps({"ids": list(ids)}).encode()
+    return Call("POST", "/v1/commands/redrive", body=body, headers={"Content-Type": "application/json"}, again=False)
+
+
+PARTITIONS = Call("GET", "/v1/partitions")
+
+
+def follow(partition: int | None, type: str | None, subject: str | None, after: str | None) -> Call:
+    """`after` goes as Last-Event-ID, as a stream that was cut off does."""
+    return Call("GET", "/v1/events", query([("partition", partition), ("type", type), ("subject", subject)]))
+
+
+def followed(url: str, message: Message) -> Followed:
+    return Followed(message.id, _object(url, message))
+
+
+def _object(url: str, message: Message) -> dict[str, Any]:
+    try:
+        found = json.loads(message.data)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise NotOurs(url, f"a message that is no object: {message.data[:80]!r}")
+    return found
+
+
+def changed_row(url: str, message: Message) -> Row:
+    """Of a watch: `row` is null where it went."""
+    found = _object(url, message)
+    if "key" not in found:
+        raise NotOurs(url, "a change without `key`")
+    return Row(found["key"], found.get("row"), found.get("as_of") or message.id)
