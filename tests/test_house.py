@@ -120,9 +120,7 @@ def test_every_file_can_be_read_in_one_sitting() -> None:
 
 def test_every_package_says_what_it_is_for() -> None:
     silent = [
-        package
-        for package in FOLDERS
-        if not ast.get_docstring(ast.parse((ROOT / package / "__init__.py").read_text()))
+        package for package in FOLDERS if not ast.get_docstring(ast.parse((ROOT / package / "__init__.py").read_text()))
     ]
     assert not silent
 

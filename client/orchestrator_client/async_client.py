@@ -117,7 +117,9 @@ class AsyncClient:
                 return
             found = await self.page(name, where, sort=sort, limit=limit, cursor=found.next)
 
-    async def watch(self, name: str, key: str, *, after: str | None = None, retry: Retry = WATCH) -> AsyncGenerator[Row, None]:
+    async def watch(
+        self, name: str, key: str, *, after: str | None = None, retry: Retry = WATCH
+    ) -> AsyncGenerator[Row, None]:
         async with aclosing(self._messages(calls.row(name, key, None), retry, after or "")) as messages:
             async for message in messages:
                 yield calls.changed_row(self.url, message)

@@ -149,7 +149,9 @@ class Client:
             found = self.page(name, where, sort=sort, limit=limit, cursor=found.next)
             yield from found.rows
 
-    def watch(self, name: str, key: str, *, after: str | None = None, retry: Retry = WATCH) -> Generator[Row, None, None]:
+    def watch(
+        self, name: str, key: str, *, after: str | None = None, retry: Retry = WATCH
+    ) -> Generator[Row, None, None]:
         """The row as it is, then whenever it changes; `fields` is None while there is none."""
         for message in self._messages(calls.row(name, key, None), retry, after or ""):
             yield calls.changed_row(self.url, message)
