@@ -176,7 +176,9 @@ class Spool:
     def _at_head(self) -> Segment:
         while self._head >= self._segments[0].next and len(self._segments) > 1:
             self._segments.popleft().path.unlink()
-            self._head, self._offset = max(self._head, self._segments[0].first), None
+            self._offset = None
+        if self._head < self._segments[0].first:  # somebody took a file away
+            self._head, self._offset = self._segments[0].first, None
         return self._segments[0]
 
     def done(self, count: int) -> None:
@@ -241,12 +243,16 @@ class Spool:
     def close(self) -> None:
         """What is not sent stays."""
         with self._mutex:
-            if self._broken is None:
-                if self._sync != "never":
+            if self._lock < 0:
+                return
+            try:
+                if self._broken is None and self._sync != "never":
                     self._fsync()
+            finally:
                 self._broken = SpoolError(f"{self.folder} is closed")
                 os.close(self._handle)
                 os.close(self._lock)
+                self._lock = -1
 
     def __enter__(self) -> Spool:
         return self

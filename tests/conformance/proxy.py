@@ -34,7 +34,11 @@ class Proxy:
                 client, _ = self._listening.accept()
             except OSError:
                 return
-            server = socket.create_connection(self._server)
+            try:
+                server = socket.create_connection(self._server)
+            except OSError:  # it is away
+                client.close()
+                continue
             link = _Link(self, client, server)
             for work in (link.ask, link.answer):
                 threading.Thread(target=work, daemon=True).start()
