@@ -235,6 +235,8 @@ class Client:
             )
         except httpx.RequestError as error:
             raise Unreachable(self.url, error) from error
+        except httpx.InvalidURL as error:
+            raise ClientError(f"{call.path[:80]} cannot be asked for: {error}") from error
         return read(self.url, call, answer.status_code, answer.headers, answer.content)
 
     def _messages(self, call: Call, retry: Retry, last_id: str) -> Generator[Message, None, None]:

@@ -37,11 +37,23 @@ class Call:
 
 def address(url: str) -> str:
     """Without a slash at its end. Raises ValueError."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError(f"{url!r} is no address of a server: write one such as {DEFAULT_URL}")
-    _ = parts.port
+    try:
+        _check(url)
+    except ValueError as error:
+        raise ValueError(f"{url}: {error}; write an address such as {DEFAULT_URL}") from None
     return url.rstrip("/")
+
+
+def _check(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("it begins neither with http:// nor with https://")
+    if not parts.hostname:
+        raise ValueError("it names no host")
+    if parts.query or parts.fragment or not url.isprintable() or " " in url:
+        raise ValueError("it holds what no address of a server does")
+    if parts.port == 0:
+        raise ValueError("port 0 is none")
 
 
 def segment(text: str) -> str:
@@ -69,8 +81,8 @@ def read(url: str, call: Call, status: int, headers: Mapping[str, str], content:
         document = json.loads(content)
     except (ValueError, RecursionError):
         document = None
-    ours = isinstance(document, dict) and (status < 400 or "detail" in document)
-    if not ours or not 200 <= status < 600:
+    ours = isinstance(document, dict) and (status < 300 or (status >= 400 and "detail" in document))
+    if not ours:
         if status in GATEWAY or status == 429:
             raise _busy(status, {"detail": f"{url} gave HTTP {status}"}, headers)
         raise NotOurs(url, f"HTTP {status} and no answer of ours")

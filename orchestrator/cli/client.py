@@ -1,25 +1,26 @@
-"""Talks to a server: one connection that is kept, JSON both ways, problems as `CommandFailed` with their exit status.
+"""Talks to a server through `orchestrator_client`: its errors become `CommandFailed` with their exit status.
 
-Requests are repeated only where the caller says so (`patient`): while the server restarts or asks to wait.
+Requests are repeated only where the caller says so (`patient`): while the server restarts or asks to wait. httpx, which
+is half of what a command loads, is loaded when there is a server to talk to, and not for `--help`.
 """
 
 from __future__ import annotations
 
-import http.client
-import time
-from typing import Any, Final
-from urllib.parse import quote, urlencode, urlsplit
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import orjson
 
 from orchestrator.cli.exits import CONFLICT, FAILED, NOT_FOUND, UNAVAILABLE, USAGE, CommandFailed
 
-TIMEOUT: Final = 30.0
+if TYPE_CHECKING:
+    from orchestrator_client import Retry
+
 _STATUS: Final = {404: NOT_FOUND, 409: CONFLICT, 429: UNAVAILABLE, 502: UNAVAILABLE, 503: UNAVAILABLE, 504: UNAVAILABLE}
-
-
-GATEWAY: Final = (502, 503, 504)
-"""Also what a proxy says while the server behind it restarts."""
+_LONGEST_PAUSE: Final = 2.0
+"""Seconds between two attempts: who waits at a terminal wants to go on soon after the server is back."""
 
 
 class Refused(CommandFailed):
@@ -33,9 +34,9 @@ class Refused(CommandFailed):
 
 
 class Unreachable(CommandFailed):
-    def __init__(self, url: str, error: Exception) -> None:
+    def __init__(self, url: str, reason: str) -> None:
         super().__init__(
-            f"{url} cannot be reached: {error}; is the server running? (--url, ORCHESTRATOR_URL)", UNAVAILABLE
+            f"{url} cannot be reached: {reason}; is the server running? (--url, ORCHESTRATOR_URL)", UNAVAILABLE
         )
 
 
@@ -59,21 +60,22 @@ class Client:
     """Not for several threads at once. A context that closes the connection."""
 
     def __init__(self, url: str) -> None:
+        import httpx
+
+        import orchestrator_client
+        from orchestrator_client.client import trust
+
         self.url = url
         try:
-            parts = urlsplit(url)
-            if not parts.hostname:
-                raise ValueError("it names no host")
-            kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-            self._connection = kind(parts.hostname, parts.port, timeout=TIMEOUT)
-        except (ValueError, http.client.InvalidURL) as error:
-            raise CommandFailed(
-                f"--url={url}: {error}; write an address such as http://127.0.0.1:8000", USAGE
-            ) from None
-        self._prefix = parts.path.rstrip("/")
+            # Proxies of the environment are for the world outside; a server of ours is next door.
+            http = httpx.Client(verify=trust(url), trust_env=False)
+            self._client = orchestrator_client.Client(url, http=http)
+        except ValueError as error:
+            raise CommandFailed(f"--url={error}", USAGE) from None
+        self._http = http
 
     def close(self) -> None:
-        self._connection.close()
+        self._http.close()
 
     def __enter__(self) -> Client:
         return self
@@ -81,57 +83,49 @@ class Client:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def call(
+    def call(self, method: str, path: str, body: bytes | None = None, **more: Any) -> Any:
+        """The decoded answer. Raises Refused, Unreachable and Stranger."""
+        from orchestrator_client import ONCE
+
+        return self._request(ONCE, method, path, body, **more)
+
+    def patient(self, method: str, path: str, body: bytes | None = None, *, within: float, **more: Any) -> Any:
+        """As `call`, repeated while the server is away or has no room, for at most `within` seconds."""
+        from orchestrator_client import Retry
+
+        return self._request(Retry(within=within, most=_LONGEST_PAUSE), method, path, body, **more)
+
+    def _request(
         self,
+        retry: Retry,
         method: str,
         path: str,
-        body: bytes | None = None,
+        body: bytes | None,
         *,
         query: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
     ) -> Any:
-        """The decoded answer. Raises Refused, Unreachable and Stranger."""
-        given = {name: value for name, value in (query or {}).items() if value is not None}
-        for name, value in given.items():
+        for name, value in (query or {}).items():
             _check_text(f"--{name}", value)
-        target = self._prefix + path + ("?" + urlencode(given) if given else "")
-        sent = {"Content-Type": "application/json", **(headers or {})} if body is not None else headers or {}
-        try:
-            self._connection.request(method, target, body, sent)
-            response = self._connection.getresponse()
-            text = response.read()
-        except (OSError, http.client.HTTPException) as error:
-            self._connection.close()
-            raise Unreachable(self.url, error) from error
-        try:
-            document = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            document = None
-        if not isinstance(document, dict) or (response.status >= 400 and "detail" not in document):
-            if response.status in GATEWAY:
-                raise Refused(response.status, {"detail": f"{self.url} gave HTTP {response.status}"}, 1.0)
-            raise Stranger(self.url, f"HTTP {response.status} and no answer of ours")
-        if response.status >= 400:
-            after = response.headers.get("Retry-After", "")
-            raise Refused(response.status, document, float(after) if after.isdigit() else 1.0)
-        return Answer(self.url, document)
+        sent = {"Content-Type": "application/json", **(headers or {})} if body is not None else headers
+        with _failures():
+            found = self._client.request(method, path, asked=query, body=body, headers=sent, retry=retry)
+        return Answer(self.url, found)
 
-    def patient(self, method: str, path: str, body: bytes | None = None, *, within: float, **more: Any) -> Any:
-        """As `call`, repeated while the server is away or has no room, for at most `within` seconds."""
-        until = time.monotonic() + within
-        pause = 0.1
-        while True:
-            try:
-                return self.call(method, path, body, **more)
-            except Unreachable:
-                if time.monotonic() + pause > until:
-                    raise
-                time.sleep(pause)
-                pause = min(pause * 2, 2.0)
-            except Refused as refused:
-                if refused.http_status not in (429, *GATEWAY) or time.monotonic() + refused.retry_after > until:
-                    raise
-                time.sleep(refused.retry_after)
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Errors of the client as those of a command."""
+    import orchestrator_client as client
+
+    try:
+        yield
+    except client.Problem as error:
+        raise Refused(error.status, error.document, 1.0 if error.retry_after is None else error.retry_after) from error
+    except client.Unreachable as error:
+        raise Unreachable(error.url, error.reason) from error
+    except client.NotOurs as error:
+        raise Stranger(error.url, error.what) from error
 
 
 def connect(url: str | None) -> Client:

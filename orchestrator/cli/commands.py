@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import orjson
+import msgspec
 
 from orchestrator.cli.client import connect, segment
 from orchestrator.cli.exits import OK
@@ -79,5 +79,5 @@ def show(id: str, /, *, url: str | None = None, json: bool = False) -> int:
     if json:
         json_line(found)
     else:
-        line(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+        line(msgspec.json.format(msgspec.json.encode(found)).decode())
     return OK

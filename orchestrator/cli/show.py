@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-import orjson
+import msgspec
 
 
 def json_line(document: Any) -> None:
     """One object on one line."""
-    sys.stdout.write(orjson.dumps(document).decode() + "\n")
+    sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
     sys.stdout.flush()
 
 

@@ -189,7 +189,14 @@ def test_a_redrive_is_not_repeated_by_itself(client: Either, server: Speaking) -
 
 @pytest.mark.parametrize(
     ("key", "path"),
-    [("a/b", "a%2Fb"), ("..", "%2E%2E"), ("", ""), ("50%", "50%25"), ("ü\n?#", "%C3%BC%0A%3F%23"), ("a+b c", "a%2Bb%20c")],
+    [
+        ("a/b", "a%2Fb"),
+        ("..", "%2E%2E"),
+        ("", ""),
+        ("50%", "50%25"),
+        ("ü\n?#", "%C3%BC%0A%3F%23"),
+        ("a+b c", "a%2Bb%20c"),
+    ],
 )
 def test_keys_of_any_kind_stay_one_segment_of_the_path(client: Either, server: Speaking, key: str, path: str) -> None:
     server.usual = says({"key": key, "row": {}, "as_of": "1.0.1"})

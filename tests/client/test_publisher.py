@@ -81,7 +81,7 @@ def test_a_server_that_is_away_is_tried_until_it_is_back(kind: Kind, client: Eit
     publisher = kind.publisher(client, age=0.0)
     publisher.publish(*map(event, range(3)))
     eventually(publisher, lambda: publisher.last_error is not None)
-    with pytest.raises(NotPublished, match="3 events are not published yet: .* cannot be reached") as raised:
+    with pytest.raises(NotPublished, match=r"3 events are not published yet: .* cannot be reached") as raised:
         publisher.flush(0.1)
     assert raised.value.waiting == 3
     server.start()
@@ -92,9 +92,7 @@ def test_a_server_that_is_away_is_tried_until_it_is_back(kind: Kind, client: Eit
     publisher.close()
 
 
-def test_a_full_queue_blocks_until_there_is_room_and_then_says_so(
-    kind: Kind, client: Either, server: Speaking
-) -> None:
+def test_a_full_queue_blocks_until_there_is_room_and_then_says_so(kind: Kind, client: Either, server: Speaking) -> None:
     server.stop()
     publisher = kind.publisher(client, Queue(5), age=0.0)
     publisher.publish(*map(event, range(5)))

@@ -1,4 +1,4 @@
-"""Pauses between attempts: full jitter below a ceiling that doubles, the server's wish, and one limit for everything."""
+"""Pauses between attempts: full jitter below a ceiling that doubles, the server's wish, and one limit for it all."""
 
 import pytest
 from hypothesis import given

@@ -176,13 +176,13 @@ def test_what_the_server_refused_counts_toward_the_bound(tmp_path: Path) -> None
 
 
 def test_one_process_has_it_at_a_time_and_its_end_frees_it(tmp_path: Path) -> None:
-    program = "import sys; from orchestrator_client import Spool; s = Spool(sys.argv[1]); print('open', flush=True); input()"
+    program = "import sys; from orchestrator_client import Spool; s = Spool(sys.argv[1]); print(flush=True); input()"
     other = subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     try:
         assert other.stdout is not None
-        assert other.stdout.readline() == b"open\n"
+        assert other.stdout.readline() == b"\n"
         with pytest.raises(SpoolLocked, match=f"open in process {other.pid}"):
             Spool(tmp_path)
         other.send_signal(signal.SIGKILL)
@@ -196,7 +196,7 @@ def test_one_process_has_it_at_a_time_and_its_end_frees_it(tmp_path: Path) -> No
 
 
 def test_a_disk_without_room_is_told_and_leaves_what_was_there_whole(tmp_path: Path) -> None:
-    """Files of this process may not grow beyond a limit, which is what a full disk looks like in the middle of a write."""
+    """Files may not grow beyond a limit, which is what a full disk looks like in the middle of a write."""
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with Spool(tmp_path) as spool:

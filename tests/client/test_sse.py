@@ -1,5 +1,7 @@
 """Server-sent events, however the network cuts them."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,8 +29,7 @@ MESSAGES = [
 @given(st.sets(st.integers(0, len(STREAM))))
 def test_messages_do_not_depend_on_how_the_stream_is_cut(cuts: set[int]) -> None:
     parser, found = Parser(), []
-    edges = [0, *sorted(cuts), len(STREAM)]
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in itertools.pairwise([0, *sorted(cuts), len(STREAM)]):
         found += parser.feed(STREAM[begin:end])
     assert found == MESSAGES
     assert parser.last_id == "1.0.4"
@@ -40,5 +41,4 @@ def test_a_message_without_an_end_is_refused_and_not_held(monkeypatch: pytest.Mo
     for chunk in (b"data: " + b"x" * 300, b"data: x\n" * 10):
         parser = Parser()
         with pytest.raises(TooLong):
-            for _ in range(200):
-                parser.feed(chunk)
+            list(map(parser.feed, [chunk] * 200))

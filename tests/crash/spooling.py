@@ -17,7 +17,8 @@ def main() -> None:
         while True:
             publisher.publish(*(Event("paid", "till", f"e{n}", id=f"e{n}") for n in range(number, number + 3)))
             number += 3
-            print(number - 1, flush=True)
+            sys.stdout.write(f"{number - 1}\n")
+            sys.stdout.flush()
             time.sleep(0.005)
 
 
