@@ -163,8 +163,10 @@ class AsyncClient:
         return int((await self.call(calls.redrive(ids)))["redriven"])
 
     async def partitions(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = (await self.call(calls.PARTITIONS))["partitions"]
-        return found
+        return calls.listed(self.url, await self.call(calls.PARTITIONS), "partitions")
+
+    async def projections(self) -> list[dict[str, Any]]:
+        return calls.listed(self.url, await self.call(calls.PROJECTIONS), "projections")
 
     # -- anything else
     async def request(

@@ -90,6 +90,14 @@ def redrive(ids: Sequence[str]) -> Call:
 
 
 PARTITIONS = Call("GET", "/v1/partitions")
+PROJECTIONS = Call("GET", "/v1/projections")
+
+
+def listed(url: str, document: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    found = document.get(name)
+    if not isinstance(found, list):
+        raise NotOurs(url, f"an answer without `{name}`")
+    return found
 
 
 def follow(partition: int | None, type: str | None, subject: str | None, after: str | None) -> Call:

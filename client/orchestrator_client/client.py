@@ -130,7 +130,7 @@ class Client:
         cursor: str | None = None,
         min_position: str | None = None,
     ) -> Page:
-        """Rows that fit: `where={"status": "open", "amount__gt": 100}`, `sort="-amount"`."""
+        """Rows that fit: `where={"status": "open", "amount__gt": 100}`, `sort="-amount"`. A list is for `FIELD__in`."""
         return calls.page(self.url, self.call(calls.rows(name, where, sort, limit, cursor, min_position)))
 
     def rows(
@@ -197,8 +197,11 @@ class Client:
         return int(self.call(calls.redrive(ids))["redriven"])
 
     def partitions(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.call(calls.PARTITIONS)["partitions"]
-        return found
+        return calls.listed(self.url, self.call(calls.PARTITIONS), "partitions")
+
+    def projections(self) -> list[dict[str, Any]]:
+        """What there is: name, fields, index, rows, lag."""
+        return calls.listed(self.url, self.call(calls.PROJECTIONS), "projections")
 
     # -- anything else
     def request(

@@ -42,6 +42,9 @@ class Problem(ClientError):
     """The server said no: its `application/problem+json`. `document` has every member, also those without a name
     here."""
 
+    request_id: str | None = None
+    """What the server's log calls the request."""
+
     def __init__(self, status: int, document: Mapping[str, Any], retry_after: float | None = None) -> None:
         super().__init__(str(document.get("detail") or f"HTTP {status}"))
         self.status = status

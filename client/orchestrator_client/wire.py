@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
-from orchestrator_client.errors import NotOurs, Problem, problem
+from orchestrator_client.errors import NotOurs, problem
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 GATEWAY: Final = (502, 503, 504)
@@ -84,16 +84,14 @@ def read(url: str, call: Call, status: int, headers: Mapping[str, str], content:
     ours = isinstance(document, dict) and (status < 300 or (status >= 400 and "detail" in document))
     if not ours:
         if status in GATEWAY or status == 429:
-            raise _busy(status, {"detail": f"{url} gave HTTP {status}"}, headers)
+            raise problem(status, {"detail": f"{url} gave HTTP {status}"}, retry_after(headers), waited=False)
         raise NotOurs(url, f"HTTP {status} and no answer of ours")
     assert isinstance(document, dict)
     if status >= 400:
-        raise problem(status, document, retry_after(headers), call.waits)
+        error = problem(status, document, retry_after(headers), call.waits)
+        error.request_id = headers.get("X-Request-Id")
+        raise error
     return document
-
-
-def _busy(status: int, document: dict[str, Any], headers: Mapping[str, str]) -> Problem:
-    return problem(status, document, retry_after(headers), waited=False)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -91,7 +91,7 @@ async def takes(request: web.Request) -> web.StreamResponse:
 def problem(status: int, detail: str = "no", retry_after: str = "", **more: Any) -> Handler:
     async def handler(request: web.Request) -> web.StreamResponse:
         document = {"type": "about:blank", "title": "No", "status": status, "detail": detail, **more}
-        headers = {"Retry-After": retry_after} if retry_after else {}
+        headers = {"X-Request-Id": "r1"} | ({"Retry-After": retry_after} if retry_after else {})
         return web.json_response(document, status=status, content_type="application/problem+json", headers=headers)
 
     return handler

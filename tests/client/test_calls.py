@@ -93,6 +93,7 @@ def test_a_problem_is_an_error_of_its_kind_with_all_that_it_says(
     assert type(error) is expected
     assert (error.status, error.detail, error.field, error.index) == (status, "event 1: `type` is missing", "type", 1)
     assert error.document["line"] == 4
+    assert error.request_id == "r1"
     assert len(server.asked) == 1
 
 

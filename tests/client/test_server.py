@@ -1,0 +1,117 @@
+"""The client and a real server: what is published is found again, whatever its key looks like."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from orchestrator_client import Conflict, Event, Invalid, NotFound, Retry
+from tests.client.either import Either, Kind
+from tests.crash.processes import ServerProcess
+
+RULES = """
+ruleset: shop
+projections:
+  orders:
+    fold:
+      order.placed: {total: event.data.total, status: "'open'"}
+    index: [status, total]
+rules:
+  big:
+    on: order.placed
+    when: event.data.total >= 100
+    then: [{command: look-at, to: log, args: {total: "${event.data.total}"}}]
+"""
+KEYS = ["A1", "a/b", "..", ".", "50%", "ü ß+&=?#", "", "x" * 1000, "<b>"]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder: Path = tmp_path_factory.mktemp("server")
+    (folder / "rules.yaml").write_text(RULES)
+    (folder / "targets.yaml").write_text("targets: {}\n")
+    server = ServerProcess(folder, folder / "rules.yaml", folder / "targets.yaml", 3)
+    server.spawn()
+    server.wait_ready()
+    yield server.url
+    server.end(15)
+
+
+@pytest.fixture
+def shop(kind: Kind, url: str) -> Either:
+    return kind.client(url, retry=Retry(within=20))
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_what_is_published_under_any_key_is_found_under_it(shop: Either) -> None:
+    events = [Event("order.placed", "s", key, {"total": n}, id=f"k{n}") for n, key in enumerate(KEYS)]
+    answer = shop.publish(events)
+    assert answer.accepted == len(KEYS) == len(set(answer.positions))
+    for number, key in enumerate(KEYS):
+        eventually(lambda key=key: shop.row("orders", key).fields is not None)
+        row = shop.row("orders", key)
+        assert (row.key, row.fields["total"]) == (key, number)
+    assert shop.row("orders", "nobody").fields is None
+    with pytest.raises(NotFound, match="there is no projection `order`"):
+        shop.row("order", "A1")
+
+
+def test_rows_that_fit_come_from_all_pages_in_order(shop: Either) -> None:
+    totals = list(range(200, 230))
+    shop.publish([Event("order.placed", "s", f"L{n}", {"total": n}, id=f"l{n}") for n in totals])
+    where = {"status": "open", "total__gte": 200, "total__in": totals}
+    eventually(lambda: len(list(shop.rows("orders", where))) == 30)
+    found = list(shop.rows("orders", where, sort="-total", limit=7))
+    assert [row.fields["total"] for row in found] == totals[::-1]
+    assert len(found[0].as_of.split(",")) == 3
+    with pytest.raises(Invalid) as raised:
+        shop.page("orders", {"price": 3})
+    assert raised.value.field == "price"
+    assert [each["name"] for each in shop.projections()] == ["orders"]
+
+
+def test_commands_are_found_and_only_parked_ones_are_redriven(shop: Either) -> None:
+    shop.publish([Event("order.placed", "s", f"C{n}", {"total": 100}, id=f"c{n}") for n in range(5)])
+    done = [f"C{n}" for n in range(5)]
+
+    def keys() -> list[str]:
+        found = shop.commands(state="done", rule="big", limit=2)
+        return sorted(each["key"] for each in found if each["key"] in done)
+
+    eventually(lambda: keys() == done)
+    id = next(iter(shop.commands(key="C1")))["id"]
+    assert shop.command(id)["args"] == {"total": 100}
+    with pytest.raises(Conflict):
+        shop.redrive([id])
+    with pytest.raises(NotFound):
+        shop.command("none")
+    assert [each["partition"] for each in shop.partitions()] == [0, 1, 2]
+
+
+def test_one_bad_event_of_many_is_named_and_none_of_its_request_is_taken(shop: Either, kind: Kind) -> None:
+    mark = f"B{kind.asynchronous}"
+    events = [Event("order.placed", "s", mark, {"total": 1}) for _ in range(1500)]
+    events[1200] = Event("orchestrator.tick", "s")
+    with pytest.raises(Invalid, match="`type`") as raised:
+        shop.publish(events)
+    assert (raised.value.published, raised.value.index, raised.value.field) == (1000, 1200, "type")
+    assert raised.value.request_id
+
+
+def test_times_and_extensions_arrive(shop: Either) -> None:
+    ahead = datetime(2999, 1, 1, tzinfo=UTC)
+    with pytest.raises(Invalid) as raised:
+        shop.publish(Event("order.placed", "s", "T", {"total": 1}, time=ahead))
+    assert raised.value.field == "time"
+    one = Event("order.placed", "s", "T1", {"total": 1}, extensions={"partitionkey": "same"})
+    other = Event("order.placed", "s", "T2", {"total": 1}, extensions={"partitionkey": "same"})
+    first, second = shop.publish([one, other]).positions
+    assert first.rpartition(".")[0] == second.rpartition(".")[0]
