@@ -36,6 +36,8 @@ class AsyncPublisher:
         age: float = AGE,
         refused: Callable[[Refusal], None] | None = None,
     ) -> None:
+        if batch < 1:
+            raise ValueError(f"a batch of {batch} events is none")
         self._client = client
         self._waiting = waiting if waiting is not None else Queue()
         self._batch = batch

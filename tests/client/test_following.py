@@ -1,10 +1,13 @@
 """Streams that outlive their connections. The same of both clients."""
 
+import asyncio
 import itertools
 import json
+import threading
 import time
 
 import pytest
+from aiohttp import web
 
 from orchestrator_client import Busy, Followed, NotFound, NotOurs, Retry, Row, Unreachable
 from tests.client.either import Either
@@ -99,3 +102,24 @@ def test_rows_that_fit_are_watched(client: Either, server: Speaking) -> None:
     server.script.append(streams(b'id: 1.0.3\ndata: {"key": "A1", "row": {"total": 1}}\n\n'))
     assert next(client.watch_rows("orders", {"total__gt": 0}, retry=QUICK)) == Row("A1", {"total": 1}, "1.0.3")
     assert server.asked[0].path == "/v1/projections/orders?total__gt=0"
+
+
+def test_leaving_a_stream_ends_its_connection(client: Either, server: Speaking) -> None:
+    ended = threading.Event()
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(message(1))
+                await asyncio.sleep(0.01)
+        except ConnectionError:
+            ended.set()
+            raise
+
+    server.usual = endless
+    found = client.follow(retry=QUICK)
+    assert [next(found) for _ in range(3)] == [followed(1)] * 3
+    found.close()
+    assert ended.wait(10)

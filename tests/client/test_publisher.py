@@ -1,12 +1,24 @@
 """Publishing in the background: batches by count and age, bounded, in order, and nothing dropped in silence."""
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from orchestrator_client import ClientError, Event, EventError, NotPublished, Queue, QueueFull, Refusal, Spool
+from orchestrator_client import (
+    Client,
+    ClientError,
+    Event,
+    EventError,
+    NotPublished,
+    Publisher,
+    Queue,
+    QueueFull,
+    Refusal,
+    Spool,
+)
 from tests.client.either import Either, Kind
 from tests.client.speaking import Handler, Speaking, hangs_up, problem, takes
 
@@ -185,3 +197,26 @@ def test_what_breaks_in_the_background_is_raised_to_who_publishes(
     with pytest.raises(ClientError, match="closed"):
         spool.put([b"{}"])
     publisher.close()
+
+
+def test_threads_share_a_publisher_and_each_keeps_its_order(server: Speaking) -> None:
+    with Client(server.url) as client, Publisher(client, Queue(100), batch=50, age=0.0) as publisher:
+
+        def produce(name: str) -> None:
+            for number in range(200):
+                publisher.publish(Event("t", name, id=f"{name}-{number}"))
+
+        threads = [threading.Thread(target=produce, args=(name,)) for name in "abcdefgh"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    found = sent(server)
+    assert len(found) == 1600
+    for name in "abcdefgh":
+        assert [id for id in found if id[0] == name] == [f"{name}-{number}" for number in range(200)]
+
+
+def test_a_batch_of_nothing_is_refused(kind: Kind, client: Either) -> None:
+    with pytest.raises(ValueError, match="a batch of 0 events"):
+        kind.publisher(client, batch=0)
