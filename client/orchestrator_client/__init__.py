@@ -10,6 +10,7 @@ from orchestrator_client.answers import Followed as Followed
 from orchestrator_client.answers import Page as Page
 from orchestrator_client.answers import Published as Published
 from orchestrator_client.answers import Row as Row
+from orchestrator_client.answers import Watched as Watched
 from orchestrator_client.async_client import AsyncClient as AsyncClient
 from orchestrator_client.async_publisher import AsyncPublisher as AsyncPublisher
 from orchestrator_client.client import Client as Client

@@ -8,8 +8,16 @@ from typing import Any, NamedTuple
 class Published(NamedTuple):
     accepted: int
     positions: list[str]
-    """Of each event, `generation.partition.offset`, in the order given. One may be handed to a query as
-    `min_position`."""
+    """Of each event, `generation.partition.offset`, in the order given."""
+
+    @property
+    def place(self) -> str:
+        """The newest position of each partition, with commas between: what a query takes as `min_position`."""
+        newest: dict[str, tuple[int, str]] = {}
+        for position in self.positions:
+            partition, offset = position.split(".")[1:]
+            newest[partition] = max((int(offset), position), newest.get(partition, (-1, "")))
+        return ",".join(position for _, position in newest.values())
 
 
 class Row(NamedTuple):
@@ -28,8 +36,18 @@ class Page(NamedTuple):
 
 
 class Followed(NamedTuple):
-    """An event of the log."""
-
     position: str
-    """Following goes on behind it: `after=`."""
     event: dict[str, Any]
+    place: str
+    """Where the stream is in every partition: `follow(after=…)` goes on behind it."""
+
+
+class Watched(NamedTuple):
+    """A list, and what is new in it since the last time."""
+
+    rows: list[Row]
+    put: list[Row]
+    """Those that came or changed."""
+    gone: list[str]
+    """Keys of those that are on the list no more."""
+    as_of: str

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from orchestrator_client import calls
-from orchestrator_client.answers import Followed, Page, Published, Row
+from orchestrator_client.answers import Followed, Page, Published, Row, Watched
 from orchestrator_client.batches import Collected, cut
 from orchestrator_client.client import SILENCE, TIMEOUT, WATCH, trust, url_of
 from orchestrator_client.errors import ClientError, NotFound, Unreachable
@@ -19,6 +19,7 @@ from orchestrator_client.event import AnyEvent, encode
 from orchestrator_client.following import Following
 from orchestrator_client.retry import ONCE, Attempts, Retry
 from orchestrator_client.sse import Message
+from orchestrator_client.watched import WatchedRow, WatchedRows, followed
 from orchestrator_client.wire import Call, query, read
 
 
@@ -74,17 +75,34 @@ class AsyncClient:
         after: str | None = None,
         retry: Retry = WATCH,
     ) -> AsyncGenerator[Followed, None]:
-        call = calls.follow(partition, type, subject, after)
+        call = calls.follow(partition, type, subject)
         async with aclosing(self._messages(call, retry, after or "")) as messages:
             async for message in messages:
-                yield calls.followed(self.url, message)
+                yield followed(self.url, message)
+
+    async def events(
+        self,
+        *,
+        partition: int | None = None,
+        type: str | None = None,
+        subject: str | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        limit: int | None = None,
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        filters = {"partition": partition, "type": type, "subject": subject, "since": since, "until": until}
+        cursor = None
+        while True:
+            found, cursor = calls.event_page(self.url, await self.call(calls.events(filters, limit, cursor)))
+            for event in found:
+                yield event
+            if cursor is None:
+                return
 
     # -- projections
-    async def row(
-        self, name: str, key: str, *, min_position: str | None = None, at: datetime | str | None = None
-    ) -> Row:
+    async def row(self, name: str, key: str, *, min_position: str | None = None, wait: int | None = None) -> Row:
         try:
-            return calls.found_row(self.url, await self.call(calls.row(name, key, min_position, at)))
+            return calls.found_row(self.url, await self.call(calls.row(name, key, min_position, wait)))
         except NotFound as error:
             return calls.no_row(key, error)
 
@@ -97,8 +115,9 @@ class AsyncClient:
         limit: int | None = None,
         cursor: str | None = None,
         min_position: str | None = None,
+        wait: int | None = None,
     ) -> Page:
-        return calls.page(self.url, await self.call(calls.rows(name, where, sort, limit, cursor, min_position)))
+        return calls.page(self.url, await self.call(calls.rows(name, where, sort, limit, cursor, min_position, wait)))
 
     async def rows(
         self,
@@ -108,8 +127,9 @@ class AsyncClient:
         sort: str | None = None,
         limit: int | None = None,
         min_position: str | None = None,
+        wait: int | None = None,
     ) -> AsyncGenerator[Row, None]:
-        found = await self.page(name, where, sort=sort, limit=limit, min_position=min_position)
+        found = await self.page(name, where, sort=sort, limit=limit, min_position=min_position, wait=wait)
         while True:
             for row in found.rows:
                 yield row
@@ -117,25 +137,28 @@ class AsyncClient:
                 return
             found = await self.page(name, where, sort=sort, limit=limit, cursor=found.next)
 
-    async def watch(
-        self, name: str, key: str, *, after: str | None = None, retry: Retry = WATCH
-    ) -> AsyncGenerator[Row, None]:
-        async with aclosing(self._messages(calls.row(name, key, None), retry, after or "")) as messages:
+    async def watch(self, name: str, key: str, *, retry: Retry = WATCH) -> AsyncGenerator[Row, None]:
+        shown = WatchedRow(self.url)
+        async with aclosing(self._messages(calls.row(name, key), retry)) as messages:
             async for message in messages:
-                yield calls.changed_row(self.url, message)
+                if (row := shown.news(message)) is not None:
+                    yield row
 
     async def watch_rows(
         self,
         name: str,
         where: Mapping[str, Any] | None = None,
         *,
-        after: str | None = None,
+        sort: str | None = None,
+        limit: int | None = None,
         retry: Retry = WATCH,
-    ) -> AsyncGenerator[Row, None]:
-        call = calls.rows(name, where, None, None, None, None)
-        async with aclosing(self._messages(call, retry, after or "")) as messages:
+    ) -> AsyncGenerator[Watched, None]:
+        shown = WatchedRows(self.url)
+        call = calls.rows(name, where, sort, limit)
+        async with aclosing(self._messages(call, retry)) as messages:
             async for message in messages:
-                yield calls.changed_row(self.url, message)
+                if (rows := shown.news(message)) is not None:
+                    yield rows
 
     # -- commands and partitions
     async def commands(
@@ -204,7 +227,7 @@ class AsyncClient:
             raise ClientError(f"{call.path[:80]} cannot be asked for: {error}") from error
         return read(self.url, call, answer.status_code, answer.headers, answer.content)
 
-    async def _messages(self, call: Call, retry: Retry, last_id: str) -> AsyncGenerator[Message, None]:
+    async def _messages(self, call: Call, retry: Retry, last_id: str = "") -> AsyncGenerator[Message, None]:
         following = Following(self.url, call, retry, last_id)
         while True:
             lost: ClientError | None = None

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
-from orchestrator_client.answers import Followed, Page, Published, Row
+from orchestrator_client.answers import Page, Published, Row
 from orchestrator_client.errors import NotFound, NotOurs
-from orchestrator_client.sse import Message
 from orchestrator_client.wire import Call, query, segment
 
 BATCH = "application/cloudevents-batch+json"
@@ -26,9 +24,14 @@ def published(url: str, document: dict[str, Any]) -> Published:
     return Published(len(positions), positions)
 
 
-def row(name: str, key: str, min_position: str | None, at: datetime | str | None = None) -> Call:
-    path = f"/v1/projections/{segment(name)}/{segment(key)}"
-    return Call("GET", path, query([("min_position", min_position), ("at", at)]), waits=min_position is not None)
+def row(name: str, key: str, min_position: str | None = None, wait: int | None = None) -> Call:
+    return _waiting(f"/v1/projections/{segment(name)}/{segment(key)}", [], min_position, wait)
+
+
+def _waiting(path: str, asked: list[tuple[str, Any]], min_position: str | None, wait: int | None) -> Call:
+    headers = {"Prefer": f"wait={wait}"} if wait is not None else {}
+    asked = [*asked, ("min_position", min_position or None)]
+    return Call("GET", path, query(asked), headers=headers, waits=bool(min_position))
 
 
 def found_row(url: str, document: dict[str, Any]) -> Row:
@@ -50,12 +53,12 @@ def rows(
     where: Mapping[str, Any] | None,
     sort: str | None,
     limit: int | None,
-    cursor: str | None,
-    min_position: str | None,
+    cursor: str | None = None,
+    min_position: str | None = None,
+    wait: int | None = None,
 ) -> Call:
     asked = [*(where or {}).items(), ("sort", sort), ("limit", limit), ("cursor", cursor)]
-    asked.append(("min_position", min_position))
-    return Call("GET", f"/v1/projections/{segment(name)}", query(asked), waits=min_position is not None)
+    return _waiting(f"/v1/projections/{segment(name)}", asked, min_position, wait)
 
 
 def page(url: str, document: dict[str, Any]) -> Page:
@@ -73,10 +76,7 @@ def commands(filters: Mapping[str, str | None], limit: int | None, cursor: str |
 
 
 def command_page(url: str, document: dict[str, Any]) -> tuple[list[dict[str, Any]], str | None]:
-    try:
-        return document["commands"], document["next"]
-    except KeyError as error:
-        raise NotOurs(url, f"a page without {error}") from None
+    return listed(url, document, "commands"), document.get("next")
 
 
 def command(id: str) -> Call:
@@ -100,28 +100,14 @@ def listed(url: str, document: dict[str, Any], name: str) -> list[dict[str, Any]
     return found
 
 
-def follow(partition: int | None, type: str | None, subject: str | None, after: str | None) -> Call:
-    """`after` goes as Last-Event-ID, as a stream that was cut off does."""
+def follow(partition: int | None, type: str | None, subject: str | None) -> Call:
+    """Where it begins goes as Last-Event-ID, as a stream that was cut off says it."""
     return Call("GET", "/v1/events", query([("partition", partition), ("type", type), ("subject", subject)]))
 
 
-def followed(url: str, message: Message) -> Followed:
-    return Followed(message.id, _object(url, message))
+def events(filters: Mapping[str, Any], limit: int | None, cursor: str | None) -> Call:
+    return Call("GET", "/v1/events", query([*filters.items(), ("limit", limit), ("cursor", cursor)]))
 
 
-def _object(url: str, message: Message) -> dict[str, Any]:
-    try:
-        found = json.loads(message.data)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise NotOurs(url, f"a message that is no object: {message.data[:80]!r}")
-    return found
-
-
-def changed_row(url: str, message: Message) -> Row:
-    """Of a watch: `row` is null where it went."""
-    found = _object(url, message)
-    if "key" not in found:
-        raise NotOurs(url, "a change without `key`")
-    return Row(found["key"], found.get("row"), found.get("as_of") or message.id)
+def event_page(url: str, document: dict[str, Any]) -> tuple[list[dict[str, Any]], str | None]:
+    return listed(url, document, "events"), document.get("next")

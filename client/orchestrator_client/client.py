@@ -12,16 +12,18 @@ from typing import Any, Final
 import httpx
 
 from orchestrator_client import calls
-from orchestrator_client.answers import Followed, Page, Published, Row
+from orchestrator_client.answers import Followed, Page, Published, Row, Watched
 from orchestrator_client.batches import Collected, cut
 from orchestrator_client.errors import ClientError, NotFound, Unreachable
 from orchestrator_client.event import AnyEvent, encode
 from orchestrator_client.following import Following
 from orchestrator_client.retry import ONCE, Attempts, Retry
 from orchestrator_client.sse import Message
+from orchestrator_client.watched import WatchedRow, WatchedRows, followed
 from orchestrator_client.wire import DEFAULT_URL, Call, address, query, read
 
-TIMEOUT: Final = 30.0
+TIMEOUT: Final = 40.0
+"""More than the 30 s that the server waits for a position at most."""
 SILENCE: Final = 60.0
 """Seconds without a byte after which a stream counts as lost."""
 WATCH: Final = Retry(within=300.0)
@@ -106,17 +108,38 @@ class Client:
         after: str | None = None,
         retry: Retry = WATCH,
     ) -> Generator[Followed, None, None]:
-        """Events as they come, from behind the position `after`, without an end. Connects anew by itself and goes on
-        where it was."""
-        for message in self._messages(calls.follow(partition, type, subject, after), retry, after or ""):
-            yield calls.followed(self.url, message)
+        """Events as they come, without an end, from now on or from behind `after`: a `place`, or positions with commas
+        between. Connects anew by itself and goes on where it was. Conflict, with the `fork` in its document, where the
+        log lost what it was behind."""
+        for message in self._messages(calls.follow(partition, type, subject), retry, after or ""):
+            yield followed(self.url, message)
+
+    def events(
+        self,
+        *,
+        partition: int | None = None,
+        type: str | None = None,
+        subject: str | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        limit: int | None = None,
+    ) -> Generator[dict[str, Any], None, None]:
+        """Events of the log, newest first, each with its `position`; asked for a page of `limit` at a time."""
+        filters = {"partition": partition, "type": type, "subject": subject, "since": since, "until": until}
+        cursor = None
+        while True:
+            found, cursor = calls.event_page(self.url, self.call(calls.events(filters, limit, cursor)))
+            yield from found
+            if cursor is None:
+                return
 
     # -- projections
-    def row(self, name: str, key: str, *, min_position: str | None = None, at: datetime | str | None = None) -> Row:
-        """`fields` is None where there is no row. With `min_position`, of what you published, the row as it is after
-        that; NotReached if that takes too long. NotFound if there is no such projection."""
+    def row(self, name: str, key: str, *, min_position: str | None = None, wait: int | None = None) -> Row:
+        """`fields` is None where there is no row. With `min_position`, the `place` of what was published, it is the
+        row after that; NotReached if that takes longer than `wait` seconds (10 if it is left out, at most 30).
+        NotFound if there is no such projection."""
         try:
-            return calls.found_row(self.url, self.call(calls.row(name, key, min_position, at)))
+            return calls.found_row(self.url, self.call(calls.row(name, key, min_position, wait)))
         except NotFound as error:
             return calls.no_row(key, error)
 
@@ -129,9 +152,10 @@ class Client:
         limit: int | None = None,
         cursor: str | None = None,
         min_position: str | None = None,
+        wait: int | None = None,
     ) -> Page:
         """Rows that fit: `where={"status": "open", "amount__gt": 100}`, `sort="-amount"`. A list is for `FIELD__in`."""
-        return calls.page(self.url, self.call(calls.rows(name, where, sort, limit, cursor, min_position)))
+        return calls.page(self.url, self.call(calls.rows(name, where, sort, limit, cursor, min_position, wait)))
 
     def rows(
         self,
@@ -141,32 +165,36 @@ class Client:
         sort: str | None = None,
         limit: int | None = None,
         min_position: str | None = None,
+        wait: int | None = None,
     ) -> Generator[Row, None, None]:
         """All rows that fit, asked for a page of `limit` at a time."""
-        found = self.page(name, where, sort=sort, limit=limit, min_position=min_position)
+        found = self.page(name, where, sort=sort, limit=limit, min_position=min_position, wait=wait)
         yield from found.rows
         while found.next is not None:
             found = self.page(name, where, sort=sort, limit=limit, cursor=found.next)
             yield from found.rows
 
-    def watch(
-        self, name: str, key: str, *, after: str | None = None, retry: Retry = WATCH
-    ) -> Generator[Row, None, None]:
+    def watch(self, name: str, key: str, *, retry: Retry = WATCH) -> Generator[Row, None, None]:
         """The row as it is, then whenever it changes; `fields` is None while there is none."""
-        for message in self._messages(calls.row(name, key, None), retry, after or ""):
-            yield calls.changed_row(self.url, message)
+        shown = WatchedRow(self.url)
+        for message in self._messages(calls.row(name, key), retry):
+            if (row := shown.news(message)) is not None:
+                yield row
 
     def watch_rows(
         self,
         name: str,
         where: Mapping[str, Any] | None = None,
         *,
-        after: str | None = None,
+        sort: str | None = None,
+        limit: int | None = None,
         retry: Retry = WATCH,
-    ) -> Generator[Row, None, None]:
-        """Rows that fit, whenever one changes; `fields` is None where one went."""
-        for message in self._messages(calls.rows(name, where, None, None, None, None), retry, after or ""):
-            yield calls.changed_row(self.url, message)
+    ) -> Generator[Watched, None, None]:
+        """The first `limit` rows that fit, then whenever one of them changes, comes or goes."""
+        shown = WatchedRows(self.url)
+        for message in self._messages(calls.rows(name, where, sort, limit), retry):
+            if (rows := shown.news(message)) is not None:
+                yield rows
 
     # -- commands and partitions
     def commands(
@@ -242,7 +270,7 @@ class Client:
             raise ClientError(f"{call.path[:80]} cannot be asked for: {error}") from error
         return read(self.url, call, answer.status_code, answer.headers, answer.content)
 
-    def _messages(self, call: Call, retry: Retry, last_id: str) -> Generator[Message, None, None]:
+    def _messages(self, call: Call, retry: Retry, last_id: str = "") -> Generator[Message, None, None]:
         following = Following(self.url, call, retry, last_id)
         while True:
             lost: ClientError | None = None

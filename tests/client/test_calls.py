@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from orchestrator_client import (
     NotOurs,
     NotReached,
     Problem,
+    Published,
     Retry,
     Row,
     Unreachable,
@@ -174,6 +176,20 @@ def test_commands_are_asked_for_page_by_page(client: Either, server: Speaking) -
         "/v1/commands?state=parked&limit=2",
         "/v1/commands?state=parked&limit=2&cursor=x",
     ]
+
+
+def test_events_are_asked_for_page_by_page_also_where_a_page_is_empty(client: Either, server: Speaking) -> None:
+    server.script.append(says({"events": [{"id": "1"}], "next": "x", "looked": 50_000}))
+    server.script.append(says({"events": [], "next": "y", "looked": 50_000}))
+    server.script.append(says({"events": [{"id": "2"}], "next": None, "looked": 3}))
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    assert [each["id"] for each in client.events(type="paid", since=since, limit=5)] == ["1", "2"]
+    assert server.asked[2].path == "/v1/events?type=paid&since=2026-01-01T00%3A00%3A00%2B00%3A00&limit=5&cursor=y"
+
+
+def test_what_was_published_is_at_one_place_with_a_position_for_each_partition() -> None:
+    assert Published(4, ["1.0.9", "1.2.4", "1.0.10", "1.2.3"]).place == "1.0.10,1.2.4"
+    assert Published(0, []).place == ""
 
 
 def test_a_redrive_is_not_repeated_by_itself(client: Either, server: Speaking) -> None:

@@ -17,11 +17,12 @@ QUICK = Retry(within=5.0, first=0.01)
 
 
 def message(number: int) -> bytes:
-    return f'id: 1.0.{number}\ndata: {{"id": "e{number}"}}\n\n'.encode()
+    said = json.dumps({"position": f"1.0.{number}", "id": f"e{number}"})
+    return f"event: event\nid: 1.0.{number},1.1.2\ndata: {said}\n\n".encode()
 
 
 def followed(number: int) -> Followed:
-    return Followed(f"1.0.{number}", {"id": f"e{number}"})
+    return Followed(f"1.0.{number}", {"id": f"e{number}"}, f"1.0.{number},1.1.2")
 
 
 def test_following_goes_on_where_the_connection_was_lost(client: Either, server: Speaking) -> None:
@@ -41,11 +42,11 @@ def test_following_goes_on_where_the_connection_was_lost(client: Either, server:
     assert {asked.headers["Accept"] for asked in server.asked} == {"text/event-stream"}
     assert [asked.headers.get("Last-Event-ID") for asked in server.asked] == [
         "1.0.3",
-        "1.0.5",
-        "1.0.5",
-        "1.0.5",
-        "1.0.5",
-        "1.0.6",
+        "1.0.5,1.1.2",
+        "1.0.5,1.1.2",
+        "1.0.5,1.1.2",
+        "1.0.5,1.1.2",
+        "1.0.6,1.1.2",
     ]
     found.close()
 
@@ -86,22 +87,60 @@ def test_a_server_that_never_comes_back_ends_it(client: Either, server: Speaking
         next(client.follow(retry=Retry(within=0.3, first=0.01)))
 
 
-def test_a_row_is_watched_through_its_changes_and_its_end(client: Either, server: Speaking) -> None:
+def test_a_row_is_watched_through_its_changes_and_its_end_and_what_is_told_again_is_no_news(
+    client: Either, server: Speaking
+) -> None:
     def change(row: object, number: int) -> bytes:
-        said = json.dumps({"key": "A/1", "row": row, "as_of": f"1.0.{number}"})
-        return f"id: 1.0.{number}\nevent: row\ndata: {said}\n\n".encode()
+        return f"id: 1.0.{number}\nevent: row\ndata: {json.dumps({'key': 'A/1', 'row': row})}\n\n".encode()
 
-    server.script.extend([streams(change({"total": 1}, 3), change({"total": 2}, 4)), streams(change(None, 5))])
-    found = list(itertools.islice(client.watch("orders", "A/1", retry=QUICK), 3))
-    assert found == [Row("A/1", {"total": 1}, "1.0.3"), Row("A/1", {"total": 2}, "1.0.4"), Row("A/1", None, "1.0.5")]
-    assert server.asked[1].path == "/v1/projections/orders/A%2F1"
-    assert server.asked[1].headers["Last-Event-ID"] == "1.0.4"
+    server.script.append(streams(change({"total": 1}, 3), change({"total": 2}, 4)))
+    server.script.append(streams(change({"total": 2}, 5), change(None, 6)))
+    server.script.append(streams(change(None, 6), change({"total": 3}, 7)))
+    assert list(itertools.islice(client.watch("orders", "A/1", retry=QUICK), 4)) == [
+        Row("A/1", {"total": 1}, "1.0.3"),
+        Row("A/1", {"total": 2}, "1.0.4"),
+        Row("A/1", None, "1.0.6"),
+        Row("A/1", {"total": 3}, "1.0.7"),
+    ]
+    assert {asked.path for asked in server.asked} == {"/v1/projections/orders/A%2F1"}
 
 
-def test_rows_that_fit_are_watched(client: Either, server: Speaking) -> None:
-    server.script.append(streams(b'id: 1.0.3\ndata: {"key": "A1", "row": {"total": 1}}\n\n'))
-    assert next(client.watch_rows("orders", {"total__gt": 0}, retry=QUICK)) == Row("A1", {"total": 1}, "1.0.3")
-    assert server.asked[0].path == "/v1/projections/orders?total__gt=0"
+def test_a_list_is_watched_and_what_changed_between_two_connections_is_told(client: Either, server: Speaking) -> None:
+    def said(kind: str, number: int, **data: object) -> bytes:
+        return f"event: {kind}\nid: 1.0.{number},1.1.9\ndata: {json.dumps(data)}\n\n".encode()
+
+    def rows(**found: int) -> list[dict[str, object]]:
+        return [{"key": key, "row": {"n": n}} for key, n in found.items()]
+
+    server.script.append(
+        streams(
+            said("rows", 1, rows=rows(a=1, b=2)),
+            said("changes", 2, put=rows(c=0, b=3), gone=["a"], keys=["c", "b"]),
+        )
+    )
+    server.script.append(streams(said("rows", 2, rows=rows(c=0, b=3))))
+    moved = said("changes", 4, put=[], gone=[], keys=["c", "d"])
+    server.script.append(streams(said("rows", 3, rows=rows(d=5, c=0)), moved))
+    found = itertools.islice(client.watch_rows("orders", {"n__gt": 0}, sort="-n", limit=5, retry=QUICK), 4)
+    first, second, third, fourth = [
+        ([(row.key, row.fields["n"]) for row in each.rows], [row.key for row in each.put], each.gone, each.as_of)
+        for each in found
+    ]
+    assert first == ([("a", 1), ("b", 2)], ["a", "b"], [], "1.0.1,1.1.9")
+    assert second == ([("c", 0), ("b", 3)], ["c", "b"], ["a"], "1.0.2,1.1.9")
+    assert third == ([("d", 5), ("c", 0)], ["d"], ["b"], "1.0.3,1.1.9")
+    assert fourth == ([("c", 0), ("d", 5)], [], [], "1.0.4,1.1.9")
+    assert {asked.path for asked in server.asked} == {"/v1/projections/orders?n__gt=0&sort=-n&limit=5"}
+
+
+@pytest.mark.parametrize("data", [b"{}", b'{"put": [], "gone": [], "keys": ["x"]}', b'{"put": 3, "keys": []}'])
+def test_a_change_that_makes_no_sense_is_none_of_ours(client: Either, server: Speaking, data: bytes) -> None:
+    server.usual = streams(b"event: changes\nid: 1.0.1\ndata: " + data + b"\n\n")
+    with pytest.raises(NotOurs):
+        next(client.watch_rows("orders", retry=QUICK))
+    if data == b"{}":
+        with pytest.raises(NotOurs):
+            next(client.watch("orders", "A1", retry=QUICK))
 
 
 def test_leaving_a_stream_ends_its_connection(client: Either, server: Speaking) -> None:

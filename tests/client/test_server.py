@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator_client import Conflict, Event, Invalid, NotFound, Retry
+from orchestrator_client import Client, Conflict, Event, Invalid, NotFound, NotReached, Retry
 from tests.client.either import Either, Kind
 from tests.crash.processes import ServerProcess
 
@@ -56,9 +56,9 @@ def test_what_is_published_under_any_key_is_found_under_it(shop: Either) -> None
     answer = shop.publish(events)
     assert answer.accepted == len(KEYS) == len(set(answer.positions))
     for number, key in enumerate(KEYS):
-        eventually(lambda key=key: shop.row("orders", key).fields is not None)
-        row = shop.row("orders", key)
+        row = shop.row("orders", key, min_position=answer.place)
         assert (row.key, row.fields["total"]) == (key, number)
+        assert next(shop.watch("orders", key))._replace(as_of="") == row._replace(as_of="")
     assert shop.row("orders", "nobody").fields is None
     with pytest.raises(NotFound, match="there is no projection `order`"):
         shop.row("order", "A1")
@@ -66,10 +66,9 @@ def test_what_is_published_under_any_key_is_found_under_it(shop: Either) -> None
 
 def test_rows_that_fit_come_from_all_pages_in_order(shop: Either) -> None:
     totals = list(range(200, 230))
-    shop.publish([Event("order.placed", "s", f"L{n}", {"total": n}, id=f"l{n}") for n in totals])
+    answer = shop.publish([Event("order.placed", "s", f"L{n}", {"total": n}, id=f"l{n}") for n in totals])
     where = {"status": "open", "total__gte": 200, "total__in": totals}
-    eventually(lambda: len(list(shop.rows("orders", where))) == 30)
-    found = list(shop.rows("orders", where, sort="-total", limit=7))
+    found = list(shop.rows("orders", where, sort="-total", limit=7, min_position=answer.place))
     assert [row.fields["total"] for row in found] == totals[::-1]
     assert len(found[0].as_of.split(",")) == 3
     with pytest.raises(Invalid) as raised:
@@ -115,3 +114,65 @@ def test_times_and_extensions_arrive(shop: Either) -> None:
     other = Event("order.placed", "s", "T2", {"total": 1}, extensions={"partitionkey": "same"})
     first, second = shop.publish([one, other]).positions
     assert first.rpartition(".")[0] == second.rpartition(".")[0]
+
+
+def test_a_position_that_is_not_there_yet_is_told_with_how_far_it_came(shop: Either) -> None:
+    position = shop.publish(Event("order.placed", "s", "P", {"total": 1})).positions[0]
+    beyond = f"{position}000000"
+    with pytest.raises(NotReached) as raised:
+        shop.row("orders", "P", min_position=beyond, wait=1)
+    assert raised.value.as_of is not None
+    assert raised.value.as_of.startswith(position.rpartition(".")[0])
+
+
+def test_events_are_listed_newest_first(shop: Either, kind: Kind) -> None:
+    mark = f"order.marked.{kind.asynchronous}".lower()
+    shop.publish([Event(mark, "s", f"E{n}", {"n": n}, time=f"2026-01-0{n}T00:00:00Z") for n in range(1, 6)])
+    found = list(shop.events(type=mark, until=datetime(2026, 1, 4, tzinfo=UTC), limit=2))
+    assert [each["data"]["n"] for each in found] == [3, 2, 1]
+    assert all(each["position"].startswith("1.") for each in found)
+
+
+def test_a_row_and_a_list_are_watched(shop: Either, kind: Kind) -> None:
+    key = f"W{kind.asynchronous}"
+    rows, lists = shop.watch("orders", key), shop.watch_rows("orders", {"key": key})
+    assert next(rows).fields is None
+    assert next(lists).rows == []
+    shop.publish(Event("order.placed", "s", key, {"total": 1}))
+    assert next(rows).fields == {"total": 1, "status": "open"}
+    assert [(row.key, row.fields["total"]) for row in next(lists).put] == [(key, 1)]
+    shop.publish(Event("order.placed", "s", key, {"total": 2}))
+    assert next(rows).fields["total"] == 2
+    assert [row.fields["total"] for row in next(lists).rows] == [2]
+    rows.close()
+    lists.close()
+
+
+@pytest.mark.slow
+def test_following_sees_each_event_once_over_a_server_that_is_killed(kind: Kind, tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text(RULES)
+    (tmp_path / "targets.yaml").write_text("targets: {}\n")
+    server = ServerProcess(tmp_path, tmp_path / "rules.yaml", tmp_path / "targets.yaml", 3)
+    try:
+        server.spawn()
+        server.wait_ready()
+        client = kind.client(server.url, retry=Retry(within=30))
+        other = Client(server.url, retry=Retry(within=30))
+        client.publish([Event("paid", "s", f"k{n}", id=f"{n}") for n in range(10)])
+        stream = client.follow(type="paid", after="1.0.0,1.1.0,1.2.0")
+        found = [next(stream) for _ in range(10)]
+        for round in (1, 2):
+            server.kill()
+            server.spawn()
+            server.wait_ready()
+            other.publish([Event("paid", "s", f"k{n}", id=f"{round}{n}") for n in range(10)])
+            found += [next(stream) for _ in range(10)]
+        stream.close()
+        again = client.follow(type="paid", after=found[14].place)
+        assert {next(again).event["id"] for _ in range(15)} == {each.event["id"] for each in found[15:]}
+        again.close()
+        other.close()
+    finally:
+        server.clean_up()
+    expected = [f"{n}" for n in range(10)] + [f"{round}{n}" for round in (1, 2) for n in range(10)]
+    assert sorted(each.event["id"] for each in found) == sorted(expected)
