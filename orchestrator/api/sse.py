@@ -52,8 +52,10 @@ class Stream:
                 quiet = 0.0
                 await self._write(f"id: {id}\n\n".encode())
 
-    async def begin(self) -> None:
-        await self._write(f"retry: {RETRY}\n\n".encode())
+    async def begin(self, id: str) -> None:
+        """With where it begins, so that a reader who is cut off before anything came misses nothing either."""
+        place = f"id: {id}\n" if id else ""
+        await self._write(f"retry: {RETRY}\n{place}\n".encode())
 
     async def send(self, items: list[tuple[str, str, Any]]) -> None:
         """(event type, id, data as JSON) each. Raises ConnectionError if the reader is gone or does not read."""
@@ -76,7 +78,7 @@ def _message(kind: str, id: str, data: Any) -> bytes:
 
 
 @asynccontextmanager
-async def stream(request: web.Request) -> AsyncIterator[Stream]:
+async def stream(request: web.Request, id: str = "") -> AsyncIterator[Stream]:
     """While the block runs; a reader that goes away ends it. Raises Problem 503 for one too many."""
     live = request.app[CONTEXT].live
     try:
@@ -91,7 +93,7 @@ async def stream(request: web.Request) -> AsyncIterator[Stream]:
             await response.prepare(request)
             made = Stream(request, response)
             try:
-                await made.begin()
+                await made.begin(id)
                 yield made
                 await response.write_eof()
             except ConnectionError:

@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
 
 from orchestrator_client import Client, Conflict, Event, Invalid, NotFound, NotReached, Retry
+from orchestrator_client.sse import Parser
 from tests.client.either import Either, Kind
 from tests.crash.processes import ServerProcess
 
@@ -176,3 +178,16 @@ def test_following_sees_each_event_once_over_a_server_that_is_killed(kind: Kind,
         server.clean_up()
     expected = [f"{n}" for n in range(10)] + [f"{round}{n}" for round in (1, 2) for n in range(10)]
     assert sorted(each.event["id"] for each in found) == sorted(expected)
+
+
+def test_a_stream_says_where_it_begins_so_that_losing_it_at_once_loses_no_event(shop: Either, url: str) -> None:
+    accepts = {"Accept": "text/event-stream"}
+    parser = Parser()
+    with httpx.stream("GET", f"{url}/v1/events", headers=accepts) as answer:
+        chunks = answer.iter_bytes()
+        while not parser.last_id:
+            assert parser.feed(next(chunks)) == []
+    missed = shop.publish(Event("order.placed", "s", "M", {"total": 1})).positions[0]
+    found = shop.follow(subject="M", after=parser.last_id)
+    assert next(found).position == missed
+    found.close()

@@ -124,7 +124,7 @@ async def _follow(request: web.Request, filter: EventFilter, after: str | None) 
     if after is not None:
         asked = read_places(log, after)
         places = {partition: asked.get(partition, at) for partition, at in places.items()}
-    async with sse.stream(request) as stream:
+    async with sse.stream(request, write_places(log, places)) as stream:
         while not live.stopping:
             items: list[tuple[str, str, Any]] = []
             for partition, at in list(places.items()):
