@@ -19,8 +19,6 @@ from adapters.partition_loop import PartitionLoop
 from adapters.turn import Turn, Want
 from adapters.work import RETURNED, Outcome, Work
 
-LEAST_SHARE: Final = 16
-"""What a partition may claim at least, so that the tail of a backlog does not come in single commands."""
 SPARE: Final = 0.1
 """Seconds that granted work lies ready for somebody to ask, before it is given back."""
 
@@ -33,14 +31,17 @@ class _Request:
 
 
 class Desk:
-    """`turned` and `failed` are told of every turn, and of every one that raised."""
+    """`turned` and `failed` are told of every turn, and of every one that raised. `batch`: what a partition may claim
+    at least, so that the tail of a backlog does not come in single commands."""
 
     def __init__(
         self,
         targets: Container[str],
         turned: Callable[[int, Turn], None],
         failed: Callable[[int, Exception], None],
+        batch: int,
     ) -> None:
+        self._batch = batch
         self._targets = targets
         self.turned = turned
         self.failed = failed
@@ -97,7 +98,7 @@ class Desk:
         wants = []
         for target, requests in self._requests.items():
             if requests and (everything or target in loop.ready) and (free := self._free(target)) > 0:
-                limit = max(min(free, LEAST_SHARE), -(-free // len(self.loops)))
+                limit = max(min(free, self._batch), -(-free // len(self.loops)))
                 self._claimed[target] += limit
                 wants.append(Want(target, limit, max(request.ttl for request in requests)))
         return wants

@@ -36,6 +36,8 @@ CLOSING: Final = 5.0
 class EngineOptions:
     threads: int = 2
     """Turns of so many partitions run at once."""
+    batch: int = 16
+    """Commands that a partition hands out for a target at once, where so many are asked for."""
     bounds: Bounds = field(default_factory=Bounds)
     pace: Pace = field(default_factory=Pace)
 
@@ -68,7 +70,7 @@ class Engine:
         self.counts: Counter[str] = Counter()
         """`WHAT|TARGET` as in `Turn.counts`, since the start."""
         self._problems: dict[str, str] = {}
-        self._desk = Desk(self._targets, self._turned, self._turn_failed)
+        self._desk = Desk(self._targets, self._turned, self._turn_failed, self._options.batch)
         self._tasks: dict[PartitionLoop, asyncio.Task[None]] = {}
         self._workers: dict[str, Workers] = {}
         self._adapters: dict[str, Adapter] = {}

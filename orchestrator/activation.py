@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -23,32 +24,54 @@ from streams.state import PARTITION
 from streams.worker import RULES
 
 _MOST_COMPILED = 16
+KEPT = 300.0
+"""Seconds."""
 
 
 class Processors:
-    """Compiled rule sets by digest, from the documents of one log. Any thread; a small bounded cache."""
+    """Compiled rule sets by digest, from the documents of one log. Any thread. Whoever asks again for one that somebody
+    uses gets the same; beside these a few are kept, for a while after they were asked for last."""
 
-    def __init__(self, log: Log, modules: Modules = ()) -> None:
-        """`modules`: the files of Python rules that the operator named; rule sets find those in it that they need."""
+    def __init__(
+        self,
+        log: Log,
+        modules: Modules = (),
+        *,
+        kept: float = KEPT,
+        monotonic: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """`modules`: the files of Python rules that the operator named; rule sets find those in it that they need.
+        `kept`: seconds, by `monotonic`; without a clock they are kept until there are too many."""
         self._log = log
         self._modules = tuple(modules)
+        self._kept_for = kept
+        self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._compiled: dict[str, RulesProcessor] = {}
+        self._used: WeakValueDictionary[str, RulesProcessor] = WeakValueDictionary()
+        self._kept: dict[str, tuple[float, RulesProcessor]] = {}
+        """With the time when it was asked for last: the longest ago first."""
 
     def __call__(self, digest: str) -> RulesProcessor:
         """Raises LogDamaged for a rule set that was activated and is not in the log, RuleErrors for one that this
         version cannot read."""
         with self._lock:
-            found = self._compiled.get(digest)
+            found = self._used.get(digest)
             if found is not None:
-                return found
+                return self._keep(digest, found)
             body = self._log.document(digest)
             if body is None:
                 raise LogDamaged(f"the log activates rule set {digest}, but does not hold it: restore it from a backup")
-            while len(self._compiled) >= _MOST_COMPILED:
-                del self._compiled[next(iter(self._compiled))]
-            compiled = self._compiled[digest] = compile_rules(from_document(body, self._modules))
-            return compiled
+            compiled = self._used[digest] = compile_rules(from_document(body, self._modules))
+            return self._keep(digest, compiled)
+
+    def _keep(self, digest: str, compiled: RulesProcessor) -> RulesProcessor:
+        now = self._monotonic()
+        self._kept.pop(digest, None)
+        self._kept[digest] = now, compiled
+        for old, (asked, _) in list(self._kept.items()):
+            if len(self._kept) > _MOST_COMPILED or now - asked > self._kept_for:
+                del self._kept[old]
+        return compiled
 
 
 def activate(log: Log, ruleset: RuleSet, now: Callable[[], int]) -> list[int]:

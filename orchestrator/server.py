@@ -21,6 +21,7 @@ import structlog
 from aiohttp import web
 
 from adapters.engine import Engine as Delivery
+from adapters.engine import EngineOptions as DeliveryOptions
 from adapters.ledger import read
 from adapters.target import Target
 from orchestrator.api.app import add, make_app
@@ -78,6 +79,7 @@ class Server:
             failed=self.health.failed,
             observed=self.metrics.attempted,
             fenced=lambda lease: self.keeper.lost(lease),
+            options=DeliveryOptions(batch=settings.command_batch),
         )
         self.keeper = Keeper(
             self.engine.log,

@@ -13,11 +13,13 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from orchestrator.refusals import remedy
-from streams import duration
+from orchestrator.setting_kinds import Paths, Seconds, lower, words
+from orchestrator.tuning import Tuning
+from streams.backends.redis.url import RedisOptions
 from streams.keys import SLICES
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -29,39 +31,7 @@ class SettingsError(Exception):
     """A setting cannot be used; the text names it, its value and the remedy, one line a setting."""
 
 
-def _seconds(value: Any) -> Any:
-    """Text such as `10s` or `500ms`; a bare number is seconds."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return duration.parse(value) / 1e6
-    return value
-
-
-def _paths(value: Any) -> Any:
-    """One text holds paths as PATH does."""
-    if isinstance(value, str):
-        return [part for part in value.split(os.pathsep) if part]
-    return value
-
-
-def _words(value: Any) -> Any:
-    """One text holds words, separated by commas."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
-
-
-def _lower(value: Any) -> Any:
-    return value.lower() if isinstance(value, str) else value
-
-
-Seconds = Annotated[float, BeforeValidator(_seconds)]
-Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_paths)]
-
-
-class Settings(BaseSettings):
+class Settings(Tuning):
     model_config = SettingsConfigDict(frozen=True, extra="forbid", populate_by_name=True, env_ignore_empty=True)
 
     log: str = Field(
@@ -121,17 +91,10 @@ class Settings(BaseSettings):
         validation_alias="ORCHESTRATOR_WORKER",
         description="Which of several processes this one is. Their parent says it; leave it out.",
     )
-    roles: Annotated[tuple[Role, ...], NoDecode, BeforeValidator(_words), Field(min_length=1)] = Field(
+    roles: Annotated[tuple[Role, ...], NoDecode, BeforeValidator(words), Field(min_length=1)] = Field(
         ROLES,
         validation_alias="ORCHESTRATOR_ROLES",
         description="What this server does: api, agent and delivery, separated by commas. All on the embedded log.",
-    )
-    batch: int = Field(
-        100,
-        ge=1,
-        le=5000,
-        validation_alias="EVENT_BUS_BATCH_SIZE",
-        description="Events of one page. Under backlog a commit spans up to 50 pages, 5,000 events at most.",
     )
     cache_bytes: int = Field(
         512 << 20, ge=1 << 20, validation_alias="ORCHESTRATOR_CACHE_BYTES", description="Memory for the state of keys."
@@ -158,7 +121,7 @@ class Settings(BaseSettings):
     streams: int = Field(
         1_000, ge=1, validation_alias="ORCHESTRATOR_STREAMS", description="Live streams that may be open at once."
     )
-    origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
+    origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)] = Field(
         (),
         validation_alias="ORCHESTRATOR_CORS_ORIGINS",
         description="Origins whose pages may call the API from a browser, separated by commas, such as https://a.example.",
@@ -170,8 +133,13 @@ class Settings(BaseSettings):
         validation_alias="ORCHESTRATOR_DRAIN",
         description="How long requests are still taken after SIGTERM, while /ready says no; for load balancers.",
     )
-    log_level: Annotated[LogLevel, BeforeValidator(_lower)] = Field(
+    log_level: Annotated[LogLevel, BeforeValidator(lower)] = Field(
         "info", validation_alias="LOG_LEVEL", description="debug, info, warning or error."
+    )
+    traces: str | None = Field(
+        None,
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="Where traces go, OTLP over HTTP, such as http://127.0.0.1:4318. Without it there are none.",
     )
 
     @model_validator(mode="before")
@@ -208,20 +176,41 @@ class Settings(BaseSettings):
             raise ValueError("write an address such as http://127.0.0.1:8000")
         return url.rstrip("/")
 
+    @field_validator("traces")
+    @classmethod
+    def _collector(cls, url: str | None) -> str | None:
+        return url if url is None else cls._http(url)
+
     @model_validator(mode="after")
     def _one_worker(self) -> Settings:
-        if self.workers > 1 and self.log.startswith(("memory:", "sqlite:")):
+        if self.workers > 1 and self.embedded:
             raise ValueError(f"WORKERS={self.workers}: the embedded log has one agent process; leave it at 1")
         return self
 
     @model_validator(mode="after")
     def _whole(self) -> Settings:
-        if set(self.roles) < set(ROLES) and self.log.startswith(("memory:", "sqlite:")):
+        if set(self.roles) < set(ROLES) and self.embedded:
             raise ValueError(
                 f"ORCHESTRATOR_ROLES={','.join(self.roles)}: the embedded log belongs to one process, which does "
                 "everything; leave it out"
             )
         return self
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the log is this process's own."""
+        return self.log.startswith(("memory:", "sqlite:"))
+
+    @property
+    def redis(self) -> RedisOptions:
+        """What the log's URL does not say."""
+        return RedisOptions(
+            timeout=self.timeout,
+            attempts=self.retry_attempts,
+            longest_pause=self.retry_delay,
+            pool=self.redis_pool,
+            health_check=self.health_check,
+        )
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -234,6 +223,8 @@ def environment(settings: Settings) -> dict[str, str]:
 def _written(value: object) -> str:
     if isinstance(value, tuple):
         return (os.pathsep if any(isinstance(each, Path) for each in value) else ",").join(map(str, value))
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
     return "" if value is None else str(value)
 
 

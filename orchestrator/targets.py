@@ -27,6 +27,16 @@ def read_targets(path: Path | None, now: Callable[[], int]) -> dict[str, Target]
     return load_targets(text, str(path), _secret, now)
 
 
+def check_connections(targets: Mapping[str, Target], most: int) -> None:
+    """Raises TargetError for a target with more attempts at once than it may have connections."""
+    for target in targets.values():
+        if target.concurrency > most:
+            raise TargetError(
+                f"target `{target.name}`: a `concurrency` of {target.concurrency} needs more than the {most} "
+                "connections of one target: choose less, or raise ORCHESTRATOR_POOL_MAX"
+            )
+
+
 def check_rules(ruleset: RuleSet, targets: Mapping[str, Target]) -> None:
     """Raises RuleErrors for a rule that names a target which does not exist."""
     if found := check_targets(ruleset, targets.keys()):

@@ -35,7 +35,7 @@ from rules.row_kinds import row_kinds
 from rules.ruleset import RuleSet
 from streams.agent import ELSEWHERE, HELD, Agent, AgentOptions
 from streams.backends.open import open_log
-from streams.backends.redis.url import parse
+from streams.backends.redis.url import RedisOptions, parse
 from streams.log import Log, LogInfo
 from streams.owned import PartitionView
 
@@ -75,13 +75,20 @@ class Engine:
         self.settings = settings
         self._failed = failed
         self._tell = committed
-        self.embedded = settings.log.startswith(("memory:", "sqlite:"))
+        self.embedded = settings.embedded
         """Whether the log is this process's own."""
-        self.log: Log = wrap(open_log(settings.log, partitions=settings.partitions, now=wall_clock))
+        self.log: Log = wrap(
+            open_log(settings.log, partitions=settings.partitions, now=wall_clock, redis=settings.redis)
+        )
         self.now = self.log.now
         self.member = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
         try:
-            self.processors = Processors(self.log, [*ruleset.modules.items(), *read_known(settings.python_rules_old)])
+            self.processors = Processors(
+                self.log,
+                [*ruleset.modules.items(), *read_known(settings.python_rules_old)],
+                kept=settings.rule_cache,
+                monotonic=time.monotonic,
+            )
             self.ruleset = ruleset
             self._processor = self._compiled(ruleset)
             self.activated = self._activate()
@@ -96,6 +103,7 @@ class Engine:
                 self.log.info,
                 tables(self._processor),
                 lambda text: _log.warning("query tables", text=text),
+                settings.redis,
             )
         except BaseException:
             self.log.close()
@@ -124,6 +132,7 @@ class Engine:
                 page=min(MOST_PAGES * settings.batch, MOST_EVENTS),
                 cache=settings.cache_bytes,
                 tick_delay=int(settings.tick_delay * 1e6),
+                gather=min(AgentOptions().gather, settings.batch_timeout),
             ),
             committed=self._committed,
             failed=self.report,
@@ -264,9 +273,15 @@ def query_path(log_url: str) -> Path | None:
 
 
 def open_tables(
-    log_url: str, path: Path | None, info: LogInfo, shown: Sequence[QueryTable], notice: Callable[[str], None]
+    log_url: str,
+    path: Path | None,
+    info: LogInfo,
+    shown: Sequence[QueryTable],
+    notice: Callable[[str], None],
+    options: RedisOptions | None = None,
 ) -> QueryStore:
-    """The query tables of a log: in the file, or without one in Redis beside the log. Raises QueryStoreError."""
+    """The query tables of a log: in the file, or without one in Redis beside the log, with `options` where its URL says
+    nothing. Raises QueryStoreError."""
     if path is None:
-        return redis.QueryStore(parse(log_url), info, shown)
+        return redis.QueryStore(parse(log_url, options), info, shown)
     return sqlite.QueryStore(path, info, shown, notice=notice)

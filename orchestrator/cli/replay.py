@@ -103,9 +103,10 @@ def rebuild(
             if not digest:
                 raise CommandFailed("no rules were ever activated in this log: there is nothing to show")
             shown = tables(Processors(opened, modules)(digest))
-            url = load(log=log).log
+            settings = load(log=log)
+            path = query_path(settings.log)
             with (
-                closing(open_tables(url, query_path(url), opened.info, shown, note)) as store,
+                closing(open_tables(settings.log, path, opened.info, shown, note, settings.redis)) as store,
                 progress("rebuilding") as advance,
             ):
                 found = run(opened, store, command_row, lambda at: advance(at.rows, at.estimate))
@@ -126,7 +127,8 @@ def open_existing(log: str | None) -> Log:
     from streams.backends.open import open_log
     from streams.log import LogError
 
+    settings = load(log=log)
     try:
-        return open_log(load(log=log).log, now=lambda: time.time_ns() // 1000, create=False)
+        return open_log(settings.log, now=lambda: time.time_ns() // 1000, create=False, redis=settings.redis)
     except LogError as error:
         raise CommandFailed(str(error)) from error

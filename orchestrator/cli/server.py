@@ -140,22 +140,31 @@ def dev(
 def _serve(settings: Settings, json: bool) -> int:
     import asyncio
 
+    import structlog
+
     from adapters.errors import TargetError
     from orchestrator.logs import configure
     from orchestrator.parent import Parent
     from orchestrator.rule_files import RuleFilesError
+    from orchestrator.settings import SettingsError
     from orchestrator.supervisor import WorkersFailed, supervise
-    from orchestrator.targets import check_rules, read_targets
+    from orchestrator.targets import check_connections, check_rules, read_targets
+    from orchestrator.tuning import notices, refusals
     from orchestrator.wiring import wall_clock
     from projections.store import QueryStoreError
     from rules.diagnostics import RuleErrors
     from rules.python.needed import ModulesMissing
     from streams.log import LogError
 
+    if refused := refusals(settings):
+        raise SettingsError("\n".join(refused))
     configure(settings.log_level, settings.worker)
     parent = Parent()
     if settings.worker is not None:
-        parent.watch()
+        parent.watch()  # the parent has said what is to be noticed of settings
+    else:
+        for text in notices(settings, settings.embedded):
+            structlog.get_logger().warning("settings", text=text)
     ruleset = load_rules(settings.rules, settings.python_rules)
 
     def ready(addresses: dict[str, str]) -> None:
@@ -176,6 +185,7 @@ def _serve(settings: Settings, json: bool) -> int:
 
     try:
         targets = read_targets(settings.targets, wall_clock)
+        check_connections(targets, settings.pool_max)
         check_rules(ruleset, targets)
         asyncio.run(run())
     except WorkersFailed as error:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from streams.backends.limits import LogLimits
 from streams.backends.memory import MemoryLog
 from streams.backends.redis.open import open_redis
-from streams.backends.redis.url import is_redis, parse
+from streams.backends.redis.url import RedisOptions, is_redis, parse
 from streams.backends.sqlite.file import PARTITIONS, prepare
 from streams.backends.sqlite.log import SqliteLog
 from streams.keys import SLICES
@@ -25,17 +25,18 @@ def open_log(
     now: Callable[[], int],
     create: bool = True,
     limits: LogLimits | None = None,
+    redis: RedisOptions | None = None,
 ) -> Log:
     """The log at this URL, made if it is not there and `create` says so.
 
     `partitions` None takes what is stored; a new log has 8, in Redis 16. `now` is the wall clock in microseconds; a log
-    in Redis has its server's. Raises LogError for a URL, a path or a number of partitions that does not fit, naming the
-    remedy, and LogUnavailable where nobody answers."""
+    in Redis has its server's. `redis` says what a URL of Redis does not. Raises LogError for a URL, a path or a number
+    of partitions that does not fit, naming the remedy, and LogUnavailable where nobody answers."""
     limits = limits or LogLimits()
     if partitions is not None and not 1 <= partitions <= SLICES:
         raise LogError(f"{partitions} partitions are not possible: choose 1 to {SLICES}")
     if is_redis(url):
-        return open_redis(parse(url), partitions=partitions, create=create, limits=limits)
+        return open_redis(parse(url, redis), partitions=partitions, create=create, limits=limits)
     try:
         parts = urlsplit(url)
     except ValueError as error:

@@ -15,7 +15,6 @@ from orchestrator.api.models.common import MOST
 from orchestrator.api.routes import events
 from orchestrator.cli import exits
 from orchestrator.cli.main import COMMANDS, GROUPS, build
-from orchestrator.cli.server import server
 from orchestrator.metrics import Metrics
 from orchestrator.settings import Settings
 from rules.cel import limits
@@ -26,6 +25,8 @@ from tests.docs.diagnostics_page import PAGE, page
 from tests.docs.pages import ROOT, code, table
 from tests.docs.reference_page import PAGE as REFERENCE
 from tests.docs.reference_page import page as reference
+from tests.docs.settings_page import PAGE as SETTINGS
+from tests.docs.settings_page import page as settings
 
 OPERATING = (ROOT / "docs/operations/README.md").read_text()
 HTTP = (ROOT / "docs/http.md").read_text()
@@ -39,22 +40,8 @@ def function(target: str) -> Callable[..., Any]:
     return found
 
 
-def _written(default: Any) -> str:
-    return ",".join(default) if isinstance(default, tuple) else str(default)
-
-
-def test_the_table_of_settings_is_that_of_the_code() -> None:
-    flags = inspect.signature(server).parameters
-    expected = [
-        [
-            f"`{info.validation_alias}`",
-            f"`--{name.replace('_', '-')}`" if name in flags else "-",
-            "none" if info.default in (None, ()) else f"`{_written(info.default)}`",
-            info.description,
-        ]
-        for name, info in Settings.model_fields.items()
-    ]
-    assert table(OPERATING, "## Settings") == expected
+def test_the_page_of_settings_is_written_from_their_models() -> None:
+    assert SETTINGS.read_text() == settings(), "run `python -m tests.docs.settings_page`"
 
 
 def test_the_table_of_commands_is_that_of_the_code() -> None:

@@ -2,7 +2,9 @@
 
 A `Channel` is one connection: it sends packed commands and reads replies, errors among them as values. The pool hands
 out the one that was used last, so that few stay warm; one that the server closed meanwhile is noticed before anything
-is sent on it, unless it was used less than QUIET ago. Any thread may borrow; a channel belongs to one at a time.
+is sent on it, unless it was used less than QUIET ago. One that lay unused for long is asked with PING, too: what stands
+between us and the server may have forgotten it without a word. Any thread may borrow; a channel belongs to one at a
+time.
 
 redis-py does connecting, TLS, logging in and parsing, hiredis packs; only their public API is used, and nothing of it
 leaks.
@@ -59,16 +61,19 @@ class Channel:
         self._awaited = 0
         """Replies that have not been read."""
 
-    def usable(self) -> bool:
-        """Whether it is connected and nothing came that nobody asked for. Else it is closed."""
+    def usable(self, health_check: float) -> bool:
+        """Whether it is connected and nothing came that nobody asked for; and, if it lay unused for `health_check`
+        seconds, whether the server answers on it. Else it is closed."""
         import redis
 
         connection = self._connection
+        unused = time.monotonic() - self.received
         try:
-            if self.reusable and (time.monotonic() - self.received <= QUIET or not connection.can_read(0)):
+            quiet = self.reusable and (unused <= QUIET or not connection.can_read(0))
+            if quiet and (unused < health_check or self.ask("PING") == b"PONG"):
                 return True
-        except redis.RedisError:
-            pass  # the server closed it
+        except (redis.RedisError, Lost):
+            pass  # the server closed it, or is not there
         self.close()
         return False
 
@@ -192,7 +197,7 @@ class Node:
         try:
             with self._lock:
                 channel = self._idle.pop() if self._idle else None
-            if channel is None or not channel.usable():
+            if channel is None or not channel.usable(options.health_check):
                 self._before(self.address)
                 channel = channel or connection_to(self.address, options)
                 channel.open()

@@ -31,7 +31,6 @@ from streams.backends.redis.topology import Topology
 from streams.backends.redis.url import Address, RedisOptions
 from streams.log import LogDamaged, LogError, LogFull, LogUnavailable
 
-LONGEST_PAUSE: Final = 1.0
 SHORTEST_PAUSE: Final = 0.01
 SENT_ELSEWHERE: Final = 5
 """How often servers may send us from one to the other before that counts as a failure."""
@@ -92,7 +91,7 @@ class RedisServers:
         self.options = options
         self.topology = Topology(options)
         self._key_slot = key_slot
-        self._pause = FullJitterBackoff(LONGEST_PAUSE, SHORTEST_PAUSE).compute
+        self._pause = FullJitterBackoff(options.longest_pause, SHORTEST_PAUSE).compute
         self._lock = threading.Lock()
         self._nodes: dict[Address, Node] = {}
         self._closed = threading.Event()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -56,8 +56,12 @@ class RedisOptions:
     connect_timeout: float = 5.0
     attempts: int = 3
     """A server that does not answer within `timeout / attempts` counts as gone."""
+    longest_pause: float = 1.0
+    """Between two attempts. Pauses begin short and double, with full jitter."""
     pool: int = 200
     """Connections to one server at most."""
+    health_check: float = 30.0
+    """A connection that lay unused for so long is asked whether it lives before it is used."""
 
     @property
     def read_timeout(self) -> float:
@@ -73,8 +77,9 @@ def is_redis(url: str) -> bool:
     return url.startswith(("redis://", "rediss://"))
 
 
-def parse(url: str) -> RedisOptions:
-    """Raises LogError that names the part of the URL, never the password, and the remedy."""
+def parse(url: str, otherwise: RedisOptions | None = None) -> RedisOptions:
+    """`otherwise` says what the URL's options do not. Raises LogError that names the part of the URL, never the
+    password, and the remedy."""
     try:
         parts = urlsplit(url)
     except ValueError as error:
@@ -88,7 +93,8 @@ def parse(url: str) -> RedisOptions:
     if at and not colon:
         raise _wrong("it has a user, but no password", "write user:password@host, or :password@host")
     options = _options(parts.query, parts.scheme == "rediss")
-    return RedisOptions(
+    return replace(
+        otherwise or RedisOptions(),
         addresses=tuple(_address(text) for text in hosts.split(",")),
         username=unquote(username) or None,
         password=unquote(password) or None,
