@@ -13,7 +13,7 @@ import redis
 from streams.backends.open import open_log
 from streams.backends.redis.open import open_redis
 from streams.backends.redis.servers import RedisServers
-from streams.backends.redis.url import Address, parse
+from streams.backends.redis.url import Address, RedisOptions, parse
 from streams.log import Append, Code, Log, LogError, LogUnavailable
 from tests.conformance.backends import SMALL, Clock, Writer, command, event, events, ids, put, redis_url
 from tests.conformance.proxy import Proxy
@@ -341,3 +341,32 @@ def test_a_pool_that_is_too_small_says_so(tmp_path: Path) -> None:
         log.tail(0)
     waiting.join()
     log.close()
+
+
+def test_a_connection_that_lay_unused_is_asked_first_so_that_nothing_is_in_doubt(proxy: Proxy, tmp_path: Path) -> None:
+    name = redis_url("single", tmp_path).rpartition("=")[2]
+    options = parse(f"redis://127.0.0.1:{proxy.port}?name={name}", RedisOptions(health_check=0.2))
+    log = open_redis(options, partitions=3, limits=SMALL, clock=Clock())
+    log.append([Append(0, [event(1)])])
+    time.sleep(0.3)
+    proxy.lose(1, b"PING")  # as where something on the way has forgotten the connection
+    log.append([Append(0, [event(2)])])
+    assert proxy.lost == 1
+    proxy.lose(1, b"PING")
+    log.append([Append(0, [event(3)])])
+    assert proxy.lost == 1, "it was used a moment ago"
+    assert log.tail(0) == 3
+    log.close()
+
+
+def test_pauses_between_attempts_are_at_most_as_long_as_the_options_say(proxy: Proxy) -> None:
+    lost: list[int] = []
+    for longest in (0.01, 30.0):
+        servers = RedisServers(parse(f"redis://127.0.0.1:{proxy.port}?timeout=1", RedisOptions(longest_pause=longest)))
+        before = proxy.lost
+        proxy.lose(10_000, b"GET")
+        with pytest.raises(LogUnavailable, match="tried for 1 s"):
+            servers.run(0, [("GET", "nothing")], repeatable=True)
+        lost.append(proxy.lost - before)
+        servers.close()
+    assert lost[0] > 2 * lost[1]

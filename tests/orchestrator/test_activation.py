@@ -1,5 +1,8 @@
 """Rule sets are kept by the log and activated once, and a replay finds them there."""
 
+import gc
+import weakref
+
 import pytest
 
 from orchestrator.activation import Processors, activate, active
@@ -68,3 +71,31 @@ def test_an_activation_that_waits_in_the_log_does_not_win_over_the_files_of_the_
     evaluate(log)
     assert [active(log, partition) for partition in range(3)] == [rules("one").digest] * 3
     assert activate(log, rules("one"), lambda: 1) == []
+
+
+def test_a_compiled_set_is_kept_for_a_while_after_it_was_asked_for_and_for_as_long_as_it_is_used(log):
+    now = [0.0]
+    one, two = rules("one"), rules("two")
+    for ruleset in (one, two):
+        log.put_document(ruleset.digest, ruleset.document)
+    processors = Processors(log, kept=300.0, monotonic=lambda: now[0])
+    compiled = weakref.ref(processors(one.digest))
+    used = processors(two.digest)
+    now[0] = 299.0
+    assert processors(one.digest) is compiled()
+    now[0] = 700.0
+    assert processors(two.digest) is used, "somebody uses it"
+    gc.collect()
+    assert compiled() is None
+    assert processors(one.digest).ruleset == one
+
+
+def test_only_so_many_compiled_sets_are_kept_though_nobody_has_a_clock(log):
+    processors = Processors(log)
+    kept = []
+    for number in range(20):
+        ruleset = rules(f"r{number}")
+        log.put_document(ruleset.digest, ruleset.document)
+        kept.append(weakref.ref(processors(ruleset.digest)))
+    gc.collect()
+    assert [each() is not None for each in kept] == [False] * 4 + [True] * 16

@@ -203,3 +203,35 @@ def test_results_that_cannot_be_written_are_no_success(stdout: str) -> None:
     assert done.returncode == 1
     assert b"Traceback" not in done.stderr
     assert (b"results cannot be written" in done.stderr) == (stdout == "full")
+
+
+def test_a_target_that_needs_more_connections_than_the_pool_has_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rules.yaml").write_text("ruleset: r\nrules: {a: {on: b, then: [{command: c, to: bank}]}}\n")
+    (tmp_path / "targets.yaml").write_text(
+        "targets: {bank: {kind: webhook, url: 'https://bank.example/', concurrency: 101}}\n"
+    )
+    call = [
+        "server",
+        "--log",
+        "memory://",
+        "--rules",
+        f"{tmp_path}/rules.yaml",
+        "--targets",
+        f"{tmp_path}/targets.yaml",
+    ]
+    assert run(call) == 1
+    found = said(capsys)
+    assert "target `bank`: a `concurrency` of 101 needs more than the 100 connections" in found
+    assert "ORCHESTRATOR_POOL_MAX" in found
+
+
+def test_a_server_says_of_settings_that_they_change_nothing(tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text("ruleset: r\nrules: {a: {on: b, then: [{command: c, to: none}]}}\n")
+    given = {"ORCHESTRATOR_CACHE_SIZE": "10000", "HEALTH_CHECK_INTERVAL": "30", "RULE_CACHE_TTL": "300"}
+    call = [*CALL, "server", "--log", "memory://", "--rules", f"{tmp_path}/rules.yaml"]
+    done = subprocess.run(call, env={**os.environ, **given}, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert done.returncode == 1, "the target does not exist"
+    warned = [json.loads(line)["text"] for line in done.stderr.splitlines() if line.startswith(b"{")]
+    assert [text.split()[0] for text in warned] == ["ORCHESTRATOR_CACHE_SIZE", "HEALTH_CHECK_INTERVAL"]

@@ -1,5 +1,6 @@
 """The engine of a server: events in, rows out, over a restart, without HTTP."""
 
+import threading
 import time
 
 import msgspec
@@ -126,3 +127,21 @@ def test_that_the_log_lost_events_is_shown_for_an_hour(engine):
     (problem,) = engine(wrap=Forked).problems()
     assert "partition 1 beyond offset 5" in problem
     assert "generation 3" in problem
+
+
+@pytest.mark.parametrize(("setting", "longest"), [("1.0", 0.01), ("2ms", 0.002), ("0", 0.0)])
+def test_events_wait_for_others_no_longer_than_the_setting_says_and_never_long(tmp_path, setting, longest):
+    settings = load(log=f"sqlite:///{tmp_path}/log.db", partitions=1, batch_timeout=setting)
+    engine = Engine(settings, load_sources({"rules.yaml": RULES}), lambda name, value: None)
+    engine.log.append([Append(0, [paid(f"{number}", 1) for number in range(1000)])])
+    waited = []
+
+    class Stop(threading.Event):
+        def wait(self, timeout=None):
+            waited.append(timeout)
+            self.set()
+            return True
+
+    engine.agent.run(Stop())
+    engine.close()
+    assert waited == [longest]
