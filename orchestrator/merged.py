@@ -1,30 +1,19 @@
 """Metrics of several processes as those of one.
 
 Counters and histograms are summed, and keep what processes counted that have ended (`Growing`). What a gauge of several
-processes means is in `GAUGES`: partitions are seen by all, and evaluated by one.
+processes means is in `measures.py`: partitions are seen by all, and evaluated by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from orchestrator.growing import Growing
-
-GAUGES: Final[Mapping[str, Callable[[Iterable[float]], float]]] = {
-    "rule_evaluation_rate": sum,
-    "orchestrator_appends_waiting": sum,
-    "orchestrator_partition_lag_events": max,
-    "orchestrator_partition_clock_seconds": max,
-    "orchestrator_blocked_keys": max,
-    "orchestrator_partition_running": max,
-    "orchestrator_partition_stalled": max,
-    "orchestrator_log_up": min,
-}
-"""Whoever does not own a partition says 0 of its keys: the owner's word is the largest."""
+from orchestrator.measures import GAUGES
 
 
 class _Series(NamedTuple):

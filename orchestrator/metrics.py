@@ -1,4 +1,4 @@
-"""Metrics in the Prometheus format, served on METRICS_PORT.
+"""Metrics in the Prometheus format, served on METRICS_PORT. Which there are is in `measures.py`.
 
 What the hot path counts in local integers is read from the agent's views when somebody asks (`Collected`); what happens
 rarely enough is counted where it happens. A partition that is taken over begins to count at zero; what this process had
@@ -10,75 +10,96 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, cast
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Final, cast
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
+from orchestrator.api.requests import Requests
+from orchestrator.decision_time import DecisionTime
 from orchestrator.growing import Growing
-from streams.log import Answer, Append, Appended, Code, Commit, Log, LogError, LogFull, Request
+from orchestrator.measures import BY_NAME, SECONDS, counter, gauge
+from orchestrator.partitions import undelivered
+from orchestrator.timed_log import TimedLog
+from projections.query import MOST, CommandFilter, Queries
+from projections.store import QueryStoreError
+from streams.log import Commit, Log, LogError, LogFull
 from streams.owned import PartitionView
 from streams.state import DAWN
 from streams.worker import RULES
 
 _PLAIN: Final = {
-    "events": ("orchestrator_events", "Events evaluated."),
-    "late": ("orchestrator_late_events", "Events that came before their key's clock."),
-    "duplicates": ("orchestrator_duplicate_events", "Events whose source and id were seen before."),
-    "parked": ("orchestrator_parked_events", "Events that could not be evaluated."),
-    "looped": ("orchestrator_looped_outputs", "Actions and derived events left out, taken for a loop."),
-    "ticks": ("orchestrator_ticks", "Ticks evaluated."),
+    "events": "orchestrator_events_total",
+    "late": "orchestrator_late_events_total",
+    "duplicates": "orchestrator_duplicate_events_total",
+    "parked": "orchestrator_parked_events_total",
+    "looped": "orchestrator_looped_outputs_total",
+    "ticks": "orchestrator_ticks_total",
 }
+"""What workers count → how it is shown."""
 _LABELLED: Final = {
-    "fired": ("orchestrator_rule_firings", "Firings.", "rule"),
-    "not_evaluated": ("orchestrator_rule_not_evaluated", "Times a rule could not be evaluated.", "rule"),
-    "matches_capped": ("orchestrator_sequence_matches_dropped", "Partial matches beyond the limit of a key.", "rule"),
-    "window_capped": ("orchestrator_window_capped", "Events and values that windows had no room for.", "rule"),
-    "schema": ("orchestrator_schema_mismatches", "Events that do not fit their schema.", "type"),
+    "fired": "orchestrator_rule_firings_total",
+    "not_evaluated": "orchestrator_rule_not_evaluated_total",
+    "matches_capped": "orchestrator_sequence_matches_dropped_total",
+    "window_capped": "orchestrator_window_capped_total",
+    "schema": "orchestrator_schema_mismatches_total",
 }
-_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_PACKAGE: Final = "business-logic-orchestrator"
 
 
 class Metrics:
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # series that nobody asks for, one for each that is
         self.registry = CollectorRegistry()
-        self.errors = Counter("orchestrator_errors", "Failures, by part.", ["part"], registry=self.registry)
-        self.commits = Histogram(
-            "orchestrator_commit_seconds", "Time of commits.", ["processor"], registry=self.registry, buckets=_SECONDS
-        )
-        self.attempts = Histogram(
-            "orchestrator_delivery_attempt_seconds",
-            "Time of attempts to deliver, by what became of them.",
-            ["target", "verdict"],
-            registry=self.registry,
-            buckets=_SECONDS,
-        )
+        self.requests = Requests()
+        self._errors = self._counter("orchestrator_errors_total")
+        self._appended = self._counter("orchestrator_events_appended_total")
+        self._appends = self._histogram("orchestrator_append_seconds")
+        self._commits = self._histogram("orchestrator_commit_seconds")
+        self._attempts = self._histogram("orchestrator_delivery_attempt_seconds")
+        self._decisions = DecisionTime(self._histogram("orchestrator_decision_seconds").observe)
+        ProcessCollector(registry=self.registry)
+
+    def _counter(self, name: str) -> Counter:
+        measure = BY_NAME[name]
+        return Counter(measure.family, measure.meaning, measure.labels, registry=self.registry)
+
+    def _histogram(self, name: str) -> Histogram:
+        measure = BY_NAME[name]
+        return Histogram(name, measure.meaning, measure.labels, registry=self.registry, buckets=SECONDS)
 
     def failed(self, part: str) -> None:
-        self.errors.labels(part).inc()
+        self._errors.labels(part).inc()
 
     def attempted(self, target: str, verdict: str, seconds: float) -> None:
-        self.attempts.labels(target, verdict).observe(seconds)
+        self._attempts.labels(target, verdict).observe(seconds)
 
-    def timed(self, log: Log, refused: Callable[[LogFull], None]) -> Log:
-        """The same log, whose commits are measured. `refused` is told, in any thread, that it takes no more."""
-        return cast(Log, _TimedLog(log, self.commits, refused))
+    def appended(self, events: int, seconds: float) -> None:
+        self._appended.inc(events)
+        self._appends.observe(seconds)
 
-    def watch(
-        self,
-        log: Log,
-        views: Callable[[], list[PartitionView]],
-        waiting: Callable[[], int],
-        deliveries: Callable[[], Mapping[str, int]],
-        stalled: Callable[[int], bool],
-    ) -> None:
-        """`waiting`: events that wait for their append. `deliveries`: `WHAT|TARGET` → how often. `stalled`: whether
-        something of a partition stands still."""
-        self.registry.register(Collected(log, views, waiting, deliveries, stalled))
+    def committed(self, processor: str, seconds: float) -> None:
+        self._commits.labels(processor).observe(seconds)
+
+    def timed(self, log: Log, committed: Callable[[Commit], None], refused: Callable[[LogFull], None]) -> Log:
+        """The same log, whose appends and commits are measured (`TimedLog`)."""
+        return cast(Log, TimedLog(log, self, self._decisions, committed, refused))
+
+    def watch(self, watched: Watched) -> None:
+        self.registry.register(Collected(watched, self.requests))
 
     def app(self) -> web.Application:
         async def metrics(request: web.Request) -> web.Response:
@@ -90,22 +111,29 @@ class Metrics:
         return app
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What is asked at each scrape, from a thread."""
+
+    log: Log
+    queries: Queries
+    views: Callable[[], list[PartitionView]]
+    waiting: Callable[[], int]
+    """Events that wait for their append."""
+    deliveries: Callable[[], Mapping[str, int]]
+    """`WHAT|TARGET` → how often."""
+    stalled: Callable[[int], bool]
+    """Whether something of a partition stands still."""
+    shown: Callable[[int], int | None]
+    """Up to which position the query tables show a partition; None where they are not fed here."""
+
+
 class Collected(Collector):
     """Asked in a thread at each scrape, perhaps in several at once; reads the log's status once."""
 
-    def __init__(
-        self,
-        log: Log,
-        views: Callable[[], list[PartitionView]],
-        waiting: Callable[[], int],
-        deliveries: Callable[[], Mapping[str, int]],
-        stalled: Callable[[int], bool],
-    ) -> None:
-        self._log = log
-        self._views = views
-        self._waiting = waiting
-        self._deliveries = deliveries
-        self._stalled = stalled
+    def __init__(self, watched: Watched, requests: Requests) -> None:
+        self._watched = watched
+        self._requests = requests
         self._counts: Growing[int, str] = Growing()
         self._last = (time.monotonic(), 0.0)
         self._rate = 0.0
@@ -117,30 +145,33 @@ class Collected(Collector):
 
     def collect(self) -> Iterator[Metric]:
         with self._lock:
-            views = self._views()
+            views = self._watched.views()
             for view in views:
                 self._counts.seen(view.partition, view.counts)
             totals = self._counts.total()
             rate = self._rated(totals.get("events", 0))
-        for name, (metric, help) in _PLAIN.items():
-            yield CounterMetricFamily(metric, help, value=totals.get(name, 0))
-        for name, (metric, help, label) in _LABELLED.items():
-            family = CounterMetricFamily(metric, help, labels=[label])
+        for what, name in _PLAIN.items():
+            yield counter(name, totals.get(what, 0))
+        for what, name in _LABELLED.items():
+            family = counter(name)
             for key, count in totals.items():
                 kind, _, value = key.partition("|")
-                if kind == name:
+                if kind == what:
                     family.add_metric([value], count)
             yield family
-        yield GaugeMetricFamily(
-            "rule_evaluation_rate", "Events evaluated per second, since the scrape before.", value=rate
-        )
-        yield GaugeMetricFamily("orchestrator_appends_waiting", "Events that wait for an append.", self._waiting())
-        outcomes = CounterMetricFamily("orchestrator_deliveries", "What became of commands.", labels=["what", "target"])
-        for key, count in dict(self._deliveries()).items():
+        yield gauge("rule_evaluation_rate", rate)
+        yield gauge("orchestrator_appends_waiting", self._watched.waiting())
+        outcomes = counter("orchestrator_deliveries_total")
+        for key, count in dict(self._watched.deliveries()).items():
             what, _, target = key.partition("|")
             outcomes.add_metric([what, target], count)
         yield outcomes
+        build = gauge("orchestrator_build_info")
+        build.add_metric([version(_PACKAGE)], 1)
+        yield build
+        yield from self._requests.families()
         yield from self._partitions(views)
+        yield from self._stored()
 
     def _rated(self, events: float) -> float:
         now = time.monotonic()
@@ -151,22 +182,10 @@ class Collected(Collector):
         return self._rate
 
     def _partitions(self, views: list[PartitionView]) -> Iterator[Metric]:
-        lag = GaugeMetricFamily("orchestrator_partition_lag_events", "Events not evaluated yet.", labels=["partition"])
-        clock = GaugeMetricFamily(
-            "orchestrator_partition_clock_seconds", "Time of the last tick, Unix.", labels=["partition"]
-        )
-        blocked = GaugeMetricFamily("orchestrator_blocked_keys", "Keys behind a parked event.", labels=["partition"])
-        running = GaugeMetricFamily("orchestrator_partition_running", "1 if evaluated here.", labels=["partition"])
-        stalled = GaugeMetricFamily(
-            "orchestrator_partition_stalled", "1 if something waits and nothing moves.", labels=["partition"]
-        )
-        up = GaugeMetricFamily("orchestrator_log_up", "1 if the log answers.")
-        try:
-            for status in self._log.status():
-                lag.add_metric([str(status.partition)], max(0, status.tail - status.positions.get(RULES, 0)))
-            up.add_metric([], 1)
-        except LogError:
-            up.add_metric([], 0)
+        clock = gauge("orchestrator_partition_clock_seconds")
+        blocked = gauge("orchestrator_blocked_keys")
+        running = gauge("orchestrator_partition_running")
+        stalled = gauge("orchestrator_partition_stalled")
         for view in views:
             label = [str(view.partition)]
             if view.tick > DAWN:
@@ -174,41 +193,27 @@ class Collected(Collector):
             running.add_metric(label, view.state == "running")
             if view.state in ("running", "stalled"):  # else it is another's to say
                 blocked.add_metric(label, view.blocked)
-            stalled.add_metric(label, self._stalled(view.partition))
-        yield from (lag, clock, blocked, running, stalled, up)
+            stalled.add_metric(label, self._watched.stalled(view.partition))
+        yield from (clock, blocked, running, stalled)
 
-
-class _TimedLog:
-    """Every call is the log's own, but `commit`, `together` and `append`."""
-
-    def __init__(self, log: Log, commits: Histogram, refused: Callable[[LogFull], None]) -> None:
-        self._log = log
-        self._commits = commits
-        self._refused = refused
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._log, name)
-        if callable(found):
-            setattr(self, name, found)
-        return found
-
-    def commit(self, commit: Commit) -> Code:
-        with self._commits.labels(commit.processor).time():
-            return self._log.commit(commit)
-
-    def together(self, requests: Sequence[Request]) -> list[Answer | Exception]:
-        """Each commit counts with the time of all: its own is not known."""
-        began = time.perf_counter()
-        answers = self._log.together(requests)
-        took = time.perf_counter() - began
-        for request in requests:
-            if isinstance(request, Commit):
-                self._commits.labels(request.processor).observe(took)
-        return answers
-
-    def append(self, appends: Sequence[Append]) -> list[Appended]:
+    def _stored(self) -> Iterator[Metric]:
+        """What the log and the query tables say. Where one does not answer, its numbers are absent: none is known."""
+        log = self._watched.log
+        lag = gauge("orchestrator_partition_lag_events")
+        unshown = gauge("orchestrator_query_lag_events")
+        unsent = gauge("orchestrator_undelivered_commands")
+        parked = gauge("orchestrator_parked_commands")
+        up = 1
         try:
-            return self._log.append(appends)
-        except LogFull as error:
-            self._refused(error)
-            raise
+            for status in log.status():
+                label, position = [str(status.partition)], status.positions.get(RULES, 0)
+                lag.add_metric(label, max(0, status.tail - position))
+                unsent.add_metric(label, undelivered(log, status.partition))
+                if (shown := self._watched.shown(status.partition)) is not None:
+                    unshown.add_metric(label, max(0, position - shown))
+            parked.add_metric([], len(self._watched.queries.commands(CommandFilter(state="parked"), MOST).commands))
+        except QueryStoreError:
+            pass  # the feeder meets the same, and says so
+        except LogError:
+            up = 0
+        yield from (lag, unshown, unsent, parked, gauge("orchestrator_log_up", up))

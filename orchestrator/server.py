@@ -33,9 +33,10 @@ from orchestrator.health import Health
 from orchestrator.imports import Imports
 from orchestrator.listening import listen
 from orchestrator.live import Live
-from orchestrator.metrics import Metrics
+from orchestrator.metrics import Metrics, Watched
 from orchestrator.redrive import Redrive
 from orchestrator.settings import Settings
+from orchestrator.telling import told
 from orchestrator.threads import Part
 from orchestrator.watchdog import Watchdog
 from orchestrator.wiring import STOP_TIMEOUT, Engine
@@ -69,7 +70,7 @@ class Server:
             command_row,
             committed=self._committed,
             failed=self.health.noted,
-            wrap=lambda log: self.metrics.timed(log, lambda error: self.health.repeated("log", error)),
+            wrap=lambda log: self.metrics.timed(log, told, lambda error: self.health.repeated("log", error)),
         )
         self.delivery = Delivery(
             self.engine.log,
@@ -113,11 +114,15 @@ class Server:
         )
         self.health.add_check(self.watchdog.problems)
         self.metrics.watch(
-            self.engine.log,
-            self.engine.views,
-            lambda: self._appends.waiting,
-            lambda: self.delivery.counts,
-            self.watchdog.stalled,
+            Watched(
+                self.engine.log,
+                self.engine.queries,
+                views=self.engine.views,
+                waiting=lambda: self._appends.waiting,
+                deliveries=lambda: self.delivery.counts,
+                stalled=self.watchdog.stalled,
+                shown=self.engine.shown,
+            )
         )
 
     async def serve(self, ready: Callable[[dict[str, str]], None]) -> None:
@@ -192,7 +197,12 @@ class Server:
         add(metrics, health.ROUTES)
         return (
             web.AppRunner(
-                make_app(context, "api" in self._settings.roles, self._settings.origins),
+                make_app(
+                    context,
+                    "api" in self._settings.roles,
+                    self._settings.origins,
+                    [self.metrics.requests.middleware()],
+                ),
                 shutdown_timeout=SHUTDOWN,
                 auto_decompress=False,
                 **common,

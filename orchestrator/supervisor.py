@@ -18,13 +18,14 @@ from typing import Any, Final
 import structlog
 from aiohttp import ClientSession, web
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from orchestrator.api.problem import answer, printable
 from orchestrator.child import Child, Command, Patience
 from orchestrator.listening import SharedPort, listen
+from orchestrator.measures import counter, gauge
 from orchestrator.merged import Merged
 from orchestrator.settings import Settings, environment
 
@@ -210,10 +211,8 @@ class Supervisor:
 
 def own_metrics(restarts: Mapping[int, int], up: Container[int]) -> list[Metric]:
     """Of the workers as processes, by their number."""
-    restarted = CounterMetricFamily(
-        "orchestrator_worker_restarts", "Times a worker ended and was started again.", labels=["worker"]
-    )
-    answers = GaugeMetricFamily("orchestrator_worker_up", "1 if the worker answers.", labels=["worker"])
+    restarted = counter("orchestrator_worker_restarts_total")
+    answers = gauge("orchestrator_worker_up")
     for number, times in restarts.items():
         restarted.add_metric([str(number)], times)
         answers.add_metric([str(number)], number in up)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -32,11 +32,14 @@ EVERYTHING: Final = tuple(
 )
 
 
-def make_app(context: Context, everything: bool = True, origins: Sequence[str] = ()) -> web.Application:
-    """Not `everything`: what tells how this process is. `origins`: whose pages may call it from a browser."""
+def make_app(
+    context: Context, everything: bool = True, origins: Sequence[str] = (), around: Sequence[Any] = ()
+) -> web.Application:
+    """Not `everything`: what tells how this process is. `origins`: whose pages may call it from a browser. `around`:
+    middlewares outside of ours."""
     bodies = Bodies(context.body_bytes)
     app = web.Application(
-        middlewares=[envelope.middleware(), middleware(context.failed, bodies.over)],
+        middlewares=[*around, envelope.middleware(), middleware(context.failed, bodies.over)],
         client_max_size=context.body_bytes,
     )
     app[CONTEXT] = context

@@ -15,13 +15,13 @@ from orchestrator.api.models.common import MOST
 from orchestrator.api.routes import events
 from orchestrator.cli import exits
 from orchestrator.cli.main import COMMANDS, GROUPS, build
-from orchestrator.metrics import Metrics
 from orchestrator.settings import Settings
 from rules.cel import limits
 from rules.reading import projection, rule
-from streams.backends.open import open_log
 from streams.intake import Intake
 from tests.docs.diagnostics_page import PAGE, page
+from tests.docs.metrics_page import PAGE as METRICS
+from tests.docs.metrics_page import page as metrics
 from tests.docs.pages import ROOT, code, table
 from tests.docs.reference_page import PAGE as REFERENCE
 from tests.docs.reference_page import page as reference
@@ -81,16 +81,8 @@ def test_the_table_of_exit_codes_is_that_of_the_code() -> None:
     assert {code(row[0]) for row in table(OPERATING, "## Exit codes")} == there | {"130"}
 
 
-def test_the_table_of_metrics_is_that_of_the_code() -> None:
-    metrics = Metrics()
-    log = open_log("memory://", now=lambda: 0)
-    metrics.watch(log, list, lambda: 0, dict, lambda partition: False)
-    expected = {
-        each.name + ("_total" if each.type == "counter" else ""): each.documentation
-        for each in metrics.registry.collect()
-    }
-    log.close()
-    assert {code(row[0]): row[2] for row in table(OPERATING, "## Metrics")} == expected
+def test_the_page_of_metrics_is_written_from_their_list() -> None:
+    assert METRICS.read_text() == metrics(), "run `python -m tests.docs.metrics_page`"
 
 
 def test_every_route_has_its_part_of_the_page_and_no_other() -> None:

@@ -1,17 +1,17 @@
 """Metrics of several processes as those of one: sums that never go back, and what gauges mean together."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
 from orchestrator.growing import Growing
-from orchestrator.merged import GAUGES, Merged
+from orchestrator.merged import Merged
 from orchestrator.metrics import Metrics
-from streams.backends.open import open_log
 
 
 def values(families: list[Metric]) -> dict[str, float]:
@@ -76,13 +76,55 @@ def test_a_gauge_means_what_the_table_says() -> None:
     }
 
 
-def test_the_table_has_every_gauge_of_a_server_and_no_other() -> None:
-    metrics = Metrics()
-    log = open_log("memory://", now=lambda: 0)
-    metrics.watch(log, list, lambda: 0, dict, lambda partition: False)
-    there = {each.name for each in metrics.registry.collect() if each.type == "gauge"}
-    log.close()
-    assert set(GAUGES) == there
+def test_memory_and_files_of_workers_are_theirs_together_and_the_oldest_start_is_the_start() -> None:
+    def process(memory: float, start: float, most: float) -> str:
+        registry = CollectorRegistry()
+        for name, value in {
+            "process_resident_memory_bytes": memory,
+            "process_open_fds": memory / 10,
+            "process_start_time_seconds": start,
+            "process_max_fds": most,
+        }.items():
+            Gauge(name, "A gauge.", registry=registry).set(value)
+        return generate_latest(registry).decode()
+
+    assert values(Merged().merge({1: process(100, 7, 1024), 2: process(200, 9, 512)})) == {
+        "process_resident_memory_bytes": 300,
+        "process_open_fds": 30,
+        "process_start_time_seconds": 7,
+        "process_max_fds": 512,
+    }
+
+
+def test_requests_that_several_workers_answered_are_summed_by_route_and_status() -> None:
+    def worker(*answers: tuple[str, int, float]) -> str:
+        metrics = Metrics()
+        for route, status, seconds in answers:
+            metrics.requests.answered("GET", route, status, seconds)
+
+        class Only(Collector):
+            def collect(self) -> Iterator[Metric]:
+                return metrics.requests.families()
+
+        registry = CollectorRegistry()
+        registry.register(Only())
+        return generate_latest(registry).decode()
+
+    found = values(
+        Merged().merge(
+            {
+                1: worker(("/health", 200, 0.001), ("/health", 503, 0.2)),
+                2: worker(("/health", 200, 7.0), ("/ready", 200, 0.1)),
+            }
+        )
+    )
+    assert found["orchestrator_http_requests_total|GET|/health|200"] == 2
+    assert found["orchestrator_http_requests_total|GET|/health|503"] == 1
+    assert found["orchestrator_http_request_seconds_count|GET|/health"] == 3
+    assert found["orchestrator_http_request_seconds_bucket|0.001|GET|/health"] == 1
+    assert found["orchestrator_http_request_seconds_bucket|2.5|GET|/health"] == 2
+    assert found["orchestrator_http_request_seconds_bucket|+Inf|GET|/health"] == 3
+    assert found["orchestrator_http_request_seconds_sum|GET|/ready"] == pytest.approx(0.1)
 
 
 def test_buckets_stay_in_order_and_what_is_merged_can_be_read_again() -> None:
