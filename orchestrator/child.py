@@ -1,8 +1,9 @@
 """One of several workers, as its parent sees it: a process that is started again when it ends.
 
 The pause before that doubles, and begins anew once a process was ready for a while. A process is ready when it has
-written its addresses to stdout as a JSON object. From then on it is asked how it is every few seconds; one that hangs
-is killed. Its stdin stays open for as long as the parent lives, and says what is wrong with all of them.
+written its addresses to stdout as a JSON object; what it writes there later asks for another log level. From then on it
+is asked how it is every few seconds; one that hangs is killed. Its stdin stays open for as long as the parent lives,
+and says what is wrong with all of them, and how much is logged.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import structlog
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from orchestrator.parent import STOP_WITHIN
+from orchestrator.settings import LogLevel
 
 MOST_UNREAD: Final = 1 << 16
 """Bytes that a child may leave unread before it is told nothing more."""
@@ -68,6 +70,7 @@ class Child:
         changed: Callable[[], None],
         hopeless: Callable[[Child], bool],
         shared: Callable[[Child], bool],
+        asked: Callable[[LogLevel, float | None], None],
     ) -> None:
         self.number = number
         self.life = 0
@@ -85,6 +88,7 @@ class Child:
         self._changed = changed
         self._hopeless = hopeless
         self._shared = shared
+        self._asked = asked
         self._stop = asyncio.Event()
         self._process: Process | None = None
         self._ready_at = 0.0
@@ -95,6 +99,7 @@ class Child:
         """Why this one is, if it is."""
         self._says: list[str] = []
         self._told: list[str] = []
+        self._told_level: object = None
 
     @property
     def ready(self) -> bool:
@@ -145,7 +150,7 @@ class Child:
             self.status = None
             self._over(f"could not be started: {error}")
             return 0.0
-        self._process, self._told = process, []
+        self._process, self._told, self._told_level = process, [], None
         _log.info("worker started", worker=self.number, pid=process.pid)
         if self._stop.is_set():
             process.terminate()
@@ -167,7 +172,7 @@ class Child:
         self.addresses, self.failing, self._says = {}, False, []
 
     async def _read(self, process: Process) -> None:
-        """Its stdout, to the end. Nothing is expected there but the ready line."""
+        """Its stdout, to the end: the ready line, and then what it asks for."""
         assert process.stdout is not None
         while not self.ready:
             try:
@@ -183,8 +188,15 @@ class Child:
         self._ready_at = time.monotonic()
         _log.info("worker ready", worker=self.number, pid=process.pid)
         self._changed()
-        while await process.stdout.read(1 << 16):
-            pass
+        while True:
+            try:
+                line = await process.stdout.readline()
+                if not line:
+                    return
+                said = orjson.loads(line)
+                self._asked(said["log_level"], said["until"])
+            except (ValueError, TypeError, KeyError):
+                continue  # something that a library printed
 
     async def _attend(self, process: Process, session: ClientSession) -> None:
         """Until it has ended, by itself or because it hung."""
@@ -246,13 +258,23 @@ class Child:
 
     def tell(self, problems: list[str]) -> None:
         """If it does not know yet."""
+        if problems != self._told and self._write(problems):
+            self._told = problems
+
+    def tell_level(self, level: LogLevel, until: float | None) -> None:
+        """The same of the log level."""
+        said = {"log_level": level, "until": until}
+        if said != self._told_level and self._write(said):
+            self._told_level = said
+
+    def _write(self, said: object) -> bool:
         process = self._running
-        if process is None or process.stdin is None or problems == self._told:
-            return
-        if process.stdin.is_closing() or process.stdin.transport.get_write_buffer_size() > MOST_UNREAD:
-            return
-        self._told = problems
-        process.stdin.write(orjson.dumps(problems) + b"\n")
+        if process is None or process.stdin is None or process.stdin.is_closing():
+            return False
+        if process.stdin.transport.get_write_buffer_size() > MOST_UNREAD:
+            return False
+        process.stdin.write(orjson.dumps(said) + b"\n")
+        return True
 
 
 def _ending(status: int) -> str:

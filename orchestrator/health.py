@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 
 import structlog
 
+from orchestrator.failure_fields import fields
+
 RECENT: Final = 60.0
 """Seconds for which a failure is shown that may have been mended since."""
 
@@ -39,7 +41,7 @@ class Health:
 
     def failed(self, where: str, error: BaseException) -> None:
         """Something went wrong there, and it goes on. The first word of `where` is the part."""
-        self._logger.error("failed", part=where, error=f"{type(error).__name__}: {error}", exc_info=error)
+        self._logger.error("failed", **fields(where), error=f"{type(error).__name__}: {error}", exc_info=error)
         self.noted(where, error)
 
     def noted(self, where: str, error: BaseException) -> None:

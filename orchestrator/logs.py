@@ -1,4 +1,7 @@
-"""Structured logs on stderr: for people on a terminal, one JSON object a line elsewhere. stdout belongs to results."""
+"""Structured logs on stderr: for people on a terminal, one JSON object a line elsewhere. stdout belongs to results.
+
+Libraries that use the standard `logging` are heard from warnings on, in the same form.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,7 @@ from orchestrator.settings import LogLevel
 
 
 def configure(level: LogLevel, worker: int | None = None) -> None:
-    """Once, at start. Libraries that use the standard `logging` are heard from warnings on, in the same form. One of
-    several workers says which one it is."""
+    """Once, at start. One of several workers says which one it is."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -30,7 +32,7 @@ def configure(level: LogLevel, worker: int | None = None) -> None:
     stderr = _Stderr()
     structlog.configure(
         processors=[*shared, *last],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        wrapper_class=_wrapper(level),
         logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, stderr)),
     )
     handler = logging.StreamHandler(stderr)
@@ -41,9 +43,34 @@ def configure(level: LogLevel, worker: int | None = None) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    set_level(level)
     server = logging.getLogger("aiohttp.server")
     server.filters.clear()
     server.addFilter(_is_ours)
+
+
+def set_level(level: LogLevel) -> None:
+    """From now on. `configure` comes before it."""
+    global _debugging
+    structlog.configure(**{**structlog.get_config(), "wrapper_class": _wrapper(level)})
+    logging.getLogger().setLevel(max(logging.WARNING, _number(level)))
+    _debugging = level == "debug"
+
+
+def debugging() -> bool:
+    """Whether lines of this level are logged: for who would not even make them otherwise."""
+    return _debugging
+
+
+_debugging = False
+
+
+def _wrapper(level: LogLevel) -> type[structlog.typing.FilteringBoundLogger]:
+    return structlog.make_filtering_bound_logger(_number(level))
+
+
+def _number(level: LogLevel) -> int:
+    return int(getattr(logging, level.upper()))
 
 
 class _Stderr:

@@ -24,6 +24,7 @@ from adapters.engine import Engine as Delivery
 from adapters.engine import EngineOptions as DeliveryOptions
 from adapters.ledger import read
 from adapters.target import Target
+from orchestrator import attempts
 from orchestrator.api.app import add, make_app
 from orchestrator.api.context import CONTEXT, Context
 from orchestrator.api.routes import health
@@ -33,6 +34,7 @@ from orchestrator.health import Health
 from orchestrator.imports import Imports
 from orchestrator.listening import listen
 from orchestrator.live import Live
+from orchestrator.log_level import LogLevels
 from orchestrator.metrics import Metrics, Watched
 from orchestrator.redrive import Redrive
 from orchestrator.settings import Settings
@@ -56,9 +58,12 @@ SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 class Server:
     """Made and served inside one event loop. Raises what `Engine` raises; nothing is started then."""
 
-    def __init__(self, settings: Settings, ruleset: RuleSet, targets: Mapping[str, Target]) -> None:
+    def __init__(
+        self, settings: Settings, ruleset: RuleSet, targets: Mapping[str, Target], log_levels: LogLevels | None = None
+    ) -> None:
         self._settings = settings
         self._targets = frozenset(targets)
+        self._log_levels = log_levels or LogLevels(settings.log_level)
         self._loop = asyncio.get_running_loop()
         self._stopping = False
         self._ended = False
@@ -74,7 +79,7 @@ class Server:
         )
         self.delivery = Delivery(
             self.engine.log,
-            targets,
+            {name: attempts.told(target) for name, target in targets.items()},
             now=self.engine.now,
             chance=random.random,
             failed=self.health.failed,
@@ -136,6 +141,7 @@ class Server:
         watching: asyncio.Task[None] | None = None
         try:
             stop = self._told_to_stop()
+            self._log_levels.heed(self._loop)
             if self._delivers:
                 await self.delivery.open()
             host, worker = self._settings.host, self._settings.worker is not None
@@ -246,6 +252,7 @@ class Server:
             waiting_for=self._waiting_for,
             problems=self.health.problems,
             stalled=self.watchdog.hangs,
+            log_levels=self._log_levels,
             failed=self.health.failed,
         )
 

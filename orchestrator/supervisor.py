@@ -25,6 +25,7 @@ from prometheus_client.registry import Collector
 from orchestrator.api.problem import answer, printable
 from orchestrator.child import Child, Command, Patience
 from orchestrator.listening import SharedPort, listen
+from orchestrator.log_level import LogLevels
 from orchestrator.measures import counter, gauge
 from orchestrator.merged import Merged
 from orchestrator.settings import Settings, environment
@@ -49,11 +50,21 @@ class WorkersFailed(Exception):
 class Supervisor:
     """One command for each worker. Made and run inside one event loop."""
 
-    def __init__(self, commands: Sequence[Command], host: str, metrics_port: int, patience: Patience) -> None:
+    def __init__(
+        self,
+        commands: Sequence[Command],
+        host: str,
+        metrics_port: int,
+        patience: Patience,
+        log_levels: LogLevels | None = None,
+    ) -> None:
         self._host = host
         self._metrics_port = metrics_port
         self._patience = patience
+        self._log_levels = log_levels or LogLevels("info")
+        self._log_levels.changed = self._changed
         told: dict[str, Any] = {"changed": self._changed, "hopeless": self._hopeless, "shared": self._shared}
+        told["asked"] = self._log_levels.choose
         self._children = [Child(number, command, patience, **told) for number, command in enumerate(commands, 1)]
         self._lives: dict[Child, asyncio.Task[None]] = {}
         self._merged = Merged()
@@ -99,6 +110,7 @@ class Supervisor:
             problems = self.problems()
             for child in self._children:
                 child.tell(problems)
+                child.tell_level(self._log_levels.level, self._log_levels.until)
             if enough():
                 return True
             self._news.clear()
@@ -141,6 +153,7 @@ class Supervisor:
 
         for each in SIGNALS:
             loop.add_signal_handler(each, stop, each)
+        self._log_levels.heed(loop)
 
     # ------------------------------------------------------------ what a child asks
 
@@ -234,13 +247,13 @@ def _failed(child: Child) -> WorkersFailed:
     return WorkersFailed(f"worker {child.number} {how}: see above", status)
 
 
-async def supervise(settings: Settings, ready: Callable[[dict[str, str]], None]) -> None:
+async def supervise(settings: Settings, ready: Callable[[dict[str, str]], None], log_levels: LogLevels) -> None:
     """As many servers as `settings` asks for, on one port, until told to stop. Raises what `Supervisor.run` does."""
     port = SharedPort(settings.host, settings.port, "--port")
     try:
         patience = Patience(stop=Patience().stop + settings.drain)
         commands = [_command(settings, each, port.port) for each in range(1, settings.workers + 1)]
-        await Supervisor(commands, settings.host, settings.metrics_port, patience).run(ready)
+        await Supervisor(commands, settings.host, settings.metrics_port, patience, log_levels).run(ready)
     finally:
         port.close()
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from orchestrator.logs import debugging
 from streams.log import DELIVERY, Commit
 from streams.outputs import Decision
 
@@ -28,15 +29,16 @@ def told(commit: Commit) -> None:
         _log.warning(text, partition=commit.lease.partition, **fields)
     if len(lines) > MOST:
         _log.warning("more was parked", partition=commit.lease.partition, lines=len(lines) - MOST)
-    _log.debug(
-        "committed",
-        processor=commit.processor,
-        partition=commit.lease.partition,
-        start=commit.start,
-        end=commit.end,
-        outputs=len(commit.outputs),
-        events=len(commit.events),
-    )
+    if debugging():
+        _log.debug(
+            "committed",
+            processor=commit.processor,
+            partition=commit.lease.partition,
+            start=commit.start,
+            end=commit.end,
+            outputs=len(commit.outputs),
+            events=len(commit.events),
+        )
 
 
 def _events(commit: Commit) -> Iterator[tuple[str, dict[str, Any]]]:

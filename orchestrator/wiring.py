@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from orchestrator.activation import Processors, activate, without_history
+from orchestrator.failure_fields import fields
 from orchestrator.python_rules import read_known
 from orchestrator.settings import Settings
 from orchestrator.threads import Part
@@ -250,7 +251,7 @@ class Engine:
 
     def report(self, part: str, error: BaseException) -> None:
         """Something failed that nobody expected: logged, and told on. From any thread."""
-        _log.error("failed", part=part, error=str(error), exc_info=error)
+        _log.error("failed", **fields(part), error=str(error), exc_info=error)
         self._failed(part, error)
 
 

@@ -19,6 +19,7 @@ from orchestrator.api.routes import (
     health,
     imports,
     keys,
+    log_level,
     partitions,
     projections,
     schemas,
@@ -27,7 +28,7 @@ from orchestrator.api.routes import (
 
 EVERYTHING: Final = tuple(
     route
-    for resource in (events, imports, projections, commands, keys, partitions, trace, schemas, health)
+    for resource in (events, imports, projections, commands, keys, partitions, trace, schemas, log_level, health)
     for route in resource.ROUTES
 )
 

@@ -11,6 +11,7 @@ from aiohttp import web
 from orchestrator.appends import Appends
 from orchestrator.imports import Imports
 from orchestrator.live import Live
+from orchestrator.log_level import LogLevels
 from projections.query import Queries
 from streams.intake import Intake
 from streams.log import Log
@@ -37,6 +38,7 @@ class Context:
     """What is wrong, in words."""
     stalled: Callable[[], list[str]]
     """What of it hangs, so that a restart may mend it."""
+    log_levels: LogLevels
     failed: Callable[[str, BaseException], None]
     """Told of what nobody expected: where, and what."""
 

@@ -18,6 +18,7 @@ from aiohttp import web
 from aiohttp.hdrs import METH_ALL
 from prometheus_client.core import Metric
 
+from orchestrator.logs import debugging
 from orchestrator.measures import SECONDS, counter, histogram
 
 NOWHERE: Final = "none"
@@ -57,7 +58,8 @@ class Requests:
         if times is None:
             times = self._times[method, route] = _Times()
         times.add(seconds)
-        _log.debug("request", method=method, route=route, status=status, seconds=round(seconds, 6))
+        if debugging():
+            _log.debug("request", method=method, route=route, status=status, seconds=round(seconds, 6))
 
     def families(self) -> Iterator[Metric]:
         """From any thread."""

@@ -143,6 +143,7 @@ def _serve(settings: Settings, json: bool) -> int:
     import structlog
 
     from adapters.errors import TargetError
+    from orchestrator.log_level import LogLevels, ignore_signals
     from orchestrator.logs import configure
     from orchestrator.parent import Parent
     from orchestrator.rule_files import RuleFilesError
@@ -158,6 +159,7 @@ def _serve(settings: Settings, json: bool) -> int:
 
     if refused := refusals(settings):
         raise SettingsError("\n".join(refused))
+    ignore_signals()
     configure(settings.log_level, settings.worker)
     parent = Parent()
     if settings.worker is not None:
@@ -175,11 +177,14 @@ def _serve(settings: Settings, json: bool) -> int:
 
     async def run() -> None:
         if settings.workers > 1:
-            await supervise(settings, ready)
+            await supervise(settings, ready, LogLevels(settings.log_level))
             return
+        levels = LogLevels(settings.log_level, parent.ask if settings.worker is not None else None)
+        loop = asyncio.get_running_loop()
+        parent.heed(lambda level, until: loop.call_soon_threadsafe(levels.choose, level, until))
         from orchestrator.server import Server
 
-        server = Server(settings, ruleset, targets)
+        server = Server(settings, ruleset, targets, levels)
         server.health.add_check(parent.problems)
         await server.serve(ready)
 

@@ -1,8 +1,8 @@
 """A worker without any work: ready at once, ends when told to. What else it does, files in its folder say.
 
 `exit`: ends with this status before it is ready. `stubborn`: does not heed SIGTERM. `failing`: says that it hangs.
-`late`: is ready only once this file is gone. It writes its process into `lives`, where it answers into `address`, and
-`stopped` when it was told to stop.
+`late`: is ready only once this file is gone. `asks`: asks for this log level. It writes its process into `lives`, where
+it answers into `address`, the log level that it was told into `level`, and `stopped` when it was told to stop.
 """
 
 import json
@@ -12,11 +12,12 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from orchestrator.cli.show import json_line
 from orchestrator.logs import configure
 from orchestrator.parent import Parent
+from orchestrator.settings import LogLevel
 
 FOLDER = Path(sys.argv[1])
 METRICS = """\
@@ -58,6 +59,8 @@ def told_to_stop(within: float) -> bool:
 
 configure("info")
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+(FOLDER / "level").unlink(missing_ok=True)
+parent.heed(lambda level, until: (FOLDER / "level").write_text(level))
 parent.watch()
 with (FOLDER / "lives").open("a") as lives:
     lives.write(f"{os.getpid()}\n")
@@ -71,5 +74,8 @@ threading.Thread(target=server.serve_forever, daemon=True).start()
 address = f"http://127.0.0.1:{server.server_port}"
 (FOLDER / "address").write_text(address)
 json_line({"http": "http://shared", "metrics": f"{address}/metrics"})
-while not told_to_stop(1.0):
-    pass
+while not told_to_stop(0.1):
+    if (FOLDER / "asks").exists():
+        sys.stdout.write("not for the parent\n")
+        parent.ask(cast(LogLevel, (FOLDER / "asks").read_text()), None)
+        (FOLDER / "asks").unlink()

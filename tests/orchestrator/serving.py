@@ -13,6 +13,7 @@ from orchestrator.api.context import Context
 from orchestrator.appends import Appends
 from orchestrator.imports import Imports
 from orchestrator.live import Live
+from orchestrator.log_level import LogLevels
 from orchestrator.redrive import Redrive
 from projections.query import Queries
 from projections.stores.sqlite.store import QueryStore
@@ -37,6 +38,7 @@ async def api(
     targets: Container[str] = (),
     origins: Sequence[str] = (),
     tables: Sequence[QueryTable] = (),
+    log_levels: LogLevels | None = None,
 ) -> AsyncIterator[tuple[TestClient, Log]]:
     """A log that is given is the caller's to close."""
     ours = None if log is not None else open_log("memory://", partitions=3, now=now)
@@ -66,6 +68,7 @@ async def api(
             redrive=Redrive(log, targets, patience=0.2),
             problems=lambda: [*problems, *stalled],
             stalled=lambda: list(stalled),
+            log_levels=log_levels or LogLevels("info"),
             failed=lambda where, error: failed.append((where, error)),
         )
         server = TestServer(make_app(context, origins=origins))

@@ -74,7 +74,12 @@ class Family:
     def said(self) -> str:
         return self.errors.read_text()
 
-    def lines(self, event: str, worker: int) -> list[dict[str, Any]]:
+    def levels(self) -> list[str]:
+        """The log level that each worker was told last."""
+        files = [folder / "level" for folder in self.folders.values()]
+        return [file.read_text() if file.exists() else "" for file in files]
+
+    def lines(self, event: str, worker: int | None = None) -> list[dict[str, Any]]:
         found = [json.loads(line) for line in self.said().splitlines() if line.startswith("{")]
         return [each for each in found if (each["event"], each.get("worker")) == (event, worker)]
 
@@ -304,3 +309,26 @@ def test_a_port_of_the_metrics_that_is_taken_is_named_and_nothing_runs() -> None
         port = taken.getsockname()[1]
         with pytest.raises(OSError, match=f"--metrics-port={port} on 127.0.0.1: Address already in use"):
             asyncio.run(run(port))
+
+
+def test_the_log_level_of_all_workers_changes_by_a_signal_and_one_that_is_started_again_hears_it(
+    family: Family,
+) -> None:
+    family.ready()
+    wait_for(lambda: family.levels() == ["info", "info"])
+    family.parent.send_signal(signal.SIGUSR1)
+    wait_for(lambda: family.levels() == ["debug", "debug"], family.said)
+    family.kill(1)
+    family.wait_restarted(1, 1)
+    wait_for(lambda: family.levels() == ["debug", "debug"], family.said)
+    family.parent.send_signal(signal.SIGUSR2)
+    wait_for(lambda: family.levels() == ["info", "info"], family.said)
+
+
+def test_a_worker_that_is_asked_for_another_log_level_asks_for_all_and_what_else_it_prints_is_nothing(
+    family: Family,
+) -> None:
+    family.ready()
+    (family.folders[2] / "asks").write_text("warning")
+    wait_for(lambda: family.levels() == ["warning", "warning"], family.said)
+    assert family.lines("log level")[-1]["chosen"] == "warning"
