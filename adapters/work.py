@@ -28,6 +28,8 @@ class Work(NamedTuple):
     partition: int
     timeout: float = 0.0
     """Seconds that this attempt may take; 0: as the target says."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """To be sent along, where the target's protocol has headers: a trace context. They say nothing of the command."""
 
 
 class Verdict(enum.StrEnum):

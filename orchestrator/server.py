@@ -40,13 +40,14 @@ from orchestrator.redrive import Redrive
 from orchestrator.settings import Settings
 from orchestrator.telling import told
 from orchestrator.threads import Part
+from orchestrator.traces.open import open_traces
 from orchestrator.watchdog import Watchdog
-from orchestrator.wiring import STOP_TIMEOUT, Engine
+from orchestrator.wiring import STOP_TIMEOUT, Engine, member
 from projections.table import RULES, CommandRow
 from rules.ruleset import RuleSet
 from streams.intake import Intake
 from streams.keeper import Keeper
-from streams.log import DELIVERY, LogError
+from streams.log import DELIVERY, Log, LogError
 
 SHUTDOWN: Final = 10.0
 """Seconds that requests, and commands that are being sent, have to end."""
@@ -67,6 +68,7 @@ class Server:
         self._loop = asyncio.get_running_loop()
         self._stopping = False
         self._ended = False
+        self._traces = open_traces(settings.traces, member())
         self.metrics = Metrics()
         self.health = Health(time.monotonic, self.metrics.failed)
         self.engine = Engine(
@@ -75,11 +77,11 @@ class Server:
             command_row,
             committed=self._committed,
             failed=self.health.noted,
-            wrap=lambda log: self.metrics.timed(log, told, lambda error: self.health.repeated("log", error)),
+            wrap=self._watched,
         )
         self.delivery = Delivery(
             self.engine.log,
-            {name: attempts.told(target) for name, target in targets.items()},
+            self._seen(targets),
             now=self.engine.now,
             chance=random.random,
             failed=self.health.failed,
@@ -130,6 +132,15 @@ class Server:
             )
         )
 
+    def _watched(self, log: Log) -> Log:
+        """The log as everybody here sees it."""
+        seen = log if self._traces is None else self._traces.log(log)
+        return self.metrics.timed(seen, told, lambda error: self.health.repeated("log", error))
+
+    def _seen(self, targets: Mapping[str, Target]) -> dict[str, Target]:
+        found = {name: attempts.told(target) for name, target in targets.items()}
+        return found if self._traces is None else self._traces.targets(found)
+
     async def serve(self, ready: Callable[[dict[str, str]], None]) -> None:
         """Until it is told to stop; then everything is closed. `ready` is given the addresses. Raises OSError if a
         port cannot be had."""
@@ -170,6 +181,8 @@ class Server:
             await self._appends.close()
             await self._end_work()
             await asyncio.to_thread(self.engine.close)
+            if self._traces is not None:
+                await asyncio.to_thread(self._traces.close)
 
     async def _end_work(self) -> None:
         """Once. What this process holds goes to others, while requests may still be taken (`drain`)."""
@@ -198,17 +211,15 @@ class Server:
         """Of the API and of the metrics."""
         common: dict[str, Any] = {"access_log": None, "keepalive_timeout": KEEP_ALIVE}
         context = self._context()
+        around = [self.metrics.requests.middleware()]
+        if self._traces is not None:
+            around.insert(0, self._traces.middleware())
         metrics = self.metrics.app()
         metrics[CONTEXT] = context
         add(metrics, health.ROUTES)
         return (
             web.AppRunner(
-                make_app(
-                    context,
-                    "api" in self._settings.roles,
-                    self._settings.origins,
-                    [self.metrics.requests.middleware()],
-                ),
+                make_app(context, "api" in self._settings.roles, self._settings.origins, around),
                 shutdown_timeout=SHUTDOWN,
                 auto_decompress=False,
                 **common,

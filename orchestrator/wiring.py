@@ -56,6 +56,11 @@ def wall_clock() -> int:
     return time.time_ns() // 1000
 
 
+def member() -> str:
+    """A name that no other process has."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
+
+
 class Engine:
     """`commands` decodes what delivery keeps; `committed` is told of each commit of the rules, in the agent's
     thread."""
@@ -82,7 +87,7 @@ class Engine:
             open_log(settings.log, partitions=settings.partitions, now=wall_clock, redis=settings.redis)
         )
         self.now = self.log.now
-        self.member = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
+        self.member = member()
         try:
             self.processors = Processors(
                 self.log,

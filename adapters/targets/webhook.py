@@ -100,7 +100,7 @@ class WebhookAdapter:
         headers = {"webhook-id": work.id, "idempotency-key": work.id, "webhook-timestamp": str(seconds)}
         if self._options.signer is not None:
             headers["webhook-signature"] = self._options.signer.sign(work.id, seconds, work.body)
-        return headers
+        return {**dict(work.headers), **headers}
 
     def _outcome(self, response: aiohttp.ClientResponse, body: bytes) -> Outcome:
         found = verdict(response.status)

@@ -1,0 +1,52 @@
+"""A span for each attempt to deliver. What is sent carries it, where the target's protocol has headers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from opentelemetry.trace import Link, SpanKind, Status, StatusCode, Tracer
+
+from adapters.adapter import Adapter
+from adapters.target import Target
+from adapters.work import Outcome, Verdict, Work
+from orchestrator.traces.commits import Decided
+from orchestrator.traces.context import NOTHING, headers
+
+LONGEST = 200
+"""Characters of a reason."""
+
+
+class TracedAdapter:
+    """Any adapter, whose attempts are spans."""
+
+    def __init__(self, adapter: Adapter, tracer: Tracer, decided: Decided) -> None:
+        self._adapter = adapter
+        self._tracer = tracer
+        self._decided = decided
+
+    async def deliver(self, work: Work) -> Outcome:
+        decided = self._decided.of(work.id)
+        with self._tracer.start_as_current_span(
+            f"deliver {work.target}",
+            NOTHING,
+            SpanKind.CLIENT,
+            {
+                "orchestrator.command.id": work.id,
+                "orchestrator.target": work.target,
+                "orchestrator.attempt": work.attempt,
+                "orchestrator.partition": work.partition,
+            },
+            links=[] if decided is None else [Link(decided)],
+        ) as span:
+            outcome = await self._adapter.deliver(work._replace(headers=headers()))
+            span.set_attribute("orchestrator.verdict", outcome.verdict.value)
+            if outcome.verdict is not Verdict.DONE:
+                span.set_status(Status(StatusCode.ERROR, outcome.reason[:LONGEST]))
+            return outcome
+
+    async def close(self) -> None:
+        await self._adapter.close()
+
+
+def traced(target: Target, tracer: Tracer, decided: Decided) -> Target:
+    return replace(target, open=lambda: TracedAdapter(target.open(), tracer, decided))
