@@ -14,8 +14,8 @@ import pytest
 import structlog
 
 from orchestrator import logs
-from orchestrator.log_level import LogLevels
 from orchestrator.failure_fields import fields
+from orchestrator.log_level import LogLevels
 from orchestrator.telling import LONGEST, MOST, told
 from streams.event import RESULT, Event
 from streams.log import DELIVERY, Commit, Lease
