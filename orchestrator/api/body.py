@@ -21,6 +21,8 @@ PATIENCE: Final = 30.0
 MOST_HELD: Final = 32
 """Bodies of the largest size that are held at once; smaller ones count by their size."""
 
+AT_ONCE: Final = {"Retry-After": "1"}
+
 
 class Bodies:
     """Those that are on their way, on one event loop. `most`: bytes of one body."""
@@ -42,7 +44,12 @@ class Bodies:
         """Raises Problem 408 and 503, and what reading raises. Until the request is `over` the body counts."""
         length = request.content_length if request.content_length is not None else self.most
         if self._held and self._held + length > self.most * MOST_HELD:
-            raise Problem(503, "too many large bodies are being handled: send it again", headers={"Retry-After": "1"})
+            raise Problem(
+                503,
+                "too many large bodies are being handled: send it again",
+                code="too-many",
+                headers={"Retry-After": "1"},
+            )
         self._held += length
         request[_LENGTH] = length
         try:
@@ -54,7 +61,7 @@ class Bodies:
                     self._waiting.discard(limit)
         except TimeoutError:
             if self._stopping:
-                raise Problem(503, "the server stops: send it again", headers={"Retry-After": "1"}) from None
+                raise Problem(503, "the server stops: send it again", headers=AT_ONCE) from None
             raise Problem(408, f"the body did not arrive within {self.patience:g} seconds: send it again") from None
 
     def over(self, request: web.Request) -> None:

@@ -16,6 +16,7 @@ import orjson
 from aiohttp import web
 
 from adapters.errors import DeliveryError
+from orchestrator.api.codes import BY_STATUS
 from orchestrator.places import LostPlace, PlaceError
 from projections.query import QueryError
 from projections.store import QueryStoreUnavailable
@@ -24,14 +25,17 @@ from streams.log import LogFull, LogUnavailable
 
 
 class Problem(Exception):
-    """Answered as it is. `more` are members beside type, title, status and detail."""
+    """Answered as it is. `code` is one of `codes.py`, by default its status' own; `more` are members beside type,
+    title, status, code and detail."""
 
-    def __init__(self, status: int, detail: str, *, headers: dict[str, str] | None = None, **more: Any) -> None:
+    def __init__(
+        self, status: int, detail: str, *, headers: dict[str, str] | None = None, code: str = "", **more: Any
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.headers = headers
-        self.more = more
+        self.more = {"code": code, **more} if code else more
 
 
 def answer(status: int, document: Any, headers: dict[str, str] | None = None) -> web.Response:
@@ -41,7 +45,14 @@ def answer(status: int, document: Any, headers: dict[str, str] | None = None) ->
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> web.Response:
-    document = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
+    document = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": BY_STATUS.get(status, "refused"),
+        "detail": detail,
+        **more,
+    }
     # User text may hold lone surrogates, which are no JSON text: backslashes show them.
     text = orjson.dumps(printable(document))
     return web.Response(body=text, status=status, content_type="application/problem+json", headers=headers)
@@ -60,17 +71,18 @@ def middleware(failed: Callable[[str, BaseException], None], over: Callable[[web
         except Problem as error:
             return problem(error.status, error.detail, error.headers, **error.more)
         except IntakeError as error:
-            more: dict[str, Any] = {"field": error.field}
+            more: dict[str, Any] = {"code": "bad-event", "field": error.field}
             if error.index is not None:
                 more["index"] = error.index
             return problem(400, str(error), **more)
         except QueryError as error:
-            return problem(400, str(error), None, **({"field": error.field} if error.field else {}))
+            blamed = {"field": error.field} if error.field else {}
+            return problem(400, str(error), None, code="bad-question", **blamed)
         except PlaceError as error:
-            return problem(400, str(error))
+            return problem(400, str(error), code="bad-question")
         except LostPlace as error:
             fork = {"generation": error.fork.generation, "partition": error.fork.partition, "offset": error.fork.offset}
-            return problem(409, str(error), fork=fork)
+            return problem(409, str(error), code="position-lost", fork=fork)
         except LogFull as error:
             return problem(429, f"{error}: try again later", {"Retry-After": f"{max(1, round(error.retry_after))}"})
         except (LogUnavailable, QueryStoreUnavailable, DeliveryError) as error:

@@ -100,4 +100,4 @@ async def stream(request: web.Request, id: str = "") -> AsyncIterator[Stream]:
                 if request.transport is not None:
                     request.transport.abort()
     except TooManyStreams as error:
-        raise Problem(503, str(error), headers={"Retry-After": "5"}) from None
+        raise Problem(503, str(error), code="too-many", headers={"Retry-After": "5"}) from None

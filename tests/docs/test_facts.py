@@ -11,6 +11,7 @@ import pytest
 from adapters.registry import LATER as LATER_TARGETS
 from adapters.target_file import LogModel, RetryModel, WebhookModel
 from orchestrator.api.app import EVERYTHING
+from orchestrator.api.codes import BY_STATUS, CODES
 from orchestrator.api.models.common import MOST
 from orchestrator.api.routes import events
 from orchestrator.cli import exits
@@ -20,6 +21,8 @@ from rules.cel import limits
 from rules.reading import projection, rule
 from streams.intake import Intake
 from tests.docs.diagnostics_page import PAGE, page
+from tests.docs.errors_page import PAGE as ERRORS
+from tests.docs.errors_page import page as errors
 from tests.docs.metrics_page import PAGE as METRICS
 from tests.docs.metrics_page import page as metrics
 from tests.docs.pages import ROOT, code, table
@@ -83,6 +86,17 @@ def test_the_table_of_exit_codes_is_that_of_the_code() -> None:
 
 def test_the_page_of_metrics_is_written_from_their_list() -> None:
     assert METRICS.read_text() == metrics(), "run `python -m tests.docs.metrics_page`"
+
+
+def test_the_page_of_errors_is_written_from_the_code() -> None:
+    assert ERRORS.read_text() == errors()
+
+
+def test_every_code_of_a_problem_is_used_with_its_status_and_no_other() -> None:
+    source = "".join(path.read_text() for path in (ROOT / "orchestrator").rglob("*.py"))
+    used = set(re.findall(r'code="([a-z-]+)"|"code": "([a-z-]+)"', source))
+    assert {one or other for one, other in used} | set(BY_STATUS.values()) == set(CODES)
+    assert all(CODES[name].status == status for status, name in BY_STATUS.items())
 
 
 def test_every_route_has_its_part_of_the_page_and_no_other() -> None:

@@ -27,4 +27,5 @@ class Refusal(Shown):
     type: str
     title: str
     status: int
+    code: str = Field(description="What programs tell causes apart by; docs/errors.md has them all.")
     detail: str = Field(description="What is wrong, and what to do.")

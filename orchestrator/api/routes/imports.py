@@ -87,7 +87,7 @@ def _lines(body: bytes, first: int, context: Context) -> tuple[list[tuple[int, E
         try:
             event = context.intake.past_from_json(line, now)
         except IntakeError as error:
-            raise Problem(400, f"line {number}: {error}", line=number, field=error.field) from error
+            raise Problem(400, f"line {number}: {error}", code="bad-event", line=number, field=error.field) from error
         latest = max(latest, event.time)
         events.append((number, event))
     return events, latest

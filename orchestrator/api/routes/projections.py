@@ -63,7 +63,7 @@ async def row(request: web.Request) -> web.StreamResponse:
 
         return await watch(request, _offsets([found.as_of]), look, _news)
     if found.row is None:
-        raise Problem(404, f"`{name}` has no row of `{key}`", as_of=str(found.as_of))
+        raise Problem(404, f"`{name}` has no row of `{key}`", code="no-row", as_of=str(found.as_of))
     return answer(200, {"key": found.key, "row": found.row, "as_of": str(found.as_of)})
 
 
@@ -115,7 +115,7 @@ ROUTES: Final = (
     ),
     Route(
         "GET",
-        "/v1/projections/{name}/{key:.*}",
+        "/v1/projections/{name}/{key:[\\s\\S]*}",
         row,
         "One row of a projection",
         parameters=(Parameter("name", "path", "of the projection"), Parameter("key", "path", "of the row")),

@@ -33,7 +33,7 @@ async def show(request: web.Request) -> web.Response:
 ROUTES: Final = (
     Route(
         "GET",
-        "/v1/trace/{id:.+}",
+        "/v1/trace/{id:[\\s\\S]+}",
         show,
         "What caused what: from an event, a command, a position or a key to where it began, and all that followed",
         parameters=(Parameter("id", "path", "of an event or a command, a position, or a key"),),
