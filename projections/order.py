@@ -48,6 +48,9 @@ CUT: Final = 257
 """Bytes of a code that is not shorter that are kept, the first says the kind."""
 LONGEST: Final = CUT + 16
 _BIAS: Final = 1 << 31
+_PAIRS: Final = [bytes((pair >> 7 << 1 | 1, (pair & 127) << 1 | 1)) for pair in range(1 << 14)]
+"""14 bits → two groups of a number that goes on."""
+_LAST: Final = [bytes((each & 254,)) for each in range(256)]
 _FLIP: Final = bytes(255 - each for each in range(256))
 _json: Final = msgspec.json.Encoder(order="sorted").encode
 
@@ -70,7 +73,13 @@ def _float(value: float) -> bytes:
     if value == 0:
         return _ZERO
     fraction, exponent = frexp(abs(value))
-    return _number(value < 0, exponent - 1, int(fraction * 2**53) - 2**52, 52)
+    # As `_number` does it, two groups at a time: most numbers of rows are these.
+    rest = int(fraction * 2**53) - 2**52 << 4
+    groups = (
+        _PAIRS[rest >> 42] + _PAIRS[rest >> 28 & 16383] + _PAIRS[rest >> 14 & 16383] + _PAIRS[rest & 16383]
+    ).rstrip(b"\1")
+    body = (exponent - 1 + _BIAS).to_bytes(4) + (groups[:-1] + _LAST[groups[-1]] if groups else b"\0")
+    return _NEGATIVE + body.translate(_FLIP) if value < 0 else _POSITIVE + body
 
 
 @lru_cache(4096)
@@ -97,10 +106,14 @@ def _number(negative: bool, exponent: int, rest: int, bits: int) -> bytes:
         count = CUT - 5
     else:
         rest <<= count * 7 - bits if rest else 0
-    groups = bytearray((rest >> 7 * place & 127) << 1 | 1 for place in range(count - 1, -1, -1))
-    if not cut:
-        groups[-1] &= 254
-    body = (exponent + _BIAS).to_bytes(4) + groups
+    last = (rest & 127) << 1 | cut
+    rest >>= 7
+    groups = [last]
+    for _ in range(count - 1):
+        groups.append((rest & 127) << 1 | 1)
+        rest >>= 7
+    groups.reverse()
+    body = (exponent + _BIAS).to_bytes(4) + bytes(groups)
     begin = _NEGATIVE + body.translate(_FLIP) if negative else _POSITIVE + body
     return begin + _digest(whole.to_bytes(-(-whole.bit_length() // 8))) if cut else begin
 

@@ -30,6 +30,7 @@ from projections.store import (
 )
 from projections.stores.sqlite import lists
 from projections.stores.sqlite.schema import OPEN, Layout, create, read_layout, table_name
+from projections.stores.sqlite.writes import write_rows
 from projections.table import DELIVERY, RULES, SETTLED, CommandRow, QueryTable, RowChange
 from streams.log import LogInfo
 
@@ -122,19 +123,9 @@ class QueryStore:
                 raise QueryStoreError("a replacement ends with its position")
             db.execute(_MOVE, (partition, processor, replacement.position))
 
-    def _write_rows(self, db: sqlite3.Connection, partition: int, rows: Iterable[RowChange]) -> None:
-        """Sorted, so that neighbours in the tables are written together."""
+    def _write_rows(self, db: sqlite3.Connection, partition: int, rows: Sequence[RowChange]) -> None:
         for table in self.tables:
-            of_table = sorted((row for row in rows if row.table.id == table.id), key=_key)
-            name = table_name(table.id)
-            db.executemany(
-                f"INSERT OR REPLACE INTO {name} VALUES (?, ?, ?, ?{', ?' * len(table.index)})",  # noqa: S608
-                [(partition, row.key, row.position, row.text, *row.codes) for row in of_table if row.text is not None],
-            )
-            db.executemany(
-                f"DELETE FROM {name} WHERE partition = ? AND key = ?",  # noqa: S608
-                [(partition, row.key) for row in of_table if row.text is None],
-            )
+            write_rows(db, table, partition, [row for row in rows if row.table.id == table.id])
 
     @staticmethod
     def _write_commands(db: sqlite3.Connection, partition: int, commands: Iterable[CommandRow]) -> None:
@@ -300,10 +291,6 @@ def _conditions(filter: CommandFilter) -> tuple[list[str], list[str | int]]:
     if filter.state is not None and filter.state not in SETTLED:
         where.append(OPEN)  # said again, so that the index over the others can be used
     return where, values
-
-
-def _key(row: RowChange) -> str:
-    return row.key
 
 
 def _is_ours(db: sqlite3.Connection) -> bool:
