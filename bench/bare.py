@@ -1,4 +1,5 @@
-"""The floor of HTTP ingest: an aiohttp server whose only handler parses the JSON and says that it was accepted.
+"""The floor of HTTP: an aiohttp server whose handlers do the least. What is published is parsed and accepted; what is
+asked for is a constant of as many bytes as the path says.
 
 `python -m bench.bare` prints its address as `orchestrator server --json` does, and ends on SIGTERM.
 """
@@ -18,12 +19,18 @@ async def publish(request: web.Request) -> web.Response:
     return web.json_response({"accepted": 1}, status=202)
 
 
+async def constant(request: web.Request) -> web.Response:
+    body = b'"' + b"x" * (int(request.match_info["size"]) - 2) + b'"'
+    return web.Response(body=body, content_type="application/json")
+
+
 async def serve() -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     app = web.Application()
     app.router.add_post("/v1/events", publish)
+    app.router.add_get("/constant/{size}/{key}", constant)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

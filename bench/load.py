@@ -32,6 +32,11 @@ def request(path: str, body: bytes) -> bytes:
     return "\r\n".join((*head, "", "")).encode() + body
 
 
+def asked(path: str) -> bytes:
+    """A request without a body."""
+    return f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
+
+
 class _Connection(asyncio.Protocol):
     def __init__(self, answered: Callable[[_Connection], None], failed: Callable[[Exception], None]) -> None:
         self._answered = answered
