@@ -15,6 +15,7 @@ from bench import machine
 from bench.jobs import (
     deadlines,
     embedded,
+    feeding,
     ingest,
     latency,
     lists,
@@ -45,6 +46,7 @@ JOBS = {
     "latency": latency.run,
     "row": row.run,
     "list": lists.run,
+    "feed": feeding.run,
     "simulate": simulation.run,
     "rules": rules.run,
     "tables": tables.run,

@@ -79,9 +79,12 @@ class Engine:
 
     def work(self) -> int:
         done = 0
-        while worked := self.worker.work(BATCH):
+        while worked := self.turn():
             done += worked
         return done
+
+    def turn(self) -> int:
+        return self.worker.work(BATCH)
 
     def round(self) -> Round:
         self.prepare()

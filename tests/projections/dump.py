@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from projections.store import QueryStore
 from projections.stores.redis import store as redis
 from projections.stores.redis.layout import COMMANDS, HEAD, unit
 from projections.stores.redis.rows import read_row
@@ -24,7 +25,7 @@ def file_shows(store: sqlite.QueryStore) -> Shown:
             for table in store.tables
         }
         found["commands"] = db.execute("SELECT id, partition, state, summary FROM commands ORDER BY id").fetchall()
-        found["positions"] = sorted(row for row in db.execute("SELECT * FROM positions") if row[2])
+    found["positions"] = _positions(store)
     return found
 
 
@@ -47,9 +48,14 @@ def redis_shows(store: redis.QueryStore) -> Shown:
             text = value[HEAD:].decode()
             found["commands"].append((id, partition, msgspec.json.decode(text)["state"], text))
     found["commands"].sort()
-    ends = [(at, each, store.position(at, each)) for at in partitions for each in ("delivery", "rules")]
-    found["positions"] = [end for end in ends if end[2]]
+    found["positions"] = _positions(store)
     return found
+
+
+def _positions(store: QueryStore) -> list[tuple[int, str, int]]:
+    partitions = range(store.info.partitions)
+    ends = [(at, each, store.position(at, each)) for at in partitions for each in ("delivery", "rules")]
+    return [end for end in ends if end[2]]
 
 
 def redis_hash(store: redis.QueryStore, partition: int, unit: str) -> dict[str, bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from projections.query import CommandFilter
 from projections.stores.sqlite.store import QueryStore
 from projections.table import QueryTable
 from streams.backends.open import open_log
-from tests.projections.conftest import CLASSES, World, url_of
+from tests.projections.conftest import CLASSES, FINES, World, url_of
 
 ALL = CommandFilter()
 
@@ -42,15 +43,46 @@ def test_a_file_of_another_log_is_emptied_with_a_notice_and_filled_again(world: 
     assert world.queries.row("fines", "A").row == {"n": 2}
 
 
-def test_when_projections_change_their_tables_are_made_anew(world: World) -> None:
-    world.put("A", fines={"n": 1}, classes={"c": 1}, eee5={"e": 1})
+def test_when_projections_change_their_tables_are_made_anew_and_the_others_stay(world: World) -> None:
+    end = world.put("A", fines={"n": 1}, classes={"c": 1}, eee5={"e": 1})
+    world.decide("c1")
     world.feeder.catch_up()
     edited = QueryTable("fines", "eee5")
     world.store = world.open((edited, CLASSES))
-    assert "projections of the rule set have changed" in world.notices[0]
-    assert world.queries.row("fines", "A").row is None
+    assert "`fines` changed, the others stay" in world.notices[0]
+    assert (world.queries.row("fines", "A").row, world.queries.row("fines", "A").as_of.offset) == (None, 0)
+    assert (world.queries.row("classes", "A").row, world.queries.row("classes", "A").as_of.offset) == ({"c": 1}, end)
+    assert world.queries.command("c1")
+    world.put("A", classes={"c": 2}, eee5={"e": 2})
     world.make_feeder().catch_up()
-    assert world.queries.row("fines", "A").row == {"e": 1}
+    assert world.queries.row("fines", "A").row == {"e": 2}
+    assert world.queries.row("classes", "A").row == {"c": 2}
+
+
+def test_what_stayed_does_not_go_back_while_a_new_table_is_filled(world: World) -> None:
+    for number in range(10):
+        world.put("A", classes={"c": number}, eee5={"e": number})
+    world.feeder.catch_up()
+    world.store = world.open((QueryTable("fines", "eee5"), CLASSES))
+    feeder = world.make_feeder(gather_rows=1, page_rows=1)
+    seen = []
+    while feeder.round():
+        assert world.queries.row("classes", "A").row == {"c": 9}
+        seen.append(world.queries.row("fines", "A").row)
+    assert seen[-1] == {"e": 9}
+    assert world.queries.row("classes", "A").as_of == world.queries.row("fines", "A").as_of
+
+
+def test_a_changed_index_makes_its_table_anew(world: World) -> None:
+    world.put("A", fines={"n": 1}, classes={"c": 1})
+    world.feeder.catch_up()
+    world.store = world.open((replace(FINES, index=("n",)), CLASSES))
+    world.make_feeder().catch_up()
+    assert [row.key for row in world.queries.rows("fines", [("n__gte", "1")]).rows] == ["A"]
+    world.store = world.open()
+    assert world.queries.row("classes", "A").row == {"c": 1}
+    world.make_feeder().catch_up()
+    assert world.queries.row("fines", "A").row == {"n": 1}
     assert world.queries.row("classes", "A").row == {"c": 1}
 
 

@@ -1,7 +1,8 @@
 """The file of query tables: what is in it, whose it is, and making it fit the log and the rules at hand.
 
-meta        `layout`: format, log, generation and tables, as JSON. A file with another layout is made anew.
-positions   how far each processor of each partition is shown
+meta        `layout`: format, log, generation and tables, as JSON. A file with another one is made anew, but where only
+            the tables differ: then those that both have stay, and so do the commands.
+positions   how far each unit of each partition is shown (`positions.py`)
 rows_<id>   one table per projection: JSON text by (partition, key); the partition follows from the key. Of each field
             of `index` the code of its value (`order.py`): c0, c1, …, each with an index rows_<id>_<n> by (code, key)
 commands    by id; listed newest first, by (at, id)
@@ -19,14 +20,14 @@ import msgspec
 from projections.table import SETTLED, QueryTable
 from streams.log import LogInfo
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 OPEN: Final = f"state NOT IN ({', '.join(repr(state) for state in SETTLED)})"
 """The condition of the index by state: nearly all commands are settled, and finding those is no work."""
 _ID: Final = re.compile(r"[0-9a-z_]{1,64}", re.ASCII)
 
 _SCHEMA: Final = f"""
 CREATE TABLE positions (
-    partition INTEGER NOT NULL, processor TEXT NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (partition, processor)
+    partition INTEGER NOT NULL, unit TEXT NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (partition, unit)
 ) WITHOUT ROWID;
 CREATE TABLE commands (
     id TEXT PRIMARY KEY, partition INTEGER NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL, target TEXT NOT NULL,
@@ -41,7 +42,7 @@ CREATE INDEX commands_by_key ON commands (key, at, id);
 
 
 class Layout(msgspec.Struct, frozen=True):
-    """What a file was made for. Equal layouts can be continued; everything else is made anew from the log."""
+    """What a file was made for."""
 
     format: int
     log: str
@@ -55,6 +56,10 @@ class Layout(msgspec.Struct, frozen=True):
         named = sorted((table.name, table.id, table.index) for table in tables)
         return cls(FORMAT, info.id, info.generation, info.partitions, tuple(named))
 
+    def continues(self, other: Layout) -> bool:
+        """Whether a file with this layout is one with the other but for its tables."""
+        return msgspec.structs.replace(self, tables=()) == msgspec.structs.replace(other, tables=())
+
     def differs(self, other: Layout) -> str:
         """Why a file with this layout cannot be continued with the other one."""
         if self.format != other.format:
@@ -63,7 +68,7 @@ class Layout(msgspec.Struct, frozen=True):
             return f"it belongs to another log ({self.log}, not {other.log})"
         if self.generation != other.generation or self.partitions != other.partitions:
             return f"it belongs to generation {self.generation} of the log, which is at {other.generation}"
-        return "the projections of the rule set have changed"
+        return "it has other tables"
 
 
 def read_layout(db: sqlite3.Connection) -> Layout | None:
@@ -88,13 +93,30 @@ def create(db: sqlite3.Connection, layout: Layout) -> None:
     for statement in _SCHEMA.split(";"):
         db.execute(statement)
     for _, id, index in layout.tables:
-        codes = "".join(f"{column(number)} BLOB NOT NULL, " for number in range(len(index)))
-        db.execute(
-            f"CREATE TABLE {table_name(id)} (partition INTEGER NOT NULL, key TEXT NOT NULL, position INTEGER NOT NULL, "
-            f"row TEXT NOT NULL, {codes}PRIMARY KEY (partition, key)) WITHOUT ROWID"
-        )
-        for number in range(len(index)):
-            db.execute(f"CREATE INDEX {index_name(id, number)} ON {table_name(id)} ({column(number)}, key)")
+        _create_table(db, id, index)
+
+
+def adapt(db: sqlite3.Connection, stored: Layout, layout: Layout) -> list[str]:
+    """Drops the tables that the layout does not have and makes its new ones, empty, inside the caller's transaction.
+    The names of the new ones."""
+    there, wanted = ({(id, index) for _, id, index in each.tables} for each in (stored, layout))
+    for id, _ in there - wanted:
+        db.execute(f"DROP TABLE {table_name(id)}")
+        db.execute("DELETE FROM positions WHERE unit = ?", (id,))
+    for id, index in wanted - there:
+        _create_table(db, id, index)
+    db.execute("UPDATE meta SET value = ? WHERE name = 'layout'", (msgspec.json.encode(layout).decode(),))
+    return [name for name, id, index in layout.tables if (id, index) not in there]
+
+
+def _create_table(db: sqlite3.Connection, id: str, index: Sequence[str]) -> None:
+    codes = "".join(f"{column(number)} BLOB NOT NULL, " for number in range(len(index)))
+    db.execute(
+        f"CREATE TABLE {table_name(id)} (partition INTEGER NOT NULL, key TEXT NOT NULL, position INTEGER NOT NULL, "
+        f"row TEXT NOT NULL, {codes}PRIMARY KEY (partition, key)) WITHOUT ROWID"
+    )
+    for number in range(len(index)):
+        db.execute(f"CREATE INDEX {index_name(id, number)} ON {table_name(id)} ({column(number)}, key)")
 
 
 def table_name(id: str) -> str:

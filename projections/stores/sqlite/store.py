@@ -29,9 +29,10 @@ from projections.store import (
     Write,
 )
 from projections.stores.sqlite import lists
-from projections.stores.sqlite.schema import OPEN, Layout, create, read_layout, table_name
+from projections.stores.sqlite.positions import move, position, positions, units
+from projections.stores.sqlite.schema import OPEN, Layout, adapt, create, read_layout, table_name
 from projections.stores.sqlite.writes import write_rows
-from projections.table import DELIVERY, RULES, SETTLED, CommandRow, QueryTable, RowChange
+from projections.table import DELIVERY, SETTLED, CommandRow, QueryTable, RowChange
 from streams.log import LogInfo
 
 CACHE_BYTES: Final = 16 << 20
@@ -39,10 +40,6 @@ _UPSERT_COMMAND: Final = """
 INSERT INTO commands (id, state, target, rule, key, at, number, summary, partition)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, summary = excluded.summary
-"""
-_MOVE: Final = """
-INSERT INTO positions (partition, processor, position) VALUES (?, ?, ?)
-ON CONFLICT (partition, processor) DO UPDATE SET position = excluded.position
 """
 
 
@@ -85,9 +82,13 @@ class QueryStore:
             fresh = stored is None and db.execute("SELECT 1 FROM sqlite_master").fetchone() is None
             if stored is None and not fresh and not _is_ours(db):
                 raise QueryStoreError(f"{self.path} is a SQLite database, but holds no query tables: name another file")
-            create(db, self._layout)
-        if not fresh:
-            reason = stored.differs(self._layout) if stored else "this version cannot read its layout"
+            if stored is not None and stored.continues(self._layout):
+                made = adapt(db, stored, self._layout)
+                reason = f"`{'`, `'.join(made)}` changed, the others stay" if made else ""
+            else:
+                create(db, self._layout)
+                reason = stored.differs(self._layout) if stored else "this version cannot read its layout"
+        if reason and not fresh:
             notice(f"query tables in {self.path} are made anew from the log: {reason}")
 
     # -- writing
@@ -99,12 +100,16 @@ class QueryStore:
             return [self._show(db, write) for write in writes]
 
     def _show(self, db: sqlite3.Connection, write: Write) -> bool:
-        if _position(db, write.partition, write.processor) != write.start:
+        """The least position must be its start. What shows more, because it stayed when others were made anew, is left
+        until a write leads further: what that lacks of the changes since is shown already."""
+        shown = {unit: position(db, write.partition, unit) for unit in units(self.tables, write.processor)}
+        if min(shown.values()) != write.start:
             return False
-        self._write_rows(db, write.partition, write.rows)
+        moved = [unit for unit, at in shown.items() if at < write.end]
+        self._write_rows(db, write.partition, [row for row in write.rows if row.table.id in moved])
         self._write_commands(db, write.partition, write.commands)
         db.executemany("DELETE FROM commands WHERE id = ?", [(id,) for id in sorted(write.gone)])
-        db.execute(_MOVE, (write.partition, write.processor, write.end))
+        move(db, write.partition, moved, write.end)
         return True
 
     @contextmanager
@@ -121,7 +126,7 @@ class QueryStore:
             yield replacement
             if replacement.position is None:
                 raise QueryStoreError("a replacement ends with its position")
-            db.execute(_MOVE, (partition, processor, replacement.position))
+            move(db, partition, units(self.tables, processor), replacement.position)
 
     def _write_rows(self, db: sqlite3.Connection, partition: int, rows: Sequence[RowChange]) -> None:
         for table in self.tables:
@@ -135,13 +140,13 @@ class QueryStore:
 
     def position(self, partition: int, processor: str) -> int:
         with self.reading() as db:
-            return _position(db, partition, processor)
+            return min(position(db, partition, unit) for unit in units(self.tables, processor))
 
     def row(self, table: QueryTable, partition: int, key: str) -> tuple[str | None, int]:
         select = f"SELECT row FROM {table_name(table.id)} WHERE partition = ? AND key = ?"  # noqa: S608
         with self.reading() as db:
             found = db.execute(select, (partition, key)).fetchone()
-            return (found[0] if found else None), _position(db, partition, RULES)
+            return (found[0] if found else None), position(db, partition, table.id)
 
     def command(self, id: str) -> str | None:
         with self.reading() as db:
@@ -162,15 +167,11 @@ class QueryStore:
     def rows(self, table: QueryTable, query: RowQuery, limit: int, after: RowPlace | None = None) -> Listing:
         with self.reading() as db:
             found = lists.rows(db, table, query, self.info.partitions, limit, after)
-            return Listing(found, self._positions(db))
+            return Listing(found, positions(db, self.info.partitions, table.id))
 
     def positions(self, table: QueryTable) -> list[int]:
         with self.reading() as db:
-            return self._positions(db)
-
-    def _positions(self, db: sqlite3.Connection) -> list[int]:
-        shown = dict(db.execute("SELECT partition, position FROM positions WHERE processor = ?", (RULES,)))
-        return [shown.get(partition, 0) for partition in range(self.info.partitions)]
+            return positions(db, self.info.partitions, table.id)
 
     def count_commands(self) -> int:
         with self.reading() as db:
@@ -272,13 +273,6 @@ class Replacement:
     def add(self, rows: Sequence[RowChange] = (), commands: Sequence[CommandRow] = ()) -> None:
         self._store._write_rows(self._db, self._partition, rows)
         self._store._write_commands(self._db, self._partition, commands)
-
-
-def _position(db: sqlite3.Connection, partition: int, processor: str) -> int:
-    row: tuple[int] | None = db.execute(
-        "SELECT position FROM positions WHERE partition = ? AND processor = ?", (partition, processor)
-    ).fetchone()
-    return row[0] if row else 0
 
 
 def _conditions(filter: CommandFilter) -> tuple[list[str], list[str | int]]:
