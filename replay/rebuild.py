@@ -18,9 +18,11 @@ from streams.log import Log
 
 
 class Progress(NamedTuple):
-    """Rows of state read so far; how many there were last time is the estimate of what there is to read."""
+    """Rows of state read so far. What there is to read is estimated from what is shown, and where that is less, from
+    the partitions that are done: keys are spread evenly."""
 
     partition: int
+    """The one that is being made; those before it are done."""
     rows: int
     estimate: int
 
@@ -62,14 +64,18 @@ def rebuild(
     commands: CommandDecoder,
     progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Rebuilt:
-    """Raises LogError and QueryStoreError; partitions that were done stay done, the others are as they were."""
-    estimate = max((store.count(table) for table in store.tables), default=0) + store.count_commands()
+    """Raises LogError and QueryStoreError. Whatever ends it, an interrupt too: partitions that were done stay done, the
+    others show what they did."""
+    shown = max((store.count(table) for table in store.tables), default=0) + store.count_commands()
+    partitions = log.info.partitions
     began = time.perf_counter()
     read = 0
-    for partition in range(log.info.partitions):
+    for partition in range(partitions):
+        spread = read * partitions // partition if partition else 0
+        estimate = max(shown, spread)
         for processor in (RULES, DELIVERY):
 
-            def tell(rows: int, partition: int = partition, before: int = read) -> None:
+            def tell(rows: int, partition: int = partition, before: int = read, estimate: int = estimate) -> None:
                 progress(Progress(partition, before + rows, max(estimate, before + rows)))
 
             read += refill(log, store, partition, processor, commands, tell)

@@ -10,6 +10,7 @@ USAGE: Final = 2
 NOT_FOUND: Final = 3
 CONFLICT: Final = 4
 UNAVAILABLE: Final = 5
+INTERRUPTED: Final = 130
 
 
 class CommandFailed(Exception):

@@ -11,7 +11,7 @@ from typing import Final
 
 from cyclopts import App, CycloptsError, Parameter
 
-from orchestrator.cli.exits import FAILED, OK, USAGE, CommandFailed
+from orchestrator.cli.exits import FAILED, INTERRUPTED, OK, USAGE, CommandFailed
 from orchestrator.cli.show import note
 
 GROUPS: Final = {
@@ -98,7 +98,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         note(f"orchestrator: {error}")
         return error.status
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EBADF) or error.filename is not None:
             raise

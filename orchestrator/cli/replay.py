@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from orchestrator.cli.exits import FAILED, OK, CommandFailed
+from orchestrator.cli.exits import FAILED, INTERRUPTED, OK, CommandFailed
 from orchestrator.cli.rules import known_modules
 from orchestrator.cli.show import json_line, line, note, progress
 
@@ -72,7 +72,9 @@ def rebuild(
     python_rules_old: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
     json: bool = False,
 ) -> int:
-    """Throw the query tables away and make them again from state.
+    """Make the query tables again from state, partition by partition, while queries answer from the old ones.
+
+    Ctrl-C ends it: partitions that were not done show what they showed.
 
     Example: orchestrator replay rebuild
 
@@ -92,12 +94,20 @@ def rebuild(
     from orchestrator.settings import load
     from orchestrator.wiring import open_tables, query_path, tables
     from projections.store import QueryStoreError
+    from replay.rebuild import Progress
     from replay.rebuild import rebuild as run
     from rules.diagnostics import RuleErrors
     from streams.log import LogError
 
     modules = known_modules(python_rules, python_rules_old)
+    done = 0
     with closing(open_existing(log)) as opened:
+
+        def told(at: Progress) -> None:
+            nonlocal done
+            done = at.partition
+            advance(at.rows, at.estimate)
+
         try:
             digest = active(opened, 0)
             if not digest:
@@ -109,9 +119,15 @@ def rebuild(
                 closing(open_tables(settings.log, path, opened.info, shown, note, settings.redis)) as store,
                 progress("rebuilding") as advance,
             ):
-                found = run(opened, store, command_row, lambda at: advance(at.rows, at.estimate))
+                found = run(opened, store, command_row, told)
         except (LogError, QueryStoreError, RuleErrors) as error:
             raise CommandFailed(str(error)) from error
+        except KeyboardInterrupt:
+            raise CommandFailed(
+                f"cancelled: {done} of {opened.info.partitions} partitions were made again, the others show what they "
+                "showed before; run it again to make all",
+                INTERRUPTED,
+            ) from None
     if json:
         json_line(found.document())
     else:
