@@ -69,7 +69,9 @@ def rows(
         calls = []
         for partition, (part, tries) in going.items():
             ranges = _ranges(query, sort, part.place if part is not None else begin)
-            head = [position, limit, LOOKS * 4**tries, FEW, "-" if query.descending else "+", sort]
+            # Of a page each partition has a share: twice that is nearly always enough.
+            most = limit if part is not None or tries else min(limit, 2 * limit // partitions + 8)
+            head = [position, most, LOOKS * 4**tries, FEW, "-" if query.descending else "+", sort]
             calls.append((partition, _ROWS.call(keys(partition), [*head, len(ranges) // 2, *ranges, *arguments])))
         again: dict[int, _Begin] = {}
         for (partition, (part, tries)), (at, place, *flat) in zip(going.items(), ask(calls), strict=True):

@@ -159,12 +159,13 @@ if way then
   return answer
 end
 
--- 3. The walk, in steps, so that what is not needed is not read.
-local step = #conditions == 0 and 1000 or 200
+-- 3. The walk, in steps that grow, so that what is not needed is not read.
+local step = #conditions == 0 and most or 2 * most
 for _, range in ipairs(walked) do
   local from = range[1]
   while true do
-    local asked = math.min(step, looks, #conditions == 0 and most or step)
+    local asked = math.min(step, looks, 1000)
+    step = 2 * step
     local entries
     if down then
       entries = redis.call('ZREVRANGEBYLEX', index, from, range[2], 'LIMIT', 0, asked)
