@@ -31,7 +31,9 @@ class Fed(Engine):
         shown = [replace(table, index=tuple(index)) for table in tables(processor())]
         self._store = QueryStore(Path(folder, "query.db"), self.log.info, shown, notice=print)
         self._failures: list[Exception] = []
-        self._feeder = Feeder(self.log, self._store, _no_delivery, failed=self._failures.append)
+        self._feeder = Feeder(
+            self.log, self._store, _no_delivery, monotonic=time.monotonic, failed=self._failures.append
+        )
         self._stop = Event()
         self._thread = Thread(target=self._feeder.run, args=(self._stop,), daemon=True)
         self._thread.start()

@@ -125,6 +125,7 @@ class Engine:
             commands,
             partitions=self._fed,
             apart=self.embedded,
+            monotonic=time.monotonic,
             bounds=Bounds() if self.embedded else BESIDE,
             failed=lambda error: self.report("feeder", error),
         )

@@ -39,6 +39,12 @@ class Bounds:
     pause: float = 0.05
     """Least time between two rounds, so that commits of a busy log are shown together. What comes alone is shown at
     once."""
+    yielding: float = 2.0
+    """While commits keep coming the feeder waits this many times as long as its last round took, so that whoever
+    evaluates in this process has most of it…"""
+    yielding_below: int = 100_000
+    """…but not where more events than these are not shown: a backlog may not grow for as long as it lasts."""
+    longest_pause: float = 1.0
     idle: float = 1.0
     """Longest wait without a `notify`: commits of another process are seen after that."""
     first_retry: float = 0.1
@@ -78,7 +84,7 @@ class _Gathered(NamedTuple):
 class Feeder:
     """`commands` decodes delivery's rows; `failed` is called with each error, in the feeder's thread. `partitions` says
     which to feed, asked in each round: those may come and go. `apart`: the tables lie elsewhere than the log, so they
-    show only what the log cannot lose any more."""
+    show only what the log cannot lose any more. `monotonic` gives seconds, to see how long rounds take."""
 
     def __init__(
         self,
@@ -88,6 +94,7 @@ class Feeder:
         *,
         partitions: Callable[[], Iterable[int]] | None = None,
         apart: bool = True,
+        monotonic: Callable[[], float],
         failed: Callable[[Exception], None],
         bounds: Bounds | None = None,
     ) -> None:
@@ -97,10 +104,13 @@ class Feeder:
         self._partitions = partitions or (lambda: range(log.info.partitions))
         self._apart = apart
         self._forks = len(log.forks)
+        self._monotonic = monotonic
         self._failed = failed
         self._bounds = bounds or Bounds()
         self._wake = threading.Event()
         self._positions: dict[_Slot, int] = {}
+        self._behind = 0
+        """Events that were evaluated when the last round began, and are not shown after it."""
         self._status = FeederStatus("", 0, 0)
 
     @property
@@ -116,6 +126,7 @@ class Feeder:
         retry = self._bounds.first_retry
         while not stop.is_set():
             self._wake.clear()
+            began = self._monotonic()
             try:
                 moved = self.round(stop)
             except Exception as error:
@@ -129,9 +140,14 @@ class Feeder:
             if self._status.failures:
                 self._status = FeederStatus("", 0, self._status.refills)
             if moved:
-                stop.wait(self._bounds.pause)
+                stop.wait(self._pause(self._monotonic() - began))
             elif not self._wake.wait(self._bounds.idle):
                 self._positions.clear()  # a failover may have taken back what was shown, and no event
+
+    def _pause(self, took: float) -> float:
+        if not self._wake.is_set() or self._behind >= self._bounds.yielding_below:
+            return self._bounds.pause
+        return max(self._bounds.pause, min(self._bounds.yielding * took, self._bounds.longest_pause))
 
     def catch_up(self) -> None:
         """Shows everything that is committed now; what is committed meanwhile is the next one's."""
@@ -147,7 +163,8 @@ class Feeder:
         self._positions = {slot: at for slot, at in self._positions.items() if slot[0] in partitions}
         moved = self._after_forks(partitions)
         gathered: list[_Gathered] = []
-        for slot, position in self._slots(partitions):
+        goals = dict(self._slots(partitions))
+        for slot, position in goals.items():
             if stop is not None and stop.is_set():
                 break
             start = self._positions.get(slot)
@@ -167,7 +184,11 @@ class Feeder:
             ):
                 moved |= self._show(gathered)
                 gathered = []
-        return self._show(gathered) or moved
+        moved |= self._show(gathered)
+        self._behind = sum(
+            max(0, position - self._positions.get(slot, 0)) for slot, position in goals.items() if slot[1] == RULES
+        )
+        return moved
 
     def _slots(self, partitions: set[int]) -> Iterator[tuple[_Slot, int]]:
         """With the positions that the log has."""

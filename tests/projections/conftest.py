@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,7 @@ class World:
             decode_command,
             partitions=partitions,
             apart=not is_redis(self.url),
+            monotonic=time.monotonic,
             failed=self.failures.append,
             bounds=Bounds(**bounds),
         )

@@ -72,7 +72,13 @@ def under_load(url: str, folder: Path, chance: random.Random, page: int) -> None
     failures: list[BaseException] = []
     stop = threading.Event()
     feeder = Feeder(
-        log, store, decode_command, apart=not on_redis, failed=failures.append, bounds=Bounds(pause=0.0, idle=0.01)
+        log,
+        store,
+        decode_command,
+        apart=not on_redis,
+        monotonic=time.monotonic,
+        failed=failures.append,
+        bounds=Bounds(pause=0.0, idle=0.01),
     )
     agent = Agent(
         log,

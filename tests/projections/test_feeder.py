@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from projections.feeder import Bounds, Feeder
 from projections.refill import refill
 from projections.store import Write
 from projections.table import RowChange
@@ -386,6 +387,46 @@ def test_an_idle_feeder_does_not_ask_again_and_again(world: World, running: Call
     running(idle=60.0)
     time.sleep(0.3)
     assert asked == 1
+
+
+@pytest.mark.parametrize(("busy", "below", "waits"), [(True, 1_000, 1.0), (True, 5, 0.25), (False, 1_000, 0.25)])
+def test_a_feeder_leaves_the_process_to_who_commits_unless_it_falls_behind(
+    make_world: Callable[..., World], busy: bool, below: int, waits: float
+) -> None:
+    """A round takes half a second here, and shows one of twenty commits."""
+    world = make_world()
+    clock = iter(number / 2 for number in range(1_000_000))
+    bounds = Bounds(gather_rows=1, page_rows=1, pause=0.25, yielding=2.0, yielding_below=below)
+    feeder = Feeder(
+        world.log,
+        world.store,
+        decode_command,
+        apart=False,
+        monotonic=lambda: next(clock),
+        failed=world.failures.append,
+        bounds=bounds,
+    )
+    for number in range(20):
+        world.put("A", fines={"n": number})
+    waited: list[float] = []
+
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waited.append(timeout or 0.0)
+            self.set()
+            return True
+
+    forget = world.log.forget
+
+    def forget_and_commit(*args: Any) -> None:
+        forget(*args)
+        if busy:
+            feeder.notify()
+
+    with patch.object(world.log, "forget", forget_and_commit):
+        feeder.run(Stop())
+    assert waited == [waits]
+    assert not world.failures
 
 
 def test_a_failure_is_told_waited_out_and_over(world: World, running: Callable[..., Running]) -> None:
