@@ -168,6 +168,7 @@ class Evaluation:
 
     def run(self, events: list[Event], offsets: Sequence[int]) -> None:
         """All of them, in order. Raises Poisoned."""
+        offsets = list(offsets)  # of a range each would be computed
         i, n = 0, len(events)
         run = None
         while i < n:

@@ -19,7 +19,7 @@ from rules.cel.errors import (
 from rules.cel.exact import Evaluator, Explanation, Step
 from rules.cel.nodes import Call, Node, walk
 from rules.cel.parse import parse
-from rules.cel.paths import Path, conjuncts, equality, names, path, paths
+from rules.cel.paths import Path, conjuncts, equality, names, ordering, path, paths
 from rules.cel.program import Program, compile
 from rules.cel.rewrite import replaced
 from rules.cel.scope import Scope
@@ -49,6 +49,7 @@ __all__ = [
     "equality",
     "inline",
     "names",
+    "ordering",
     "parse",
     "path",
     "paths",

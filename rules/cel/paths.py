@@ -7,6 +7,7 @@ any tree and never raise. A path is a tuple such as `('event', 'data', 'amount')
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, Final
 
 from rules.cel.functions import FUNCTIONS
 from rules.cel.nodes import (
@@ -25,6 +26,7 @@ from rules.cel.nodes import (
 )
 
 Path = tuple[str, ...]
+_FLIPPED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 def path(node: Node) -> Path | None:
@@ -100,3 +102,14 @@ def equality(node: Node) -> tuple[Path, tuple[Constant, ...]] | None:
         return None
     constants = tuple(item.value for item in listed if isinstance(item, Literal) and item.value is not None)
     return (pinned, constants) if len(constants) == len(listed) else None
+
+
+def ordering(node: Node) -> tuple[Node, str, Any] | None:
+    """What is read, `<`, `<=`, `>` or `>=`, and the constant, of `read > c` or `c < read`."""
+    if not isinstance(node, Binary) or node.operator not in _FLIPPED:
+        return None
+    if isinstance(node.right, Literal):
+        return node.left, node.operator, node.right.value
+    if isinstance(node.left, Literal):
+        return node.right, _FLIPPED[node.operator], node.left.value
+    return None

@@ -18,7 +18,7 @@ from rules.compile.listen import Listeners
 from rules.compile.made_rule import made_rules
 from rules.compile.plan import Plans
 from rules.compile.rows import Rows, record
-from rules.compile.schema import shape
+from rules.compile.schema import shapes
 from rules.compile.table import CompiledTable
 from rules.compile.upcast import upcaster
 from rules.model.projection import Projection
@@ -68,9 +68,8 @@ def compiled(ruleset: RuleSet, limits: Limits = LIMITS) -> Compiled:
     rules = [
         made for rule in enabled for made in made_rules(ruleset, rule, ranks[rule.name], compiler, keys, ids, limits)
     ]
-    shapes = {schema.type: shape(schema) for schema in ruleset.schemas.values()}
     upcasters = {type: upcaster(versions, compiler) for type, versions in ruleset.versions.items()}
-    listeners = Listeners(folds, sorted(rules, key=lambda rule: rule.rank), shapes, upcasters)
+    listeners = Listeners(folds, sorted(rules, key=lambda rule: rule.rank), shapes(ruleset.schemas.values()), upcasters)
     plans = Plans(listeners, keys, projections, ruleset.lateness)
     processor = RulesProcessor(
         ruleset,

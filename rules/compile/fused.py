@@ -21,6 +21,7 @@ import msgspec
 
 from rules import cel
 from rules.cel import emit
+from rules.compile.bound import fits, usable
 from rules.compile.code import Deferred, assign, function, name, quote, used
 from rules.compile.index import Residue, finder, tables
 from rules.compile.inline import inlined_fold, inlined_test, lets_read
@@ -46,8 +47,6 @@ touch = ev.dirty.add
 changed = False
 queue = ev.queue
 tick = ev.tick
-e = events[i]
-kind = e.type
 BEFORE
 try:
     while i < n:
@@ -59,13 +58,15 @@ try:
         t = e.time
         clock = cell.clock
         if e.kind == OUTSIDE:
-            if t < clock or t < tick:
-                ev.late += 1
-            moved = t - LATENESS
+            moved = MOVED
             if moved > clock:
                 cell.clock = clock = moved
                 changed = True
+            elif t < clock and clock >= tick:
+                ev.late += 1
         if clock < tick:
+            if e.kind == OUTSIDE and t < tick:
+                ev.late += 1
             clock = tick
         if cell.due < clock:
             ev.expire(key, cell, clock)
@@ -98,17 +99,10 @@ SAME: Final = "if e.type != kind:\n    break"
 MIXED: Final = """
 if e.kind == CONTROL:
     break
-if e.type != kind:
-    kind = e.type
-    inside = _insides[kind]
-    same = 0
-elif same == ENOUGH:
-    break
-else:
-    same += 1
+inside = _insides[e.type]
 """
-ENOUGH: Final = 8
-"""Consecutive events of a type after which its own function takes over."""
+MANY: Final = 100
+"""Events of alternating types after which one type is tried again."""
 
 OWN: Final = """
 if SUBJECT != key:
@@ -139,12 +133,12 @@ except _Misfit:
 LOOK_UP: Final = """
 try:
     VALUE
-    bucket = FIND(value)
+    found = FIND(value)
 except _cel_Exception:
-    SCAN(ev, e, key, cell, hits)
+    hits += SCAN(ev, e, key, cell)
 else:
-    if bucket is not None:
-        bucket(ev, e, key, cell, DATA, hits)
+    if FITS:
+        hits += found[0](ev, e, key, cell, DATA)
 """
 
 CANCEL: Final = """
@@ -168,9 +162,9 @@ def poisoned(offset: int, event: Event, error: Exception) -> Poisoned:
 
 def mixed(insides: Mapping[str, Callable[..., None]], lateness: int) -> Callable[..., int]:
     """`(ev, events, offsets, i, n) → i`: the same as `run` for events whose types alternate, of the first control event
-    or where one type has come for a while. `insides` is type → `Fused.inside`."""
-    goes_on = quote(MIXED, CONTROL=ast.Constant(CONTROL), ENOUGH=ast.Constant(ENOUGH))
-    before = quote("inside = _insides[kind]\nsame = 0")
+    or after `MANY`. `insides` is type → `Fused.inside`."""
+    before = quote("if n - i > MANY:\n    n = i + MANY", MANY=ast.Constant(MANY))
+    goes_on = quote(MIXED, CONTROL=ast.Constant(CONTROL))
     return _loop("mixed", goes_on, before, quote("inside(ev, e, key, cell, t)"), lateness, {"_insides": insides})
 
 
@@ -188,7 +182,7 @@ def _loop(
         GOES_ON=goes_on,
         INSIDE=inside,
         OUTSIDE=ast.Constant(OUTSIDE),
-        LATENESS=ast.Constant(lateness),
+        MOVED=ast.BinOp(name("t"), ast.Sub(), ast.Constant(lateness)) if lateness else name("t"),
     )
     space = {**namespace, "_Poisoned": Poisoned, "_poisoned": poisoned}
     return function(title, "ev events offsets i n", body, space)
@@ -208,7 +202,7 @@ class Fused:
         """`(ev, events, offsets, i, n) → i` of the first event that is of another type. With `own` all listeners go by
         the subject, and are inlined; else every event asks which of its routes lead to its own key."""
         scope, inside = self._inside(own)
-        return _loop("run", quote(SAME), [], inside, self._lateness, scope.namespace)
+        return _loop("run", quote(SAME), quote("kind = events[i].type"), inside, self._lateness, scope.namespace)
 
     def inside(self, own: bool) -> Callable[..., None]:
         """`(ev, e, key, cell, t)`: what `run` does for one event, once its clock has moved."""
@@ -308,18 +302,20 @@ class Fused:
     def _indexed(
         self, scope: Variables, struct: Shape | None, decoded: ast.expr, meets: Sequence[_Meet]
     ) -> list[ast.stmt]:
-        made: list[ast.stmt] = quote("hits = []")
+        made: list[ast.stmt] = quote("hits = ()")
         looked_up: set[int] = set()
         for table in self._tables:
             looked_up.update(table.places)
             buckets = {
                 key: Deferred(partial(self._bucket, residues, struct)) for key, residues in table.buckets.items()
             }
+            bound = usable(table.bound, scope)
             made += quote(
                 LOOK_UP,
                 VALUE=[assign("value", emit.expression(table.node, scope))],
                 SCAN=scope.bind(_scan([(place, self._hearing.meets[place]) for place in table.places])),
-                FIND=scope.bind(finder(buckets)),
+                FIND=scope.bind(finder(buckets, bound)),
+                FITS=fits(bound, scope),
                 DATA=decoded,
             )
         for place, rule in enumerate(self._hearing.meets):
@@ -329,12 +325,13 @@ class Fused:
         return [*made, *quote("if hits:\n    ENACT(hits, ev, e, key, cell, DATA)", ENACT=enact, DATA=decoded)]
 
     def _bucket(self, residues: Sequence[Residue], struct: Shape | None) -> Callable[..., None]:
-        """`(ev, e, key, cell, d, hits)`, where `d` is the data as the function around it decoded them."""
+        """`(ev, e, key, cell, d) → hits`, where `d` is the data as the function around it decoded them."""
         scope = Variables(self._projections, struct)
         tests: list[ast.stmt] = []
         for residue in residues:
             tests += inlined_test(residue.rule, residue.when, scope, _noted(residue.place))
-        return function("bucket", "ev e key cell d hits", self._with_rows([], tests), scope.namespace, "t = e.time")
+        body = [*quote("hits = ()"), *self._with_rows([], tests), *quote("return hits")]
+        return function("bucket", "ev e key cell d", body, scope.namespace, "t = e.time")
 
 
 def _where_it_waits(rule: CompiledRule, hit: list[ast.stmt]) -> list[ast.stmt]:
@@ -343,13 +340,13 @@ def _where_it_waits(rule: CompiledRule, hit: list[ast.stmt]) -> list[ast.stmt]:
 
 
 def _noted(place: int) -> list[ast.stmt]:
-    return quote("hits.append(PLACE)", PLACE=ast.Constant(place))
+    return quote("hits += PLACES", PLACES=ast.Tuple([ast.Constant(place)], ast.Load()))
 
 
-def _scan(rules: list[tuple[int, CompiledRule]]) -> Callable[..., None]:
-    def scan(ev: Evaluation, event: Event, key: str, cell: Cell, hits: list[int]) -> None:
+def _scan(rules: list[tuple[int, CompiledRule]]) -> Callable[..., tuple[int, ...]]:
+    def scan(ev: Evaluation, event: Event, key: str, cell: Cell) -> tuple[int, ...]:
         """The path that the index reads cannot be evaluated: each rule says for itself what follows."""
-        hits.extend(place for place, rule in rules if rule.condition.judge(ev, event, key, cell))
+        return tuple(place for place, rule in rules if rule.condition.judge(ev, event, key, cell))
 
     return scan
 
@@ -363,9 +360,8 @@ def _meet(trigger: Trigger, struct: Shape | None) -> _Meet:
 
 
 def _enact(meets: Sequence[_Meet]) -> Callable[..., None]:
-    def enact(hits: list[int], ev: Evaluation, event: Event, key: str, cell: Cell, data: Any) -> None:
-        hits.sort()
-        for place in hits:
+    def enact(hits: tuple[int, ...], ev: Evaluation, event: Event, key: str, cell: Cell, data: Any) -> None:
+        for place in sorted(hits):
             meet, takes = meets[place]
             meet(ev, event, key, cell, data if takes else UNDECODED)
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from rules import cel
 from rules.cel.nodes import Constant, Logic
+from rules.compile.bound import Bound, Number, bound
 from rules.compile.code import Deferred
 from rules.compile.rule import CompiledRule
 
@@ -38,6 +39,8 @@ class Table:
     """Reads the path."""
     places: tuple[int, ...]
     buckets: dict[tuple[type, Constant], list[Residue]]
+    bound: Bound | None
+    """Beyond it no rule of a bucket fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +71,30 @@ def tables(rules: Sequence[CompiledRule]) -> list[Table]:
         places.append(place)
         for key in dict.fromkeys(map(_key, best.constants)):
             buckets.setdefault(key, []).append(Residue(place, rule, best.rest))
-    return [Table(node, tuple(places), buckets) for node, places, buckets in made.values()]
+    return [
+        Table(node, tuple(places), buckets, bound({key: [each.when for each in left] for key, left in buckets.items()}))
+        for node, places, buckets in made.values()
+    ]
 
 
-def finder(buckets: Mapping[tuple[type, Constant], Deferred]) -> Callable[[Any], Callable[..., None] | None]:
+Found = tuple[Callable[..., None], Number | None]
+"""A bucket and its limit."""
+
+
+def finder(buckets: Mapping[tuple[type, Constant], Deferred], bound: Bound | None) -> Callable[[Any], Found | None]:
     """From a value to its bucket. Equality across types is false, so each type has a map of its own. Raises TypeError
     for a list or a map where there are only texts."""
-    maps: dict[type, dict[Any, Any]] = {str: {}, int: {}, bool: {}}
-    for (kind, constant), bucket in buckets.items():
-        maps[kind][constant] = bucket
-        bucket.tell(partial(maps[kind].__setitem__, constant))
+    maps: dict[type, dict[Any, Found]] = {str: {}, int: {}, bool: {}}
+    for key, bucket in buckets.items():
+        put = partial(_put, maps[key[0]], key[1], None if bound is None else bound.limits[key])
+        put(bucket)
+        bucket.tell(put)
     if not maps[int] and not maps[bool]:
         # no text is equal to anything but a text
         return maps[str].get
     strings, numbers, booleans = maps[str].get, maps[int].get, maps[bool].get
 
-    def find(value: Any) -> Callable[..., None] | None:
+    def find(value: Any) -> Found | None:
         kind = value.__class__
         if kind is str:
             return strings(value)
@@ -92,6 +103,10 @@ def finder(buckets: Mapping[tuple[type, Constant], Deferred]) -> Callable[[Any],
         return booleans(value) if kind is bool else None
 
     return find
+
+
+def _put(buckets: dict[Any, Found], constant: Constant, limit: Number | None, bucket: Callable[..., None]) -> None:
+    buckets[constant] = bucket, limit
 
 
 def _key(constant: Constant) -> tuple[type, Constant]:

@@ -6,7 +6,7 @@ code which reads it raises.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,9 +79,27 @@ class _Whole(msgspec.Struct):
                 raise ValueError(f"{value} is no whole number")
 
 
-def shape(schema: EventSchema) -> Shape:
+def shapes(schemas: Iterable[EventSchema]) -> dict[str, Shape]:
+    """Type → shape. Types that declare the same fields share one: making one takes long, and caches are small."""
+    known: dict[Hashable, Shape] = {}
+    made: dict[str, Shape] = {}
+    for schema in schemas:
+        said = _said(schema.fields)
+        if said not in known:
+            known[said] = _shape(schema.fields)
+        made[schema.type] = known[said]
+    return made
+
+
+def _said(fields: dict[str, Field]) -> Hashable:
+    return frozenset(
+        (name, field.kind, field.optional, field.fields and _said(field.fields)) for name, field in fields.items()
+    )
+
+
+def _shape(fields: dict[str, Field]) -> Shape:
     attributes: Attributes = {}
-    exact, quick = _structs(schema.fields, (), (), attributes)
+    exact, quick = _structs(fields, (), (), attributes)
     quickly = msgspec.json.Decoder(quick).decode
     return Shape(quickly if exact is quick else msgspec.json.Decoder(exact).decode, quickly, attributes)
 

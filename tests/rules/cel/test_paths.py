@@ -80,3 +80,23 @@ def test_walk_visits_every_node_in_the_order_of_the_text() -> None:
     text = "a.b + c[d] == e ? f : g(h)"
     names = [text[node.start : node.end] for node in cel.walk(cel.parse(text, ["g"])) if type(node).__name__ == "Name"]
     assert names == ["a", "c", "d", "e", "f", "h"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a.b > 1", (("a", "b"), ">", 1)),
+        ("1 < a.b", (("a", "b"), ">", 1)),
+        ("2.5 >= a", (("a",), "<=", 2.5)),
+        ("a <= 'x'", (("a",), "<=", "x")),
+    ],
+)
+def test_an_order_with_a_constant_is_found(text: str, expected: tuple[cel.Path, str, object]) -> None:
+    found = cel.ordering(cel.parse(text))
+    assert found is not None
+    assert (cel.path(found[0]), *found[1:]) == expected
+
+
+@pytest.mark.parametrize("text", ["a == 1", "a > b", "a > 1 || b", "!(a > 1)", "a"])
+def test_anything_else_is_no_order_with_a_constant(text: str) -> None:
+    assert cel.ordering(cel.parse(text)) is None
