@@ -4,10 +4,14 @@ caps. That there was no room is counted by both.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from prometheus_client import generate_latest
 
-from orchestrator.metrics import Metrics
+from orchestrator.metrics import Metrics, Watched
+from projections.query import Queries
+from projections.stores.sqlite.store import QueryStore
 from rules.compile import compile_rules
 from rules.compile.limits import LIMITS, Limits
 from rules.load import load_sources
@@ -98,12 +102,25 @@ def test_without_a_word_the_caps_are_those_of_the_language() -> None:
     assert Oracle(read(PAIRS)).most_matches == LIMITS.matches == 1_000
 
 
-def test_servers_tell_of_both() -> None:
+def test_servers_tell_of_both(tmp_path: Path) -> None:
     _, matches, _ = told(PAIRS, [a(0), a(1)], matches=1)
     _, window, _ = told(DIFFERENT.replace("OVER", "{sliding: 1h, limit: 1}"), [a(at, n=1) for at in range(3)])
     view = PartitionView(0, "running", "", 0, 0, 0, {**matches, **window}, {})
     metrics = Metrics()
-    metrics.watch(MemoryLog(1, lambda: 0, LogLimits()), lambda: [view], lambda: 0, dict, lambda partition: False)
+    log = MemoryLog(1, lambda: 0, LogLimits())
+    store = QueryStore(tmp_path / "query.db", log.info, [], notice=print)
+    metrics.watch(
+        Watched(
+            log,
+            Queries(store),
+            views=lambda: [view],
+            waiting=lambda: 0,
+            deliveries=dict,
+            stalled=lambda partition: False,
+            shown=lambda partition: 0,
+        )
+    )
     shown = generate_latest(metrics.registry).decode()
+    store.close()
     assert 'orchestrator_sequence_matches_dropped_total{rule="pair"} 1.0' in shown
     assert 'orchestrator_window_capped_total{rule="values"} 2.0' in shown
