@@ -15,6 +15,7 @@ from typing import Final, Literal
 from tests.conformance.redis_servers import Servers
 from tests.crash.chaos.proxy import Proxy
 from tests.crash.processes import ServerProcess
+from tests.crash.shifted import set_clock
 
 Kind = Literal["kill", "freeze", "cut", "tear", "stall", "jump", "restart"]
 MEANING: Final[dict[Kind, str]] = {
@@ -145,9 +146,3 @@ class Storm:
     def _restart(self, number: int) -> None:
         self._redis.kill(self._redis.port)
         self._redis.start()
-
-
-def set_clock(file: Path, seconds: int) -> None:
-    part = file.with_suffix(".part")
-    part.write_text(f"{seconds:+d}\n")
-    part.replace(file)

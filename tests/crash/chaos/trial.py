@@ -21,12 +21,13 @@ from replay.verify import verify
 from streams.backends.open import open_log
 from streams.log import Log, LogError
 from streams.worker import RULES
-from tests.conformance.redis_servers import SCRIPT, Servers
+from tests.conformance.redis_servers import Servers
 from tests.crash import processes, wreck
 from tests.crash.chaos import story
 from tests.crash.chaos.proxy import Proxy
-from tests.crash.chaos.storm import Kind, Storm, set_clock
+from tests.crash.chaos.storm import Kind, Storm
 from tests.crash.processes import ServerProcess
+from tests.crash.shifted import set_clock, variables
 
 WORKERS: Final = 4
 LEASE: Final = 1.0
@@ -147,16 +148,7 @@ class Trial:
         rules.write_text(story.RULES)
         targets.write_text(story.TARGETS)
         set_clock(clock, 0)
-        library = subprocess.run(
-            [SCRIPT.with_name("faketime")], capture_output=True, text=True, timeout=300, check=True
-        )
-        shifted = {
-            "LD_PRELOAD": library.stdout.strip(),
-            "FAKETIME_TIMESTAMP_FILE": str(clock),
-            "FAKETIME_CACHE_DURATION": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "NO_FAKE_STAT": "1",
-        }
+        shifted = variables(clock)
         settings = {"ORCHESTRATOR_LEASE": str(LEASE), "PYTHONPATH": str(ROOT)}
         proxies, workers = [], []
         for number in range(WORKERS):
