@@ -14,9 +14,10 @@ from aiohttp import web
 
 
 async def publish(request: web.Request) -> web.Response:
-    event = await request.json()
-    assert event["id"]
-    return web.json_response({"accepted": 1}, status=202)
+    found = await request.json()
+    events = found if isinstance(found, list) else [found]
+    assert all(event["id"] for event in events)
+    return web.json_response({"accepted": len(events)}, status=202)
 
 
 async def constant(request: web.Request) -> web.Response:
