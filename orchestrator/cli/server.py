@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
@@ -13,6 +13,9 @@ from orchestrator.cli.show import json_line, line, note
 
 if TYPE_CHECKING:
     from orchestrator.settings import Settings
+
+YOUNG: Final = 20_000
+"""Objects that are made before the garbage collector looks for circles among them."""
 
 
 def server(
@@ -139,6 +142,7 @@ def dev(
 
 def _serve(settings: Settings, json: bool) -> int:
     import asyncio
+    import gc
 
     import structlog
 
@@ -186,6 +190,10 @@ def _serve(settings: Settings, json: bool) -> int:
 
         server = Server(settings, ruleset, targets, levels)
         server.health.add_check(parent.problems)
+        # What is there now stays: the collector looks only at what comes, and not after every few hundred events.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(YOUNG, 20, 50)
         await server.serve(ready)
 
     try:
