@@ -19,6 +19,14 @@ def check_redrive(entry: Entry, targets: Container[str]) -> None:
         raise WrongStateError(entry.command.id, entry.state, no_target(entry.command.to))
 
 
+def check_cancel(entry: Entry) -> None:
+    """Raises WrongStateError."""
+    if entry.state is State.IN_FLIGHT:
+        raise WrongStateError(entry.command.id, entry.state, "it is being sent; wait until that attempt has ended")
+    if not may_cancel(entry):
+        raise WrongStateError(entry.command.id, entry.state, "pending, retrying and parked commands can be cancelled")
+
+
 def may_redrive(entry: Entry, targets: Container[str]) -> bool:
     return entry.state is State.PARKED and entry.command.to in targets
 

@@ -29,6 +29,7 @@ from orchestrator.api.app import add, make_app
 from orchestrator.api.context import CONTEXT, Context
 from orchestrator.api.routes import health
 from orchestrator.appends import Appends
+from orchestrator.asks import Asks
 from orchestrator.escapes import reported
 from orchestrator.health import Health
 from orchestrator.imports import Imports
@@ -36,7 +37,6 @@ from orchestrator.listening import listen
 from orchestrator.live import Live
 from orchestrator.log_level import LogLevels
 from orchestrator.metrics import Metrics, Watched
-from orchestrator.redrive import Redrive
 from orchestrator.settings import Settings
 from orchestrator.telling import told
 from orchestrator.threads import Part
@@ -259,7 +259,7 @@ class Server:
             body_bytes=self._settings.body_bytes,
             now=engine.now,
             views=engine.views,
-            redrive=Redrive(engine.log, self._targets),
+            asks=Asks(engine.log, self._targets),
             waiting_for=self._waiting_for,
             problems=self.health.problems,
             stalled=self.watchdog.hangs,

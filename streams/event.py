@@ -24,7 +24,8 @@ DERIVED: Final = 1
 RESULT: Final = 2
 """What became of a command: `orchestrator.command.…`."""
 CONTROL: Final = 3
-"""Speaks to the engine, never to rules: ticks, modes, activations, forwarded events, unparks, redrives."""
+"""Speaks to the engine, never to rules: ticks, modes, activations, forwarded events, unparks, and what
+people ask for commands."""
 
 RESERVED: Final = "orchestrator."
 """Types that begin so are refused from outside."""
@@ -39,6 +40,8 @@ UNPARKED: Final = "orchestrator.key.unparked"
 SKIPPED: Final = "orchestrator.key.skipped"
 REDRIVEN: Final = "orchestrator.command.redriven"
 """People ask that parked commands be sent again; `ids` in its data."""
+CANCELLING: Final = "orchestrator.command.cancelling"
+"""People ask that commands be cancelled; `ids` and `reason` in its data."""
 FORKED: Final = "orchestrator.log.forked"
 """Events were lost here, and offsets given anew from this place on (`streams.log.Fork`)."""
 UNDECODABLE: Final = "orchestrator.undecodable"

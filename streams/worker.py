@@ -5,8 +5,8 @@ whatever the batches were, so running one over a copy of the events in memory mu
 appends nothing and asks no clock. One thread.
 
 A read is evaluated in pieces, each of which ends in one commit: runs of events, and single control events (ticks,
-modes, activations, unparks, redrives) between them. Within a run duplicates are dropped, events of blocked keys wait,
-and the processor sees the rest.
+modes, activations, unparks, what people ask) between them. Within a run duplicates are dropped, events of blocked keys
+wait, and the processor sees the rest.
 """
 
 from __future__ import annotations
@@ -20,7 +20,18 @@ import msgspec
 from streams.cells import Cells
 from streams.copies import Copies
 from streams.due import DueIndex
-from streams.event import ACTIVATED, FORKED, MODE, REDRIVEN, SKIPPED, TICK, UNDECODABLE, UNPARKED, Event
+from streams.event import (
+    ACTIVATED,
+    CANCELLING,
+    FORKED,
+    MODE,
+    REDRIVEN,
+    SKIPPED,
+    TICK,
+    UNDECODABLE,
+    UNPARKED,
+    Event,
+)
 from streams.fingerprints import Fingerprints
 from streams.log import Batch, Code, Commit, Lease, Log, LogError, Read, Rows
 from streams.outputs import Asked, Decision, Output
@@ -35,7 +46,7 @@ RULES: Final = "rules"
 FEW: Final = 4
 """Events of a turn after one that held poison, so that a flood of it keeps other partitions waiting for a few commits
 only; doubled by each turn without."""
-_SINGLE: Final = frozenset((TICK, MODE, ACTIVATED, UNPARKED, SKIPPED, REDRIVEN, FORKED))
+_SINGLE: Final = frozenset((TICK, MODE, ACTIVATED, UNPARKED, SKIPPED, REDRIVEN, CANCELLING, FORKED))
 _NOTHING: Final = Batch((), [])
 _partitions: Final = msgspec.msgpack.Decoder(Partition)
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -267,6 +278,8 @@ class Worker:
             pass  # it tells readers of positions; what is evaluated follows from the log as it is now
         elif event.type == REDRIVEN:
             step.outputs.append(Asked("redrive", tuple(data["ids"]), offset=offset))
+        elif event.type == CANCELLING:
+            step.outputs.append(Asked("cancel", tuple(data["ids"]), data["reason"], offset))
         else:
             yield from self._unpark(event, offset)
             return

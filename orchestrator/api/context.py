@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
 
 from orchestrator.appends import Appends
+from orchestrator.asks import Asks
 from orchestrator.imports import Imports
 from orchestrator.live import Live
 from orchestrator.log_level import LogLevels
@@ -30,8 +31,7 @@ class Context:
     now: Callable[[], int]
     """Microseconds since 1970."""
     views: Callable[[], list[PartitionView]]
-    redrive: Callable[[Sequence[str]], Awaitable[None]]
-    """Raises DeliveryErrors, as `orchestrator.redrive` says."""
+    asks: Asks
     waiting_for: Callable[[], list[str]]
     """What keeps this process from its work, in words."""
     problems: Callable[[], list[str]]

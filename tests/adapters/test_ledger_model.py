@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 
 from hypothesis import settings
@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from adapters.ledger import OPEN, State
+from adapters.requests import CANCELLABLE
 from adapters.retry import RetryPolicy
 from adapters.turn import Ack, Bounds, Turn, Want
 from adapters.work import Outcome, Verdict, Work
@@ -121,17 +122,17 @@ class Model(RuleBasedStateMachine):
     @precondition(lambda self: self.number)
     @rule(data=st.data())
     def somebody_redrives(self, data: st.DataObject) -> None:
-        self._ask(data, State.PARKED, lambda names: self.world.ask("redrive", *names))
+        self._ask(data, (State.PARKED,), lambda names: self.world.ask("redrive", *names))
 
     @precondition(lambda self: self.number)
     @rule(data=st.data())
     def somebody_cancels(self, data: st.DataObject) -> None:
-        self._ask(data, State.RETRYING, lambda names: self.world.ask("cancel", *names, reason="by hand"))
+        self._ask(data, CANCELLABLE, lambda names: self.world.ask("cancel", *names, reason="by hand"))
 
-    def _ask(self, data: st.DataObject, state: State, ask: Callable[[list[str]], None]) -> None:
+    def _ask(self, data: st.DataObject, states: Container[State], ask: Callable[[list[str]], None]) -> None:
         """Half of the time for commands whose state fits now: by the time that delivery comes to it, it may not."""
         decided = sorted(self.world.decided)
-        fitting = [id for id, entry in self.world.entries().items() if entry.state is state and id in decided]
+        fitting = [id for id, entry in self.world.entries().items() if entry.state in states and id in decided]
         one = st.sampled_from(decided)
         names = data.draw(st.lists(one | st.sampled_from(sorted(fitting)) if fitting else one, min_size=1, max_size=3))
         ask(names)
@@ -177,6 +178,7 @@ class Model(RuleBasedStateMachine):
         assert not self.world.decided[work.id].shadow
         others = [held for held in self.held if held.id == work.id and held.deadline > self.clock()]
         assert not others, "two workers have it"
+        assert ("cancelled", work.id) not in self.world.told(), "what is cancelled is never sent afterwards"
         assert work.id in self.redriven or self.clock() >= self.not_before.get(work.id, 0)
         self.given[work.id] += 1
         self.held.append(work)

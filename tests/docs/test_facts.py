@@ -116,7 +116,7 @@ def test_the_limits_of_the_api_are_those_of_the_code() -> None:
         "nesting of `data`": str(intake.max_depth),
         "`time` ahead of the clock": f"{intake.max_ahead // 60_000_000} minutes",
         "events that wait for their append": f"{default['queue']:,} (`ORCHESTRATOR_QUEUE`)",
-        "ids of one redrive": f"{MOST:,}",
+        "ids of one redrive or cancel": f"{MOST:,}",
     }
 
 

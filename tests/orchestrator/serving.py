@@ -11,10 +11,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from orchestrator.api.app import make_app
 from orchestrator.api.context import Context
 from orchestrator.appends import Appends
+from orchestrator.asks import Asks
 from orchestrator.imports import Imports
 from orchestrator.live import Live
 from orchestrator.log_level import LogLevels
-from orchestrator.redrive import Redrive
 from projections.query import Queries
 from projections.stores.sqlite.store import QueryStore
 from projections.table import QueryTable
@@ -65,7 +65,7 @@ async def api(
             now=now,
             views=list,
             waiting_for=list,
-            redrive=Redrive(log, targets, patience=0.2),
+            asks=Asks(log, targets, patience=0.2),
             problems=lambda: [*problems, *stalled],
             stalled=lambda: list(stalled),
             log_levels=log_levels or LogLevels("info"),

@@ -176,6 +176,8 @@ async def test_odd_paths_and_queries_are_answered_with_a_problem(path: str, stat
         ("/v1/commands/redrive", b'{"ids": ["\\ud800"]}', None),
         ("/v1/commands/redrive", b'{"ids": ["\xff"]}', None),
         ("/v1/commands/redrive", b"[" * 100_000, None),
+        ("/v1/commands/cancel", b'{"ids": ["a"], "reason": 1}', "reason"),
+        ("/v1/commands/cancel", b'{"ids": ["a"], "reason": "\\ud800"}', None),
         (f"/v1/imports/{DIGEST}/events", b"", "line"),
         (f"/v1/imports/{DIGEST}/events?line=0", b"", "line"),
         (f"/v1/imports/{DIGEST}/events?line=" + "9" * 5000, b"", "line"),

@@ -1,4 +1,4 @@
-"""`commands redrive` as an operator at three in the morning uses it: count, decide, send again."""
+"""`commands redrive` and `commands cancel` at three in the morning: count, decide, send again or not at all."""
 
 import json
 import sys
@@ -128,15 +128,31 @@ def test_what_a_target_refused_is_found_counted_and_sent_again(
 
         answering.answer = lambda method, path, body: (200, {})
         assert run([*call, "--yes", "--json"]) == 0
-        assert json.loads(capsys.readouterr().out) == {"parked": 20, "redriven": 20, "changed": 0}
+        assert json.loads(capsys.readouterr().out) == {"found": 20, "redriven": 20, "changed": 0}
         wait_for(lambda: len(listed(capsys, server.url, "--state", "done")) == 20)
         assert {each["to"] for each in listed(capsys, server.url, "--state", "parked")} == {"bank"}
         assert {each["attempts"] for each in listed(capsys, server.url, "--to", "police")} == {2}
-        wait_for(lambda: run([*call, "--yes"]) == 0 and "no parked command fits" in capsys.readouterr().out)
+        wait_for(lambda: run([*call, "--yes"]) == 0 and "no command that is parked fits" in capsys.readouterr().out)
 
         one = listed(capsys, server.url, "--state", "parked", "--key", "o7")[0]["id"]
         assert run(["commands", "redrive", one, one, "--url", server.url, "--json"]) == 0
         assert json.loads(capsys.readouterr().out) == {"redriven": 1}
+        wait_for(lambda: len(listed(capsys, server.url, "--state", "parked")) == 19)
+        requests = len(answering.requests)
+        call = ["commands", "cancel", "--to", "bank", "--reason", "no longer wanted", "--url", server.url]
+        assert run(call) == 2
+        out, err = capsys.readouterr()
+        assert out.splitlines()[0] == "19 parked: 19 to bank"
+        assert "nothing was cancelled: add --yes" in err
+        assert run([*call, "--yes", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == {"found": 19, "cancelled": 19, "changed": 0}
+        wait_for(lambda: len(listed(capsys, server.url, "--state", "cancelled")) == 19)
+        assert {each["last_error"] for each in listed(capsys, server.url, "--state", "cancelled")} == {
+            "no longer wanted"
+        }
+        assert run(["commands", "cancel", one, "--url", server.url]) == 4
+        assert "is done: pending, retrying and parked commands can be cancelled" in capsys.readouterr().err
+        assert len(answering.requests) == requests
         assert server.stop() == 0
     finally:
         if server.process.poll() is None:
@@ -177,7 +193,7 @@ def test_thousands_go_in_the_order_of_decision_without_those_that_changed_meanwh
     assert lines[0] == "1,203 parked: 1,203 to police"
     assert lines[1] == "        172  HTTP 405"
     assert lines[-2] == "             and 2 other reasons"
-    assert lines[-1] == "1,199 redriven; 4 were no longer parked"
+    assert lines[-1] == "1,199 redriven; 4 had changed meanwhile"
 
 
 @pytest.mark.parametrize(("said", "sent"), [("y", 1_203), ("n", 0), ("", 0)])
@@ -207,6 +223,30 @@ def test_what_cannot_be_meant_is_wrong_usage(
     assert run(["commands", "redrive", *arguments, "--url", answering.url]) == 2
     assert "--state parked" in capsys.readouterr().err
     assert answering.requests == []
+
+
+def test_what_is_cancelled_is_found_in_every_state_and_what_was_sent_meanwhile_is_told(
+    answering: Answering, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[Any] = []
+
+    def answer(method: str, path: str, body: Any) -> tuple[int, Any]:
+        if method == "GET":
+            (state,) = parse_qs(urlsplit(path).query)["state"]
+            ids = {"pending": ["p1"], "retrying": ["r1", "p1", "r2"], "parked": []}[state]
+            found = [{"id": id, "to": "police", "last_error": None} for id in ids]
+            return 200, {"commands": found, "next": None}
+        asked.append(body)
+        return 202, {"cancelled": len(body["ids"]) - 1}
+
+    answering.answer = answer
+    assert run(["commands", "cancel", "--rule", "r", "--yes", "--url", answering.url]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "3 retrying: 3 to police"
+    assert lines[-1] == "2 cancelled; 1 had changed meanwhile"
+    assert asked == [{"ids": ["r2", "r1", "p1"], "reason": "cancelled by hand"}]
+    assert run(["commands", "cancel", "--state", "done", "--url", answering.url]) == 2
+    assert "only what is pending, retrying or parked is cancelled" in capsys.readouterr().err
 
 
 def test_a_refusal_that_is_not_about_one_command_ends_it(

@@ -10,7 +10,7 @@ import pytest
 from adapters.engine import Engine
 from adapters.errors import UnknownCommandError, WrongStateError
 from adapters.work import Outcome, Verdict, Work
-from orchestrator.redrive import NotYetError, Redrive
+from orchestrator.asks import Asks, NotYetError
 from streams.backends.open import open_log
 from streams.event import REDRIVEN
 from streams.keys import partition_of
@@ -29,6 +29,7 @@ class World:
 
     def __init__(self, log: Log, clock: Clock) -> None:
         self.log = log
+        self.clock = clock
         rules = build.compiled(build.rule("tell", "paid", build.command(to="police")))
         self.running = Running(log, rules, clock).activate()
         self.police = Adapter(self._refuse)
@@ -83,7 +84,7 @@ async def test_commands_of_all_partitions_are_redriven_by_who_owns_none() -> Non
     async with parked() as world:
         ids = world.ids
         world.police.act = None
-        asking = asyncio.create_task(Redrive(world.log, {"police"})([ids[key] for key in [*KEYS, KEYS[0]]]))
+        asking = asyncio.create_task(Asks(world.log, {"police"}).redrive([ids[key] for key in [*KEYS, KEYS[0]]]))
         await until(lambda: len(world.asked()) == 3)
         assert not asking.done()
         world.settle()
@@ -98,7 +99,7 @@ async def test_commands_of_all_partitions_are_redriven_by_who_owns_none() -> Non
 
 async def test_nothing_is_asked_if_one_of_them_is_not_parked_or_unknown() -> None:
     async with parked() as world:
-        redrive, ids = Redrive(world.log, {"police"}), world.ids
+        redrive, ids = Asks(world.log, {"police"}).redrive, world.ids
         for wrong, error, said in (
             ([ids["k0"], ids["good"]], WrongStateError, "is done: only parked commands are redriven"),
             ([ids["k0"], "none"], UnknownCommandError, "there is no command none"),
@@ -106,7 +107,7 @@ async def test_nothing_is_asked_if_one_of_them_is_not_parked_or_unknown() -> Non
             with pytest.raises(error, match=said):
                 await redrive(wrong)
         with pytest.raises(WrongStateError, match="there is no target `police`: declare it"):
-            await Redrive(world.log, {"bank"})([ids["k0"]])
+            await Asks(world.log, {"bank"}).redrive([ids["k0"]])
         assert world.asked() == []
 
 
@@ -115,7 +116,7 @@ async def test_where_nobody_evaluates_it_is_said_and_done_later() -> None:
         id = world.ids["k0"]
         world.police.act = None
         with pytest.raises(NotYetError, match=f"delivery of partitions {partition_of('k0', 3)} did not come to it"):
-            await Redrive(world.log, {"police"}, patience=0.02)([id])
+            await Asks(world.log, {"police"}, patience=0.02).redrive([id])
         assert world.states()["k0"] == "parked"
         world.settle()
         await until(lambda: world.states()["k0"] == "done")
@@ -124,7 +125,7 @@ async def test_where_nobody_evaluates_it_is_said_and_done_later() -> None:
 async def test_two_who_ask_at_once_redrive_it_once() -> None:
     async with parked() as world:
         id, attempts = world.ids["k0"], len(world.police.works)
-        asking = [asyncio.create_task(Redrive(world.log, {"police"})([id])) for _ in range(2)]
+        asking = [asyncio.create_task(Asks(world.log, {"police"}).redrive([id])) for _ in range(2)]
         await until(lambda: len(world.asked()) == 2)
         world.settle()
         await asyncio.wait_for(asyncio.gather(*asking), 5)

@@ -55,3 +55,13 @@ class Ids(Asked):
 
 class Redriven(Shown):
     redriven: int
+
+
+class Cancel(Ids):
+    reason: str = Field(
+        "cancelled by hand", min_length=1, max_length=1_000, description="Kept with the command, and told to rules."
+    )
+
+
+class Cancelled(Shown):
+    cancelled: int = Field(description="Fewer than asked for, if some were sent or ended meanwhile.")

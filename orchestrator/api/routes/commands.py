@@ -1,8 +1,11 @@
-"""`/v1/commands`: what was decided and what became of it; parked commands are sent again by hand."""
+"""`/v1/commands`: what was decided and what became of it; by hand parked ones are sent again, waiting ones
+cancelled."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from aiohttp import web
@@ -10,10 +13,18 @@ from aiohttp import web
 from adapters.errors import UnknownCommandError, WrongStateError
 from orchestrator.api.asked import document, question
 from orchestrator.api.context import CONTEXT
-from orchestrator.api.models.commands import Command, Commands, CommandsQuery, Ids, Redriven
+from orchestrator.api.models.commands import (
+    Cancel,
+    Cancelled,
+    Command,
+    Commands,
+    CommandsQuery,
+    Ids,
+    Redriven,
+)
 from orchestrator.api.problem import Problem, answer
 from orchestrator.api.route import Parameter, Route, json
-from orchestrator.redrive import NotYetError
+from orchestrator.asks import NotYetError
 from projections.query import CommandFilter
 
 
@@ -36,15 +47,29 @@ async def command(request: web.Request) -> web.Response:
 async def redrive(request: web.Request) -> web.Response:
     """All of them, or none and why."""
     ids = (await document(request, Ids)).ids
+    with _refusals():
+        await request.app[CONTEXT].asks.redrive(ids)
+    return answer(202, {"redriven": len(set(ids))})
+
+
+async def cancel(request: web.Request) -> web.Response:
+    """All of them, or none and why."""
+    asked = await document(request, Cancel)
+    with _refusals():
+        cancelled = await request.app[CONTEXT].asks.cancel(asked.ids, asked.reason)
+    return answer(202, {"cancelled": cancelled})
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
     try:
-        await request.app[CONTEXT].redrive(ids)
+        yield
     except UnknownCommandError as error:
         raise Problem(404, str(error), id=error.id) from error
     except WrongStateError as error:
         raise Problem(409, str(error), id=error.id) from error
     except NotYetError as error:
         raise Problem(504, str(error), headers={"Retry-After": "60"}) from error
-    return answer(202, {"redriven": len(set(ids))})
 
 
 ROUTES: Final = (
@@ -63,6 +88,15 @@ ROUTES: Final = (
         "Sends parked commands again, with the same ids: all of them, or none",
         body=json(Ids),
         answers={202: json(Redriven, "they are pending")},
+        problems=(404, 409, 504),
+    ),
+    Route(
+        "POST",
+        "/v1/commands/cancel",
+        cancel,
+        "Cancels pending, retrying and parked commands: all of them, or none",
+        body=json(Cancel),
+        answers={202: json(Cancelled, "they are never sent again")},
         problems=(404, 409, 504),
     ),
     Route(
