@@ -72,10 +72,13 @@ class AsyncClient:
         partition: int | None = None,
         type: str | None = None,
         subject: str | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
         after: str | None = None,
         retry: Retry = WATCH,
     ) -> AsyncGenerator[Followed, None]:
-        call = calls.follow(partition, type, subject)
+        filters = {"partition": partition, "type": type, "subject": subject, "since": since, "until": until}
+        call = calls.follow(filters)
         async with aclosing(self._messages(call, retry, after or "")) as messages:
             async for message in messages:
                 yield followed(self.url, message)

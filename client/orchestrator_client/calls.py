@@ -100,9 +100,9 @@ def listed(url: str, document: dict[str, Any], name: str) -> list[dict[str, Any]
     return found
 
 
-def follow(partition: int | None, type: str | None, subject: str | None) -> Call:
+def follow(filters: Mapping[str, Any]) -> Call:
     """Where it begins goes as Last-Event-ID, as a stream that was cut off says it."""
-    return Call("GET", "/v1/events", query([("partition", partition), ("type", type), ("subject", subject)]))
+    return Call("GET", "/v1/events", query(filters.items()))
 
 
 def events(filters: Mapping[str, Any], limit: int | None, cursor: str | None) -> Call:

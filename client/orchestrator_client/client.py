@@ -105,13 +105,16 @@ class Client:
         partition: int | None = None,
         type: str | None = None,
         subject: str | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
         after: str | None = None,
         retry: Retry = WATCH,
     ) -> Generator[Followed, None, None]:
         """Events as they come, without an end, from now on or from behind `after`: a `place`, or positions with commas
         between. Connects anew by itself and goes on where it was. Conflict, with the `fork` in its document, where the
         log lost what it was behind."""
-        for message in self._messages(calls.follow(partition, type, subject), retry, after or ""):
+        filters = {"partition": partition, "type": type, "subject": subject, "since": since, "until": until}
+        for message in self._messages(calls.follow(filters), retry, after or ""):
             yield followed(self.url, message)
 
     def events(

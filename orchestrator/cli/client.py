@@ -16,7 +16,7 @@ import orjson
 from orchestrator.cli.exits import CONFLICT, FAILED, NOT_FOUND, UNAVAILABLE, USAGE, CommandFailed
 
 if TYPE_CHECKING:
-    from orchestrator_client import Retry
+    from orchestrator_client import Followed, Retry, Row, Watched
 
 _STATUS: Final = {404: NOT_FOUND, 409: CONFLICT, 429: UNAVAILABLE, 502: UNAVAILABLE, 503: UNAVAILABLE, 504: UNAVAILABLE}
 _LONGEST_PAUSE: Final = 2.0
@@ -94,6 +94,26 @@ class Client:
         from orchestrator_client import Retry
 
         return self._request(Retry(within=within, most=_LONGEST_PAUSE), method, path, body, **more)
+
+    def follow(self, after: str | None, filters: dict[str, Any]) -> Iterator[Followed]:
+        """Events as they come, over lost connections. Raises what `call` raises, Unreachable if nobody is there for
+        minutes."""
+        for name, value in (filters | {"after": after}).items():
+            _check_text(f"--{name}", value)
+        with _failures():
+            yield from self._client.follow(after=after, **filters)
+
+    def watch(self, name: str, key: str) -> Iterator[Row]:
+        """The row, and again whenever it changes. As `follow`."""
+        _check_text("the argument", name + key)
+        with _failures():
+            yield from self._client.watch(name, key)
+
+    def watch_rows(self, name: str, where: dict[str, str], sort: str | None, limit: int) -> Iterator[Watched]:
+        """The list, and again whenever it changes. As `follow`."""
+        _check_text("the argument", f"{name}{where}{sort}")
+        with _failures():
+            yield from self._client.watch_rows(name, where, sort=sort, limit=limit)
 
     def _request(
         self,

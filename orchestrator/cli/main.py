@@ -16,8 +16,8 @@ from orchestrator.cli.show import note
 
 GROUPS: Final = {
     "rules": "Look at rule files.",
-    "events": "Send events.",
-    "projections": "Look at projections.",
+    "events": "Send events, look at what is in the log, follow what comes.",
+    "projections": "Look at projections and their rows, and watch them.",
     "commands": "Look at commands, send parked ones again, cancel them.",
     "keys": "Look at keys that are blocked behind a parked event, and free them.",
     "partitions": "Look at partitions.",
@@ -35,7 +35,11 @@ COMMANDS: Final = {
     "simulate": "simulate:simulate",
     "events publish": "events:publish",
     "events import": "import_events:import_events",
+    "events list": "recorded:list_events",
+    "events tail": "recorded:tail",
+    "projections list": "projections:list_projections",
     "projections get": "projections:get",
+    "projections watch": "projections:watch",
     "commands list": "commands:list_commands",
     "commands show": "commands:show",
     "commands redrive": "redrive:redrive",
