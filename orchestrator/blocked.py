@@ -43,6 +43,13 @@ def blocked_keys(log: Log, limit: int, cursor: str = "") -> Page:
     return Page(found, None)
 
 
+def blocked_key(log: Log, key: str) -> dict[str, Any] | None:
+    """One of them, with its event whole. None if the key is not blocked. Raises LogError."""
+    partition = partition_of(key, log.info.partitions)
+    value = log.rows(partition, RULES, [BLOCKED + key]).get(BLOCKED + key)
+    return _shown(log, partition, key, decode_blocked(value), whole=True) if value is not None else None
+
+
 def act(log: Log, key: str, action: str, now: int) -> str | None:
     """Unparks or skips; the position of the control event. None if the key is not blocked. Raises LogError."""
     partition = partition_of(key, log.info.partitions)
@@ -60,7 +67,7 @@ def _rows(log: Log, first: int, after: str, limit: int) -> Iterator[tuple[int, s
         after = ""
 
 
-def _shown(log: Log, partition: int, key: str, blocked: Blocked) -> dict[str, Any]:
+def _shown(log: Log, partition: int, key: str, blocked: Blocked, whole: bool = False) -> dict[str, Any]:
     name = chunk_name(key, blocked.head // CHUNK)
     chunk = log.rows(partition, RULES, [name]).get(name)
     offset = decode_offsets(chunk)[blocked.head % CHUNK] if chunk is not None else 0
@@ -70,13 +77,15 @@ def _shown(log: Log, partition: int, key: str, blocked: Blocked) -> dict[str, An
         "reason": blocked.reason,
         "waiting": blocked.waiting,
         "freed": blocked.freed,
-        "event": _event(log.fetch(partition, [offset])[0], f"{log.info.generation}.{partition}.{offset}")
+        "event": _event(log.fetch(partition, [offset])[0], f"{log.info.generation}.{partition}.{offset}", whole)
         if offset
         else None,
     }
 
 
-def _event(event: Event, position: str) -> dict[str, Any]:
+def _event(event: Event, position: str, whole: bool) -> dict[str, Any]:
+    if whole:
+        return {"position": position, **event.document()}
     return {
         "position": position,
         "id": event.id,

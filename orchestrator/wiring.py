@@ -229,7 +229,7 @@ class Engine:
             if view.blocked:
                 found.append(
                     f"partition {view.partition}: {view.blocked} keys are blocked behind parked events: "
-                    "`orchestrator keys blocked`"
+                    "`orchestrator parked list`"
                 )
         return found
 

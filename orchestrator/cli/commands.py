@@ -6,7 +6,7 @@ import msgspec
 
 from orchestrator.cli.client import connect, segment
 from orchestrator.cli.exits import OK
-from orchestrator.cli.show import json_line, line, one_line, table
+from orchestrator.cli.show import json_line, line, listed, one_line
 
 COLUMNS = ("id", "state", "command", "to", "rule", "key", "at", "attempts", "last_error")
 
@@ -43,20 +43,15 @@ def list_commands(
     url
         Where the server is; by default http://127.0.0.1:8000 (ORCHESTRATOR_URL).
     json
-        Print the answer as one JSON object.
+        Print one JSON object a line.
     """
     query = {"state": state, "to": to, "rule": rule, "key": key, "limit": limit, "cursor": cursor}
     with connect(url) as client:
         found = client.call("GET", "/v1/commands", query=query)
-    if json:
-        json_line(found)
-        return OK
     rows = [
         {**each, "last_error": each["last_error"] and one_line(each["last_error"], 100)} for each in found["commands"]
     ]
-    table(COLUMNS, [[each[name] for name in COLUMNS] for each in rows])
-    if found["next"]:
-        line(f"more: --cursor {found['next']}")
+    listed(COLUMNS, found["commands"], [[each[name] for name in COLUMNS] for each in rows], found["next"], json)
     return OK
 
 

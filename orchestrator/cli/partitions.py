@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestrator.cli.client import connect
 from orchestrator.cli.exits import OK
-from orchestrator.cli.show import json_line, table
+from orchestrator.cli.show import listed
 
 COLUMNS = ("partition", "owner", "position", "tail", "lag", "clock", "state", "last_progress", "undelivered", "reason")
 
@@ -19,12 +19,10 @@ def list_partitions(*, url: str | None = None, json: bool = False) -> int:
     url
         Where the server is; by default http://127.0.0.1:8000 (ORCHESTRATOR_URL).
     json
-        Print the answer as one JSON object.
+        Print one JSON object a line.
     """
     with connect(url) as client:
         found = client.call("GET", "/v1/partitions")
-    if json:
-        json_line(found)
-    else:
-        table(COLUMNS, [[each[name] for name in COLUMNS] for each in found["partitions"]])
+    partitions = found["partitions"]
+    listed(COLUMNS, partitions, [[each[name] for name in COLUMNS] for each in partitions], None, json)
     return OK

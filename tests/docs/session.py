@@ -19,7 +19,7 @@ PATIENCE = 30.0
 """Seconds that one command has."""
 PORTS = {"8000": "ORCHESTRATOR_PORT", "9090": "METRICS_PORT", "8099": ""}
 _LOOKING = re.compile(
-    r"orchestrator (projections|partitions|keys blocked|commands (list|show))\b"
+    r"orchestrator (projections|partitions|parked (list|show)|commands (list|show))\b"
     r"|curl (?!.*( -d | --data| -X | -T ))|(cat|tail|head|grep) "
 )
 _PORT = re.compile(r"\b(?:(?<=127\.0\.0\.1:)|(?<=localhost:)|(?<=\"127\.0\.0\.1\", ))(8000|9090|8099)\b")

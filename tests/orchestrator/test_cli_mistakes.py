@@ -103,7 +103,8 @@ def test_a_server_that_is_no_orchestrator_is_told_from_one(
         ["commands", "show", "\udcff"],
         ["commands", "list", "--key", "\udcff"],
         ["commands", "redrive", "\udcff"],
-        ["keys", "unpark", "\udcff"],
+        ["parked", "unpark", "\udcff"],
+        ["parked", "show", "\udcff"],
     ],
 )
 def test_arguments_that_are_no_unicode_are_refused(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:

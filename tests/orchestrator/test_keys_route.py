@@ -23,7 +23,9 @@ def blocked(*keys: str) -> tuple[Log, Running, PoisonedBy]:
     rules = PoisonedBy(counting())
     running = Running(open_log("memory://", partitions=3, now=now), rules, now).activate()
     for key in keys:
-        running.publish(event("bad", key, now(), id=f"bad-{key}"), event("paid", key, now()), event("paid", key, now()))
+        running.publish(
+            event("bad", key, now(), id=f"bad-{key}", why=[1]), event("paid", key, now()), event("paid", key, now())
+        )
     return running.log, running.settle(), rules
 
 
@@ -95,12 +97,27 @@ async def test_operators_list_and_free_keys_from_the_command_line(capsys: pytest
     log, running, _ = blocked("A")
     async with api(log) as (client, _):
         url = ["--url", str(client.make_url("")).rstrip("/")]
-        assert await asyncio.to_thread(run, ["keys", "blocked", *url]) == 0
+        assert await asyncio.to_thread(run, ["parked", "list", *url]) == 0
         shown = capsys.readouterr().out
         assert "bad-A" in shown
         assert "a bug" in shown
-        assert await asyncio.to_thread(run, ["keys", "skip", "A", "--json", *url]) == 0
+        assert await asyncio.to_thread(run, ["parked", "list", "--json", *url]) == 0
+        (listed,) = map(json.loads, capsys.readouterr().out.splitlines())
+        assert "data" not in listed["event"]
+        assert await asyncio.to_thread(run, ["parked", "show", "A", "--json", *url]) == 0
+        whole = json.loads(capsys.readouterr().out)
+        assert whole["event"].pop("data") == {"why": [1]}
+        assert whole["event"].items() >= listed["event"].items()
+        assert {**whole, "event": None} == {**listed, "event": None}
+        assert await asyncio.to_thread(run, ["parked", "show", "A", *url]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] == f"key A in partition {listed['partition']}: 2 events behind it"
+        assert lines[1] == "reason: a bug"
+        assert json.loads("\n".join(lines[2:]))["id"] == "bad-A"
+        assert await asyncio.to_thread(run, ["parked", "show", "B", *url]) == 3
+        assert "no event of the key `B` is parked" in capsys.readouterr().err
+        assert await asyncio.to_thread(run, ["parked", "skip", "A", "--json", *url]) == 0
         assert json.loads(capsys.readouterr().out)["action"] == "skip"
         running.settle()
         assert running.row("totals", "A") == {"count": 2}
-        assert await asyncio.to_thread(run, ["keys", "skip", "A", *url]) == 3
+        assert await asyncio.to_thread(run, ["parked", "skip", "A", *url]) == 3

@@ -75,8 +75,7 @@ def answering() -> Iterator[Answering]:
 
 def listed(capsys: pytest.CaptureFixture[str], url: str, *filters: str) -> list[dict[str, Any]]:
     assert run(["commands", "list", "--limit", "1000", "--url", url, "--json", *filters]) == 0
-    found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)["commands"]
-    return found
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
 def wait_for(condition: Any) -> None:

@@ -95,8 +95,13 @@ def called(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
     return json.loads(capsys.readouterr().out)
 
 
+def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[Any]:
+    assert run([*arguments, "--json"]) == 0, capsys.readouterr().err
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
 def command_ids(capsys: pytest.CaptureFixture[str], url: str, most: int = 1000) -> dict[str, str]:
-    found = called(capsys, "commands", "list", "--limit", str(most), "--url", url)["commands"]
+    found = listed(capsys, "commands", "list", "--limit", str(most), "--url", url)
     return {each["id"]: each["state"] for each in found}
 
 
@@ -126,7 +131,7 @@ def test_a_file_is_imported_decided_delivered_and_shown_and_a_second_time_change
     assert called(capsys, "commands", "show", one, "--url", server.url)["attempts"] == 1
     row = called(capsys, "projections", "get", "orders", "o3", "--url", server.url)
     assert row["row"] == {"total": 3, "paid": True}
-    partitions = called(capsys, "partitions", "list", "--url", server.url)["partitions"]
+    partitions = listed(capsys, "partitions", "list", "--url", server.url)
     assert [each["lag"] for each in partitions] == [0, 0, 0]
     assert all(each["shown"] for each in partitions)
     assert {each["state"] for each in partitions} == {"running"}

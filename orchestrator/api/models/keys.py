@@ -5,10 +5,12 @@ from __future__ import annotations
 from pydantic import Field
 
 from orchestrator.api.models.common import Cursor, Limit, Moment, Next, Position
+from orchestrator.api.models.events import RecordedEvent
 from orchestrator.api.route import Asked, Shown
 
 
 class BlockedQuery(Asked):
+    key: str | None = Field(None, description="Only this one, with its event whole.")
     limit: Limit = 100
     cursor: Cursor = ""
 
@@ -25,9 +27,9 @@ class BlockedKey(Shown):
     key: str
     partition: int
     reason: str
-    waiting: int = Field(description="Events that wait, the parked one among them.")
+    waiting: int = Field(description="Events that wait behind the parked one.")
     freed: int
-    event: ParkedEvent | None
+    event: ParkedEvent | RecordedEvent | None = Field(description="Whole, if one key was asked for.")
 
 
 class BlockedKeys(Shown):

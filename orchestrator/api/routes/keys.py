@@ -12,12 +12,17 @@ from orchestrator.api.context import CONTEXT
 from orchestrator.api.models.keys import BlockedKeys, BlockedQuery, Freed, Key
 from orchestrator.api.problem import Problem, answer
 from orchestrator.api.route import Route, json
-from orchestrator.blocked import ACTIONS, act, blocked_keys
+from orchestrator.blocked import ACTIONS, act, blocked_key, blocked_keys
 
 
 async def blocked(request: web.Request) -> web.Response:
     asked = question(request, BlockedQuery)
     log = request.app[CONTEXT].log
+    if asked.key is not None:
+        if asked.cursor:
+            raise Problem(400, "one key has no pages: leave `cursor` out", field="cursor")
+        found = await asyncio.to_thread(blocked_key, log, asked.key)
+        return answer(200, {"keys": [found] if found is not None else [], "next": None})
     try:
         page = await asyncio.to_thread(blocked_keys, log, asked.limit, asked.cursor)
     except ValueError:
