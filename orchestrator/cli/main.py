@@ -52,6 +52,7 @@ COMMANDS: Final = {
     "trace": "trace:trace",
     "replay verify": "replay:verify",
     "replay rebuild": "replay:rebuild",
+    "doctor": "doctor:doctor",
     "server": "server:server",
     "version": "version:version",
 }
