@@ -13,9 +13,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from orchestrator.cli.exits import FAILED, OK, CommandFailed
+from orchestrator.cli.exits import FAILED, OK, USAGE, CommandFailed
 from orchestrator.cli.rules import rule_paths
-from orchestrator.cli.show import count, line, note
+from orchestrator.cli.show import count, json_line, line, note
 from orchestrator.rule_files import RuleFilesError, read_rule_files, where_files_lie
 from replay.files import written_beside
 
@@ -23,7 +23,10 @@ STDIN = Path("-")
 
 
 def put_into_form(
-    *paths: Annotated[Path, Parameter(allow_leading_hyphen=True)], check: bool = False, diff: bool = False
+    *paths: Annotated[Path, Parameter(allow_leading_hyphen=True)],
+    check: bool = False,
+    diff: bool = False,
+    json: bool = False,
 ) -> int:
     """Put rule files into one form: indentation, order of keys, empty lines. Comments and quotes stay.
 
@@ -37,9 +40,13 @@ def put_into_form(
         Write nothing and name the files that are not in form; exit status 1 if there is one.
     diff
         Write nothing and print what would change; exit status 1 if anything would.
+    json
+        Print one JSON object: the files that `changed`, or would, and those that are `broken`.
     """
     from orchestrator.settings import load
 
+    if diff and json:
+        raise CommandFailed("--diff and --json contradict each other: choose one", USAGE)
     if paths == (STDIN,):
         text = _formed("stdin", sys.stdin.buffer.read())
         if text is None:
@@ -51,22 +58,26 @@ def put_into_form(
         files, bodies = where_files_lie(found), read_rule_files(found)
     except RuleFilesError as error:
         raise CommandFailed(str(error)) from error
-    changed, broken = 0, 0
+    changed: list[str] = []
+    broken: list[str] = []
     for name, body in bodies.items():
         text = _formed(name, body)
         if text is None:
-            broken += 1
+            broken.append(name)
         elif (made := text.encode()) != body:
-            changed += 1
+            changed.append(name)
+            if not (check or diff):
+                _replace(files[name].resolve(), made)
+            if json:
+                continue
             if diff:
                 _show(name, body, text)
-            elif check:
-                line(f"{name} is not in form")
             else:
-                _replace(files[name].resolve(), made)
-                line(f"{name} is in form now")
-    rest = len(bodies) - changed - broken
-    note(f"{count(changed, 'file')} {'would change' if check or diff else 'changed'}, {rest:,} in form already")
+                line(f"{name} is {'not in form' if check else 'in form now'}")
+    if json:
+        json_line({"changed": changed, "broken": broken})
+    rest = len(bodies) - len(changed) - len(broken)
+    note(f"{count(len(changed), 'file')} {'would change' if check or diff else 'changed'}, {rest:,} in form already")
     return FAILED if broken or (changed and (check or diff)) else OK
 
 

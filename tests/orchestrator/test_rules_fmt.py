@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,17 @@ def test_files_are_written_in_form(folder: Path, capsys: Output) -> None:
     assert (folder / "a.yaml").stat().st_mode & 0o777 == 0o640
     assert sorted(file.name for file in folder.iterdir()) == ["a.yaml", "b.yaml"]
     assert run(["rules", "fmt", str(folder), "--check"]) == 0
+
+
+def test_programs_are_told_what_changed_and_what_is_broken(folder: Path, capsys: Output) -> None:
+    (folder / "c.yaml").write_text("rules: [")
+    assert run(["rules", "fmt", str(folder), "--check", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out) == {"changed": ["a.yaml"], "broken": ["c.yaml"]}
+    assert (folder / "a.yaml").read_text() == UNTIDY
+    assert run(["rules", "fmt", str(folder), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out) == {"changed": ["a.yaml"], "broken": ["c.yaml"]}
+    assert (folder / "a.yaml").read_text() == TIDY
+    assert run(["rules", "fmt", str(folder), "--diff", "--json"]) == 2
 
 
 def test_check_and_diff_write_nothing(folder: Path, capsys: Output) -> None:
