@@ -36,9 +36,10 @@ def rules(settings: Settings) -> Iterator[Finding]:
     except RuleErrors as error:
         yield Finding("rules", "fail", _first(error), f"orchestrator rules check {' '.join(map(str, paths))}")
         return
-    said = f"{ruleset.name}: {len(ruleset.rules):,} rules, {len(ruleset.projections):,} projections"
+    rules, projections = _count(len(ruleset.rules), "rule"), _count(len(ruleset.projections), "projection")
+    said = f"{ruleset.name}: {rules}, {projections}"
     if ruleset.warnings:
-        more = f"{said}; {len(ruleset.warnings):,} warnings"
+        more = f"{said}; {_count(len(ruleset.warnings), 'warning')}"
         yield Finding("rules", "warn", more, f"orchestrator rules check {' '.join(map(str, paths))}")
     else:
         yield Finding("rules", "ok", said)
@@ -60,6 +61,10 @@ def targets(settings: Settings) -> Iterator[Finding]:
         yield Finding("targets", "ok", f"no file is named; there is always {', '.join(sorted(found))}")
     else:
         yield Finding("targets", "ok", f"{settings.targets}: {', '.join(sorted(found))}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _first(error: RuleErrors) -> str:

@@ -20,6 +20,8 @@ from orchestrator.settings import Settings
 from rules.cel import limits
 from rules.reading import projection, rule
 from streams.intake import Intake
+from tests.docs.cli_page import PAGE as CLI
+from tests.docs.cli_page import page as cli
 from tests.docs.diagnostics_page import PAGE, page
 from tests.docs.errors_page import PAGE as ERRORS
 from tests.docs.errors_page import page as errors
@@ -157,6 +159,10 @@ def test_every_key_of_a_rule_and_a_projection_is_explained() -> None:
     assert [key for key in rule.KEYS if f"`{key}" not in parts] == []
     _, _, about = RULES.partition("\n## Projections\n")
     assert [key for key in projection.KEYS if key not in about and key != "description"] == []
+
+
+def test_the_reference_of_the_command_line_is_written_from_the_commands() -> None:
+    assert CLI.read_text() == cli(), "run `python -m tests.docs.cli_page`"
 
 
 def test_the_page_of_diagnostics_is_written_from_the_catalogue() -> None:

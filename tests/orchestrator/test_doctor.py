@@ -69,10 +69,10 @@ def test_where_all_is_well_nothing_is_to_be_done_and_nothing_was_made(doctor: Do
     assert {each["verdict"] for findings in found.values() for each in findings} <= {"ok", "warn"}
     machine = ["settings", "python", "sqlite", "time zones", "open files"]
     assert list(found) == [*machine, "folder", "disk", "file system", "log", "port", "metrics port", "rules", "targets"]
-    assert verdict(found, "rules") == ("ok", "shop: 1 rules, 0 projections")
+    assert verdict(found, "rules") == ("ok", "shop: 1 rule, 0 projections")
     assert [path.name for path in doctor.folder.iterdir()] == ["rules.yaml"]
     assert run(["doctor", "--port", "0", "--metrics-port", "0"]) == 0
-    assert "ok    rules: shop: 1 rules" in doctor.capsys.readouterr().out
+    assert "ok    rules: shop: 1 rule" in doctor.capsys.readouterr().out
 
 
 def test_settings_that_cannot_be_used_are_all_named(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
