@@ -8,6 +8,7 @@ from typing import Any, Final
 from orchestrator.doctor import disk, limits, log, ports, rules, versions
 from orchestrator.doctor.finding import Check, Finding
 from orchestrator.settings import SettingsError, load
+from streams.backends.redis.url import is_redis
 
 CHECKS: Final[tuple[Check, ...]] = (
     versions.python,
@@ -34,6 +35,12 @@ def examine(**flags: Any) -> Iterator[Finding]:
         for text in str(error).splitlines():
             yield Finding("settings", "fail", text, "mend the flag or the variable: docs/operations lists them")
         return
-    yield Finding("settings", "ok", f"the log is {settings.log.partition('@')[2] or settings.log}")
+    yield Finding("settings", "ok", f"the log is {_public(settings.log)}")
     for check in CHECKS:
         yield from check(settings)
+
+
+def _public(url: str) -> str:
+    """Without a password."""
+    scheme, between, rest = url.partition("://")
+    return scheme + between + rest.rpartition("@")[2] if is_redis(url) else url

@@ -173,7 +173,9 @@ def test_redis_is_asked_for_its_version_clock_and_settings(
     for seconds, expected in ((-10, "warn"), (10, "warn"), (400, "fail"), (-400, "warn")):
         monkeypatch.setattr(log, "wall_clock", lambda seconds=seconds: now() + seconds * 1_000_000)
         assert verdict(doctor("--log", url), "clock", "NTP")[0] == expected
-    found = doctor("--log", "redis://127.0.0.1:1")
+    found = doctor("--log", "redis://me:secret@127.0.0.1:1")
+    assert "secret" not in json.dumps(found)
+    assert verdict(found, "settings") == ("ok", "the log is redis://127.0.0.1:1")
     assert (verdict(found, "redis", "REDIS_URL")[0], doctor.status) == ("fail", 1)
 
 
