@@ -81,6 +81,11 @@ class Metrics:
         measure = BY_NAME[name]
         return Histogram(name, measure.meaning, measure.labels, registry=self.registry, buckets=SECONDS)
 
+    @property
+    def commits(self) -> Histogram:
+        """Seconds, by processor."""
+        return self._commits
+
     def failed(self, part: str) -> None:
         self._errors.labels(part).inc()
 

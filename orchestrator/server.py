@@ -30,6 +30,9 @@ from orchestrator.api.context import CONTEXT, Context
 from orchestrator.api.routes import health
 from orchestrator.appends import Appends
 from orchestrator.asks import Asks
+from orchestrator.console import app as console
+from orchestrator.console.recent import Recent
+from orchestrator.console.site import Console
 from orchestrator.escapes import reported
 from orchestrator.health import Health
 from orchestrator.imports import Imports
@@ -63,6 +66,7 @@ class Server:
         self, settings: Settings, ruleset: RuleSet, targets: Mapping[str, Target], log_levels: LogLevels | None = None
     ) -> None:
         self._settings = settings
+        self._ruleset = ruleset
         self._targets = frozenset(targets)
         self._log_levels = log_levels or LogLevels(settings.log_level)
         self._loop = asyncio.get_running_loop()
@@ -217,9 +221,13 @@ class Server:
         metrics = self.metrics.app()
         metrics[CONTEXT] = context
         add(metrics, health.ROUTES)
+        everything = "api" in self._settings.roles
+        api = make_app(context, everything, self._settings.origins, around)
+        if everything:
+            console.add(api, self._console(context))
         return (
             web.AppRunner(
-                make_app(context, "api" in self._settings.roles, self._settings.origins, around),
+                api,
                 shutdown_timeout=SHUTDOWN,
                 auto_decompress=False,
                 **common,
@@ -266,6 +274,10 @@ class Server:
             log_levels=self._log_levels,
             failed=self.health.failed,
         )
+
+    def _console(self, context: Context) -> Console:
+        recent = Recent(context.log, context.views, self.metrics.commits, now=context.now, monotonic=time.monotonic)
+        return Console(context, self._ruleset, recent)
 
     @property
     def _delivers(self) -> bool:

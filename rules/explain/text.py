@@ -60,9 +60,9 @@ def rule_lines(rule: RuleExplained) -> Iterator[str]:
         yield f"      table       {_table(table)}"
     for asked, value in rule.aggregates.items():
         yield f"      window      {asked} = {_json(value)}"
-    decisive = _decisive(rule)
+    decided = decisive(rule)
     for comparison in rule.comparisons:
-        yield f"      {'decided by' if comparison is decisive else 'looked at '}  {_compared(comparison)}"
+        yield f"      {'decided by' if comparison is decided else 'looked at '}  {_compared(comparison)}"
     if rule.takes is not None:
         yield f"      would take  {rule.takes}"
     for command in rule.commands:
@@ -81,7 +81,7 @@ def _table(decided: Decided) -> str:
     )
 
 
-def _decisive(rule: RuleExplained) -> Comparison | None:
+def decisive(rule: RuleExplained) -> Comparison | None:
     """The last that was false, or without a value."""
     outcomes = {"does not hold": bool, "not evaluated": str}
     outcome = outcomes.get(rule.verdict)

@@ -2,10 +2,11 @@
 
 import tempfile
 import time
-from collections.abc import AsyncIterator, Container, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from orchestrator.api.app import make_app
@@ -39,6 +40,7 @@ async def api(
     origins: Sequence[str] = (),
     tables: Sequence[QueryTable] = (),
     log_levels: LogLevels | None = None,
+    also: Callable[[web.Application, Context], None] = lambda app, context: None,
 ) -> AsyncIterator[tuple[TestClient, Log]]:
     """A log that is given is the caller's to close."""
     ours = None if log is not None else open_log("memory://", partitions=3, now=now)
@@ -71,7 +73,9 @@ async def api(
             log_levels=log_levels or LogLevels("info"),
             failed=lambda where, error: failed.append((where, error)),
         )
-        server = TestServer(make_app(context, origins=origins))
+        app = make_app(context, origins=origins)
+        also(app, context)
+        server = TestServer(app)
         await server.start_server(auto_decompress=False)
         async with TestClient(server) as client:
             yield client, log

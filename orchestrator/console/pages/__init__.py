@@ -1,0 +1,1 @@
+"""One subject a file; each has `add(app)` that registers its routes."""

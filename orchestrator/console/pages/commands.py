@@ -1,0 +1,99 @@
+"""`/console/commands`: by state, with filters and pages; and one command with its attempts and terms."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from aiohttp import web
+
+from adapters.ledger import State
+from orchestrator.api.problem import Problem
+from orchestrator.console.site import CONSOLE, UNDER, asked, page
+from projections.query import CommandFilter
+
+PATH: Final = f"{UNDER}/commands"
+FILTERS: Final = ("to", "rule", "key")
+LIMIT: Final = 50
+EVERY: Final = 3.0
+SIGNS: Final = {
+    State.PENDING: "◷",
+    State.IN_FLIGHT: "➜",
+    State.RETRYING: "↻",
+    State.DONE: "✓",
+    State.PARKED: "■",
+    State.CANCELLED: "✕",
+    State.EXPIRED: "⊘",
+    State.SHADOW: "◌",
+}
+"""Beside the word, so that colour is never alone."""
+SETTLED: Final = frozenset((State.DONE, State.CANCELLED, State.EXPIRED, State.SHADOW))
+"""States that nothing follows."""
+
+
+def add(app: web.Application) -> None:
+    app.router.add_get(PATH, commands)
+    app.router.add_get(f"{PATH}/{{id}}", command)
+
+
+async def commands(request: web.Request) -> web.Response:
+    console = request.app[CONSOLE]
+    state = asked(request, "state")
+    if state is not None and state not in set(State):
+        raise Problem(404, f"there is no state `{state[:40]}`: there are {', '.join(State)}")
+    filters = {name: asked(request, name) for name in FILTERS}
+    filter = CommandFilter(state, **filters)
+    found = await asyncio.to_thread(console.context.queries.commands, filter, LIMIT, asked(request, "cursor"))
+    return page(
+        request,
+        "commands.html",
+        "Commands",
+        every=EVERY if asked(request, "cursor") is None else None,
+        state=state,
+        states=list(State),
+        signs=SIGNS,
+        filters=filters,
+        filtered=any(filters.values()),
+        commands=found.commands,
+        next=found.next,
+        cursor=asked(request, "cursor"),
+        rules=[rule.name for rule in console.ruleset.rules],
+    )
+
+
+async def command(request: web.Request) -> web.Response:
+    id = request.match_info["id"]
+    found = await asyncio.to_thread(request.app[CONSOLE].context.queries.command, id)
+    if found is None:
+        raise Problem(404, f"there is no command `{id[:80]}`, or it is not shown yet: it may appear in a moment")
+    return page(
+        request,
+        "command.html",
+        f"Command {id}",
+        every=None if found["state"] in SETTLED else EVERY,
+        command=found,
+        sign=SIGNS[State(found["state"])],
+        steps=_steps(found),
+        projections=request.app[CONSOLE].context.queries.names,
+    )
+
+
+def _steps(command: dict[str, Any]) -> list[tuple[str, str | None, str]]:
+    """(what, when, more), in order: what is known of the way of a command."""
+    attempts = command["attempts"]
+    last = command["last_error"] or ""
+    steps: list[tuple[str, str | None, str]] = [("decided", command["at"], f"by rule {command['rule']}")]
+    if attempts:
+        steps.append(("first attempt", command["first_attempt_at"], ""))
+    if attempts > 1:
+        steps.append((f"attempt {attempts}", command["last_attempt_at"], "the last so far"))
+    match State(command["state"]):
+        case State.PENDING | State.RETRYING:
+            steps.append(("next attempt", command["next_at"], last))
+        case State.IN_FLIGHT:
+            steps.append(("being sent", command["last_attempt_at"], f"lease until {command['lease_until']}"))
+        case State.SHADOW:
+            steps.append(("shadow", None, "recorded, never sent"))
+        case ended:
+            steps.append((ended.value, command["last_attempt_at"] if ended is State.DONE else None, last))
+    return steps
