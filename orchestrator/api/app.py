@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from orchestrator.api import envelope
+from orchestrator.api import envelope, other_pages
 from orchestrator.api.body import BODIES, Bodies
 from orchestrator.api.context import CONTEXT, Context
 from orchestrator.api.problem import middleware
@@ -40,7 +40,12 @@ def make_app(
     middlewares outside of ours."""
     bodies = Bodies(context.body_bytes)
     app = web.Application(
-        middlewares=[*around, envelope.middleware(), middleware(context.failed, bodies.over)],
+        middlewares=[
+            *around,
+            envelope.middleware(),
+            other_pages.middleware(origins),
+            middleware(context.failed, bodies.over),
+        ],
         client_max_size=context.body_bytes,
     )
     app[CONTEXT] = context

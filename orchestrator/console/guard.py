@@ -11,10 +11,10 @@ import hmac
 import secrets
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from orchestrator.api.other_pages import other_page
 from orchestrator.api.problem import Problem
 
 COOKIE: Final = "orchestrator-form"
@@ -50,15 +50,10 @@ def check(request: web.Request, form: Mapping[str, str]) -> None:
 
 def check_origin(request: web.Request) -> None:
     """Raises Problem 403."""
-    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-    if site is not None:
-        # The browser's own word, right behind proxies too, where `Host` may not be what it saw.
-        if site != "same-origin":
-            raise Problem(403, f"a page of another site sent this form (Sec-Fetch-Site: {site[:40]}): nothing was done")
-    elif origin is not None:
-        if urlsplit(origin).netloc.lower() != request.host.lower():
-            raise Problem(403, f"a page of {origin[:80]} sent this form: nothing was done")
-    else:
+    page = other_page(request)
+    if page is not None:
+        raise Problem(403, f"a page of another site sent this form ({page[:80]}): nothing was done")
+    if not {"Sec-Fetch-Site", "Origin"} & request.headers.keys():
         raise Problem(
             403, "it is not said which page sent this form (Origin): use the console in a browser, or the API"
         )
