@@ -11,6 +11,7 @@ from typing import Final
 from aiohttp import web
 
 from orchestrator.console.pages import (
+    asking,
     commands,
     dry_run,
     events,
@@ -18,7 +19,6 @@ from orchestrator.console.pages import (
     keys,
     overview,
     projections,
-    redrive,
     rows,
     rules,
     trace,
@@ -34,7 +34,7 @@ def add(app: web.Application, console: Console) -> None:
     app[CONSOLE] = console
     # Right outside of what makes problems of errors, and within all that surrounds answers.
     app.middlewares.insert(len(app.middlewares) - 1, dressed)
-    for subject in (overview, events, commands, redrive, keys, projections, rows, rules, dry_run, trace, health):
+    for subject in (overview, events, commands, asking, keys, projections, rows, rules, dry_run, trace, health):
         subject.add(app)
     for file in sorted(STATIC.rglob("*")):
         if file.suffix in TYPES:

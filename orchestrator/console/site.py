@@ -121,8 +121,9 @@ def asked(request: web.Request, name: str) -> str | None:
 
 SAID: Final = {
     "redriven": "{n} redriven: delivery has them now.",
-    "changed": "{n} redriven; {m} were no longer parked and were left as they are.",
-    "cancelled": "{n} cancelled.",
+    "redriven-some": "{n} redriven; no longer parked, and left as they are: {m}.",
+    "cancelled": "{n} cancelled: they are never sent.",
+    "cancelled-some": "{n} cancelled; sent, or ended meanwhile: {m}.",
     "unpark": "The parked event is evaluated again, and then what waits behind it.",
     "skip": "The parked event is left out; what waits behind it is evaluated.",
 }

@@ -26,6 +26,8 @@ PAGES = {
     "/console/commands?state=cancelled": "Commands",
     "/console/redrive?rule=large-order": "Send parked commands again",
     "/console/redrive?rule=nothing": "Send parked commands again",
+    "/console/cancel?state=retrying": "Cancel commands",
+    "/console/cancel?state=pending": "Cancel commands",
     "/console/keys": "Blocked keys",
     "/console/keys/skip?key=nuts": "Leave out: key nuts",
     "/console/keys/unpark?key=nuts": "Evaluate again: key nuts",
@@ -164,6 +166,38 @@ def test_all_that_fit_are_sent_again_at_once(page: Page, scene: Scene) -> None:
     expect(page.get_by_role("status").first).to_contain_text("redriven")
     last = fitting[-1]["id"]
     scene.until(lambda: scene.get(f"/v1/commands/{last}")["attempts"] > fitting[-1]["attempts"])
+
+
+def test_a_command_is_cancelled_for_good_with_a_reason(page: Page, scene: Scene) -> None:
+    waiting = scene.get("/v1/commands?state=retrying&limit=1000")["commands"]
+    page.goto("/console/commands?state=retrying")
+    expect(page.get_by_text("again…")).to_have_count(0)
+    page.locator(f"#t-{waiting[0]['id']}").check()
+    page.get_by_text("Cancel the ticked ones…").click()
+    expect(page.locator("main")).to_contain_text("One command is never sent")
+    page.get_by_label("Reason").fill("the <form> was wrong")
+    page.get_by_label("I know that this cannot be undone").check()
+    page.get_by_role("button", name="Cancel it").click()
+    expect(page.get_by_role("status").first).to_contain_text("1 cancelled")
+    found = scene.get(f"/v1/commands/{waiting[0]['id']}")
+    assert found["state"] == "cancelled"
+    assert "the <form> was wrong" in json.dumps(found)
+    page.goto(f"/console/commands/{waiting[0]['id']}")
+    expect(page.locator("main")).to_contain_text("the <form> was wrong")
+    expect(page.get_by_text("Cancel…")).to_have_count(0)
+
+
+def test_what_was_cancelled_meanwhile_is_left_out_and_counted(context: BrowserContext, scene: Scene) -> None:
+    ids = [each["id"] for each in scene.get("/v1/commands?state=retrying&limit=1000")["commands"][-2:]]
+    pages = [context.new_page(), context.new_page()]
+    for page in pages:
+        page.goto("/console/cancel?state=retrying&" + urlencode([("id", id) for id in ids]))
+        page.get_by_label("I know that this cannot be undone").check()
+    pages[0].eval_on_selector(f"input[value='{ids[0]}']", "field => field.remove()")
+    for page in pages:
+        page.get_by_role("button", name="Cancel 2 commands").click()
+        expect(page.get_by_role("status").first).to_contain_text("1 cancelled")
+    expect(pages[1].get_by_role("status").first).to_contain_text("1 cancelled; sent, or ended meanwhile: 1")
 
 
 def test_an_event_is_left_out_only_when_it_is_said_that_this_is_meant(context: BrowserContext) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from adapters.ledger import State
+from adapters.requests import CANCELLABLE
 from orchestrator.api.problem import Problem
 from orchestrator.console.site import CONSOLE, UNDER, asked, page
 from projections.query import CommandFilter
@@ -51,6 +52,7 @@ async def commands(request: web.Request) -> web.Response:
         every=EVERY if asked(request, "cursor") is None else None,
         state=state,
         states=list(State),
+        acts=_acts(state),
         signs=SIGNS,
         filters=filters,
         filtered=any(filters.values()),
@@ -59,6 +61,11 @@ async def commands(request: web.Request) -> web.Response:
         cursor=asked(request, "cursor"),
         rules=[rule.name for rule in console.ruleset.rules],
     )
+
+
+def _acts(state: str | None) -> list[str]:
+    """What may be asked for all commands of a list."""
+    return ["redrive"] * (state == State.PARKED) + ["cancel"] * (state in CANCELLABLE)
 
 
 async def command(request: web.Request) -> web.Response:
@@ -73,6 +80,7 @@ async def command(request: web.Request) -> web.Response:
         every=None if found["state"] in SETTLED else EVERY,
         command=found,
         sign=SIGNS[State(found["state"])],
+        acts=_acts(found["state"]),
         steps=_steps(found),
         projections=request.app[CONSOLE].context.queries.names,
     )

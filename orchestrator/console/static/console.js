@@ -76,7 +76,7 @@ function countTicks() {
   const all = ticks();
   if (!all.length) return;
   const ticked = all.filter((each) => each.checked).length;
-  document.querySelector("[data-needs-ticks]").disabled = ticked === 0;
+  for (const button of document.querySelectorAll("[data-needs-ticks]")) button.disabled = ticked === 0;
   document.querySelector(".all").hidden = false;
   const box = document.querySelector("[data-all]");
   box.checked = ticked === all.length;
