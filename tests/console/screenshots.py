@@ -23,7 +23,7 @@ FOR_CHARTS = 75.0
 """Seconds of traffic, so that charts have something to show."""
 
 
-DOCUMENTED = ("overview-light", "commands-dark", "dry-run-light", "rows-dark", "rules-light")
+DOCUMENTED = ("overview-light", "commands-dark", "dry-run-light", "rows-dark", "rules-light", "trace-dark")
 """What the documentation shows; another folder gets all."""
 
 
@@ -36,6 +36,7 @@ def pages(scene: Scene) -> dict[str, str]:
         "commands": "/console/commands?state=parked",
         "command": f"/console/commands/{parked[0]['id']}",
         "redrive": "/console/redrive?rule=large-order",
+        "cancel": "/console/cancel?state=retrying",
         "keys": "/console/keys",
         "skip": "/console/keys/skip?key=nuts",
         "projections": "/console/projections",
