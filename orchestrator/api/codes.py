@@ -30,6 +30,11 @@ CODES: Final = {
         "A filter, an order, a cursor or a position makes no sense for this projection or this log.",
         "`detail` says what can be asked; an unindexed field goes into `index:` of its projection.",
     ),
+    "other-page": Code(
+        403,
+        "A page of another origin sent it through somebody's browser; nothing was done.",
+        "`ORCHESTRATOR_CORS_ORIGINS` names origins whose pages may act.",
+    ),
     "not-found": Code(
         404,
         "Nothing has that address or id.",
@@ -88,6 +93,7 @@ CODES: Final = {
 }
 BY_STATUS: Final = {
     400: "bad-request",
+    403: "other-page",
     404: "not-found",
     405: "method-not-allowed",
     408: "late-body",
