@@ -139,7 +139,7 @@ async def test_only_so_many_large_bodies_are_held_at_once(monkeypatch: pytest.Mo
         ("/v1/projections/none/%FF", 400, "not UTF-8"),
         ("/v1/projections/%ED%A0%80/A", 400, "not UTF-8"),
         ("/v1/projections/none/../../x", 404, "there is no projection"),
-        ("/v1/projections/none", 404, "there is nothing at"),
+        ("/v1/projections/none", 404, "there is no projection `none`"),
         ("/v1/commands?key=%FF", 400, "not UTF-8"),
         ("/v1/commands?limit=1&limit=2", 400, "comes more than once"),
         ("/v1/commands?limit=-1", 400, "choose at least 1"),
