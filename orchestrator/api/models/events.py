@@ -63,6 +63,7 @@ class EventsQuery(Asked):
 
 class RecordedEvent(CloudEvent):
     position: Position
+    type: str = Field(min_length=1, description="Also of what the server records itself: `orchestrator.…`.")
 
 
 class Events(Shown):
