@@ -33,7 +33,7 @@ def examine(**flags: Any) -> Iterator[Finding]:
         settings = load(**flags)
     except SettingsError as error:
         for text in str(error).splitlines():
-            yield Finding("settings", "fail", text, "mend the flag or the variable: docs/operations lists them")
+            yield Finding("settings", "fail", text, "mend the flag or the variable: docs/settings.md lists them")
         return
     yield Finding("settings", "ok", f"the log is {_public(settings.log)}")
     for check in CHECKS:
