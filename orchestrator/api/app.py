@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from orchestrator.api import envelope, other_pages
+from orchestrator.api import envelope, looks, other_pages
 from orchestrator.api.body import BODIES, Bodies
 from orchestrator.api.context import CONTEXT, Context
 from orchestrator.api.problem import middleware
@@ -50,6 +50,7 @@ def make_app(
     )
     app[CONTEXT] = context
     app[BODIES] = bodies
+    looks.add(app)
     app.on_response_prepare.append(envelope.sign)
     app.on_shutdown.append(bodies.stop)
     app.on_shutdown.append(lambda app: context.live.stop())

@@ -82,7 +82,7 @@ CODES: Final = {
     ),
     "too-many": Code(
         503,
-        "As many streams, or bodies of requests, are open as there may be.",
+        "As many streams, bodies of requests, traces or lists of events are under way as there may be.",
         "Try again after `Retry-After`; `ORCHESTRATOR_STREAMS` allows more streams.",
     ),
     "not-yet": Code(

@@ -7,7 +7,6 @@ request are checked before any is stored; the answer comes when they are in the 
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote
@@ -19,6 +18,7 @@ from orchestrator.api import sse
 from orchestrator.api.asked import question
 from orchestrator.api.body import read_body
 from orchestrator.api.context import CONTEXT, Context
+from orchestrator.api.looks import LISTING
 from orchestrator.api.models.events import MANY, ONE, Accepted, CloudEvent, Events, EventsQuery
 from orchestrator.api.problem import Problem, answer
 from orchestrator.api.route import JSON, Content, Route, json
@@ -113,7 +113,7 @@ async def recorded(request: web.Request) -> web.StreamResponse:
         return await _follow(request, filter, request.headers.get(sse.LAST, "") or asked.after)
     if asked.after is not None:
         raise Problem(400, f"`after` is of a stream: accept {sse.MEDIA}, or use `cursor`", field="after")
-    page = await asyncio.to_thread(newest, context.log, filter, asked.limit or 100, asked.cursor)
+    page = await request.app[LISTING].run(newest, context.log, filter, asked.limit or 100, asked.cursor)
     return answer(200, {"events": [_shown(each) for each in page.events], "next": page.next, "looked": page.looked})
 
 

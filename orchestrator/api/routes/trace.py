@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from functools import partial
 from typing import Final
 
 from aiohttp import web
 
 from orchestrator.api.asked import question
 from orchestrator.api.context import CONTEXT
+from orchestrator.api.looks import TRACING
 from orchestrator.api.models.trace import Trace, TraceQuery
 from orchestrator.api.problem import Problem, answer
 from orchestrator.api.route import Parameter, Route, json
@@ -20,8 +19,8 @@ async def show(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     asked = question(request, TraceQuery)
     id = request.match_info["id"]
-    look = partial(trace, context.log, context.queries, id, source=asked.source, what=asked.what)
-    found = await asyncio.to_thread(look)
+    looks = request.app[TRACING]
+    found = await looks.run(trace, context.log, context.queries, id, source=asked.source, what=asked.what)
     if not found.roots:
         bound = "" if found.complete else f", among the newest {found.looked:,} events"
         raise Problem(
