@@ -9,15 +9,22 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import ExitStack
+from typing import Final
 
 from aiohttp import web
+
+UNREAD: Final = 30.0
 
 
 async def listen(runner: web.AppRunner, host: str, port: int, setting: str, *, shared: bool = False) -> str:
     """The address. `shared`: a parent holds the port. Raises OSError that names the setting."""
     await runner.setup()
+    options = [socket.SO_REUSEADDR, *([socket.SO_REUSEPORT] if shared else [])]
     try:
-        await web.TCPSite(runner, host, port, reuse_port=shared or None).start()
+        for family, place in _addresses(host, port):
+            made = _bound(family, place, *options)
+            _give_up(made)
+            await web.SockSite(runner, made).start()
     except OSError as error:
         raise _refused(setting, host, port, error) from error
     found, port = runner.addresses[0][:2]
@@ -65,6 +72,13 @@ def _bound(family: socket.AddressFamily, address: tuple[object, ...], *options: 
         made.close()
         raise
     return made
+
+
+def _give_up(listening: socket.socket) -> None:
+    """Connections that it accepts end when their client takes nothing for UNREAD seconds of what it was sent. Nothing
+    else would end them: an answer that nobody reads is waited for, and closing a connection waits for it, too."""
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD * 1000))
 
 
 def _marked(name: str) -> socket.socket:

@@ -6,6 +6,7 @@ import socket
 import pytest
 from aiohttp import ClientSession, TCPConnector, web
 
+from orchestrator import listening
 from orchestrator.listening import SharedPort, listen
 
 
@@ -71,3 +72,31 @@ async def test_a_name_with_several_addresses_has_the_same_port_on_each() -> None
                 other.bind((address, port.port))
     finally:
         port.close()
+
+
+async def test_a_client_that_does_not_read_its_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "UNREAD", 0.5)
+    closed = asyncio.Event()
+
+    async def much(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(b"x" * 100_000)
+        except ConnectionError:
+            closed.set()
+        return response
+
+    app = web.Application()
+    app.router.add_get("/", much)
+    runner = web.AppRunner(app)
+    try:
+        address = await listen(runner, "127.0.0.1", 0, "--port")
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            async with asyncio.timeout(20):
+                await closed.wait()
+    finally:
+        await runner.cleanup()
