@@ -21,6 +21,11 @@ PATIENCE: Final = 30.0
 MOST_HELD: Final = 32
 """Bodies of the largest size that are held at once; smaller ones count by their size."""
 
+PIECE: Final = 16 << 10
+"""Bytes of a packed body that are unpacked at once."""
+MOST_MEMBERS: Final = 10_000
+"""Of one packed body; an empty one has twenty bytes, and costs more than that to undo."""
+
 AT_ONCE: Final = {"Retry-After": "1"}
 
 
@@ -98,15 +103,23 @@ async def _read(request: web.Request, most: int) -> bytes:
 def _unpacked(body: bytes, most: int) -> bytes:
     """Never makes more than a piece beyond `most`. Raises Problem 400 and 413."""
     found = bytearray()
+    view = memoryview(body)
+    at = members = 0
     try:
-        while body:
+        while at < len(view):
+            members += 1
+            if members > MOST_MEMBERS:
+                raise Problem(413, f"the body has more than {MOST_MEMBERS:,} gzip members: send one")
             member = zlib.decompressobj(16 + zlib.MAX_WBITS)
-            found += member.decompress(body, most - len(found) + 1)
-            if len(found) > most:
-                raise _too_large(most)
+            while not member.eof and at < len(view):
+                # zlib copies what lies behind the end of a member: a piece of the body, never all of it.
+                piece = view[at : at + PIECE]
+                found += member.decompress(piece, most - len(found) + 1)
+                if len(found) > most:
+                    raise _too_large(most)
+                at += len(piece) - len(member.unused_data)
             if not member.eof:
                 raise Problem(400, "the body breaks off within its gzip data: send it again")
-            body = member.unused_data
     except zlib.error as error:
         raise Problem(400, f"the body is no gzip ({error}): send gzip, or leave Content-Encoding out") from None
     return bytes(found)

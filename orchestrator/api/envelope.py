@@ -44,8 +44,8 @@ def middleware() -> Any:
 
 
 async def sign(request: web.Request, response: web.StreamResponse) -> None:
-    """Before the head of any answer is sent."""
-    response.headers[REQUEST_ID] = request[_KEY]
+    """Before the head of any answer is sent; some that aiohttp gives on its own never came through the middleware."""
+    response.headers[REQUEST_ID] = request.get(_KEY) or secrets.token_hex(8)
 
 
 def allow(app: web.Application, origins: Sequence[str]) -> None:

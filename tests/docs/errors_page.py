@@ -15,7 +15,8 @@ words what happened here.
 
 """
 TAIL = """
-What the HTTP server refuses before a route is found (a head that is no HTTP, or too long) has the code `refused`.
+What the HTTP server refuses before a route is found (a head that is no HTTP or too long, an unknown `Expect`) has no
+code: it is 400 or 417 in plain text, and the connection is closed.
 
 ## Exit codes of commands
 
