@@ -14,16 +14,22 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
-from streams.log import Batch, Log
+from orchestrator.pages import Page
+from streams.log import Log
 
 PAGE: Final = 200
 """Events read at once."""
 KEPT: Final = 64
 """Pages kept for other streams."""
+KEPT_BYTES: Final = 32 << 20
+"""Of their data."""
 WAIT: Final = 1.0
 """Seconds that the thread waits for the log at a time."""
 LOOK: Final = 0.1
 """Seconds between two looks at the query tables, while somebody watches them."""
+EACH: Final = 0.0002
+"""Seconds between two times that streams are told of new events, for each stream that there is: waking all costs as
+much as a few hundred requests, and what came meanwhile comes as one page."""
 EASY: Final = 200
 """Watchers that are woken that often; more of them are woken more rarely."""
 
@@ -54,7 +60,8 @@ class Live:
         """Partition → offset, of those that somebody watches."""
         self._watched: dict[int, int] = {}
         """Partition → how many watch it."""
-        self._pages: dict[tuple[int, int], Batch] = {}
+        self._pages: dict[tuple[int, int], Page] = {}
+        self._reading: dict[tuple[int, int], asyncio.Task[Page]] = {}
         self._streams = 0
         self._tasks: list[asyncio.Task[None]] = []
         self.stopping = False
@@ -105,16 +112,16 @@ class Live:
         partitions = range(self._log.info.partitions)
         return await self._in_thread(lambda: {partition: self._log.tail(partition) for partition in partitions})
 
-    async def read(self, partition: int, after: int) -> Batch:
+    async def read(self, partition: int, after: int) -> Page:
         """The next page. Raises LogError."""
-        found = self._pages.get((partition, after))
-        if found is None:
-            found = await self._in_thread(self._log.read, partition, after, PAGE)
-            if found.events:
-                while len(self._pages) >= KEPT:
-                    del self._pages[next(iter(self._pages))]
-                self._pages[partition, after] = found
-        return found
+        place = (partition, after)
+        if (found := self._pages.get(place)) is not None:
+            return found
+        reading = self._reading.get(place)
+        if reading is None:
+            reading = self._reading[place] = asyncio.create_task(self._read(partition, after))
+            reading.add_done_callback(lambda _: self._reading.pop(place))
+        return await asyncio.shield(reading)  # a stream that ends must not end it for the others
 
     async def news(self, places: Mapping[int, int], timeout: float) -> bool:
         """Waits for an event beyond one of these places. False if time is over, or everything stops."""
@@ -135,6 +142,15 @@ class Live:
         return await self._wait(there, timeout)
 
     # ------------------------------------------------------------ within
+
+    async def _read(self, partition: int, after: int) -> Page:
+        found = Page(await self._in_thread(self._log.read, partition, after, PAGE))
+        if found.events:
+            kept = sum(page.bytes for page in self._pages.values())
+            while self._pages and (len(self._pages) >= KEPT or kept + found.bytes > KEPT_BYTES):
+                kept -= self._pages.pop(next(iter(self._pages))).bytes
+            self._pages[partition, after] = found
+        return found
 
     async def _wait(self, there: Callable[[], bool], timeout: float) -> bool:
         async with self._news:
@@ -160,6 +176,7 @@ class Live:
                 continue
             if moved:
                 await self._tell()
+                await asyncio.sleep(EACH * self._streams)
 
     async def _look(self) -> None:
         while not self.stopping:

@@ -59,11 +59,7 @@ class Stream:
 
     async def send(self, items: list[tuple[str, str, Any]]) -> None:
         """(event type, id, data as JSON) each. Raises ConnectionError if the reader is gone or does not read."""
-        parts = [
-            f"event: {kind}\nid: {id}\ndata: ".encode() + msgspec.json.encode(data) + b"\n\n"
-            for kind, id, data in items
-        ]
-        await self._write(b"".join(parts))
+        await self._write(b"".join(_message(kind, id, data) for kind, id, data in items))
 
     async def _write(self, body: bytes) -> None:
         try:

@@ -7,6 +7,7 @@ request are checked before any is stored; the answer comes when they are in the 
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote
@@ -23,15 +24,19 @@ from orchestrator.api.models.events import MANY, ONE, Accepted, CloudEvent, Even
 from orchestrator.api.problem import Problem, answer
 from orchestrator.api.route import JSON, Content, Route, json
 from orchestrator.history import EventFilter, Recorded, newest
+from orchestrator.pages import Page
 from orchestrator.places import read as read_places
 from orchestrator.places import write as write_places
 from streams import rfc3339
 from streams.event import NULL, Event
 from streams.intake import IntakeError
+from streams.log import Log
 from streams.position import Position
 
 MOST: Final = 10_000
 """Events in one request."""
+PIECE: Final = 64 << 10
+"""Bytes of data that a stream sends at once."""
 
 
 async def publish(request: web.Request) -> web.Response:
@@ -126,19 +131,34 @@ async def _follow(request: web.Request, filter: EventFilter, after: str | None) 
         places = {partition: asked.get(partition, at) for partition, at in places.items()}
     async with sse.stream(request, write_places(log, places)) as stream:
         while not live.stopping:
-            items: list[tuple[str, str, Any]] = []
-            for partition, at in list(places.items()):
-                batch = await live.read(partition, at)
-                for offset, event in zip(batch.offsets, batch.events, strict=True):
-                    places[partition] = offset
-                    if filter.takes(event):
-                        found = Recorded(Position(log.info.generation, partition, offset), event)
-                        items.append(("event", write_places(log, places), _shown(found)))
-            if items:
-                await stream.send(items)
-            else:
+            before = places.copy()
+            for partition in before:
+                # A stream that waits for its reader holds what it sends, and no page.
+                if items := _next(log, filter, partition, await live.read(partition, places[partition]), places):
+                    await stream.send(items)
+            if places == before:
                 await stream.until(partial(live.news, places), write_places(log, places))
+            else:
+                await asyncio.sleep(0)  # pages that are at hand are no reason to keep others waiting
     return stream.response
+
+
+def _next(
+    log: Log, filter: EventFilter, partition: int, page: Page, places: dict[int, int]
+) -> list[tuple[str, str, Any]]:
+    """What is sent next of a page, about PIECE bytes at most; the partition's place moves behind it."""
+    items: list[tuple[str, str, Any]] = []
+    size = 0
+    for offset, event in page.taken(filter):
+        places[partition] = offset
+        found = Recorded(Position(log.info.generation, partition, offset), event)
+        items.append(("event", write_places(log, places), _shown(found)))
+        size += len(event.data)
+        if size >= PIECE:
+            return items
+    if page.offsets:
+        places[partition] = page.offsets[-1]
+    return items
 
 
 def _shown(found: Recorded) -> dict[str, Any]:
