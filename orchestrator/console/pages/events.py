@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 from aiohttp import web
 
+from orchestrator.api.looks import LISTING
 from orchestrator.api.problem import Problem
 from orchestrator.console.render import link
 from orchestrator.console.site import CONSOLE, UNDER, asked, page
@@ -37,7 +37,7 @@ async def events(request: web.Request) -> web.Response:
     filter = EventFilter(
         partition, filters["type"], filters["subject"], _time(filters, "since"), _time(filters, "until")
     )
-    found = await asyncio.to_thread(newest, log, filter, LIMIT, cursor)
+    found = await request.app[LISTING].run(newest, log, filter, LIMIT, cursor)
     return page(
         request,
         "events.html",

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from orchestrator.api.looks import LISTING
 from orchestrator.api.problem import Problem
 from orchestrator.console.key_events import MOST_LOOKED_AT, key_events
 from orchestrator.console.site import CONSOLE, UNDER, asked, page
@@ -60,7 +61,7 @@ async def row(request: web.Request) -> web.Response:
     before = _offset(asked(request, "before"))
     found, events, commands = await asyncio.gather(
         asyncio.to_thread(queries.row, name, key),
-        asyncio.to_thread(key_events, console.context.log, key, before),
+        request.app[LISTING].run(key_events, console.context.log, key, before),
         asyncio.to_thread(queries.commands, CommandFilter(key=key), COMMANDS),
     )
     return page(

@@ -3,12 +3,11 @@ all that followed."""
 
 from __future__ import annotations
 
-import asyncio
-from functools import partial
 from typing import Final, get_args
 
 from aiohttp import web
 
+from orchestrator.api.looks import TRACING
 from orchestrator.api.problem import Problem
 from orchestrator.console.pages.commands import SIGNS as STATES
 from orchestrator.console.site import CONSOLE, UNDER, asked, page
@@ -42,8 +41,8 @@ async def show(request: web.Request) -> web.Response:
     what = _what(asked(request, "what"))
     found: Trace | None = None
     if id:
-        look = partial(trace, context.log, context.queries, id, source=source, what=what)
-        found = await asyncio.to_thread(look)
+        looks = request.app[TRACING]
+        found = await looks.run(trace, context.log, context.queries, id, source=source, what=what)
     return page(
         request,
         "trace.html",
