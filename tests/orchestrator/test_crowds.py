@@ -194,6 +194,7 @@ async def answered(http: ClientSession) -> AsyncIterator[list[float]]:
         asking.cancel()
 
 
+@pytest.mark.slow
 async def test_a_thousand_readers_that_never_read_and_a_thousand_idle_ones_cost_little_and_are_cut_off(
     server: ServerProcess, http: ClientSession
 ) -> None:
