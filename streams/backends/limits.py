@@ -23,11 +23,13 @@ class LogLimits:
     """Append answers `LogFull` when the disk has less than this left: room for commits to drain."""
     overlay_rows: int = 200_000
     """Newest rows held in memory, over all partitions and processors, before they are flushed to the rows table.
-    While a flush runs, half as many again may gather. More make flushes cheaper: more rows share a page."""
+    While a flush runs, as many again may gather (or a few commits of each processor, if those hold more). More make
+    flushes cheaper: more rows share a page."""
     overlay_bytes: int = 64 << 20
     """The same in bytes of commits: also how much is read again when a partition is acquired."""
     flush_rows: int = 1_000
-    """Rows that a commit flushes at least, while a flush runs; a larger commit flushes twice its own changes."""
+    """Writes that a commit does at least for a flush that runs. With many changes it does four for each of them, so
+    that a flush ends before as many rows gather as it began with."""
     feed_bytes: int = 256 << 20
     """Commits kept for a feed's reader that is slow or absent; beyond it the oldest are dropped and `feed` says so."""
     busy_timeout: float = 5.0

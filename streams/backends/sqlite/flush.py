@@ -30,6 +30,10 @@ STATEMENT_ROWS: Final = 500
 SORT_AHEAD: Final = 2
 """Names sorted in the time that one row takes to be written, and fewer than that."""
 
+OUTPACING: Final = 4
+"""Writes for each row that commits add while a flush runs. A row of the flush costs three and a half at most: half of
+one for sorting, its own, and two where its due time moved. So fewer rows gather than are flushed meanwhile."""
+
 Move = tuple[int, int, str]
 """(due until now, new due, name)"""
 
@@ -68,24 +72,25 @@ class Flush:
         self._due_written = 0
 
     def step(self, db: sqlite3.Connection, budget: int) -> bool:
-        """Writes about `budget` rows within the transaction that is open; true when all is done. An object whose
-        transaction is rolled back must be thrown away, and the slot loaded again."""
+        """Does about `budget` writes within the transaction that is open, or what takes as long; true when all is done.
+        An object whose transaction is rolled back must be thrown away, and the slot loaded again."""
         if self._has_dues is None:
             row = db.execute("SELECT 1 FROM dues WHERE slot = ? LIMIT 1", (self.slot,)).fetchone()
             self._has_dues = row is not None
         if self._sorted < len(self._names):
-            self._sort(SORT_AHEAD * budget)
-            return False
+            budget -= self._sort(SORT_AHEAD * budget) // SORT_AHEAD
+            if self._sorted < len(self._names):
+                return False
         if self._written < len(self._names):
             piece = [self._rows[name] for name in self._names[self._written : self._written + budget]]
             self._written += len(piece)
             self._write_rows(db, piece)
+            budget -= len(piece)
             if self._written < len(self._names):
                 return False
-            budget -= len(piece)
         if self._due_writes is None:
             self._due_writes = due_writes(self._moves)
-        writes = self._due_writes[self._due_written : self._due_written + max(budget, 1)]
+        writes = self._due_writes[self._due_written : self._due_written + budget]
         self._due_written += len(writes)
         write_dues(db, self.slot, writes)
         if self._due_written < len(self._due_writes):
@@ -94,13 +99,15 @@ class Flush:
         db.execute("DELETE FROM moves WHERE slot = ?", (self.slot,))
         return True
 
-    def _sort(self, count: int) -> None:
-        """Sorts so many more names; the last call merges what is sorted, which is quick."""
+    def _sort(self, count: int) -> int:
+        """Sorts so many more names, if there are, and says how many; the last call merges what is sorted, which is
+        quick."""
         run = sorted(self._names[self._sorted : self._sorted + count])
         self._names[self._sorted : self._sorted + count] = run
         self._sorted += len(run)
         if self._sorted == len(self._names):
             self._names.sort()
+        return len(run)
 
     def _write_rows(self, db: sqlite3.Connection, piece: Sequence[Change]) -> None:
         moves: list[Move] = []

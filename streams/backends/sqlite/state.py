@@ -13,7 +13,7 @@ from typing import Final
 from streams.backends.layer import Layer
 from streams.backends.limits import LogLimits
 from streams.backends.sqlite import reads
-from streams.backends.sqlite.flush import Flush, finish_moves
+from streams.backends.sqlite.flush import OUTPACING, Flush, finish_moves
 from streams.backends.sqlite.leases import epoch as epoch_of
 from streams.backends.sqlite.rows import Layers
 from streams.backends.sqlite.schema import SPAN, base
@@ -158,7 +158,7 @@ class OwnedState:
         flush = self._flush
         if flush is not None:
             self.verify(db, flush.place)
-            if self.owns(flush.place) and flush.step(db, max(self._limits.flush_rows, 2 * changed)):
+            if self.owns(flush.place) and flush.step(db, max(self._limits.flush_rows, OUTPACING * changed)):
                 self._flushed = next(one for one in self._slots.values() if one.slot == flush.slot)
         if slot.commits >= TRIM_COMMITS and self.held(slot.partition, slot.processor) is slot:
             self._trim(db, slot)
