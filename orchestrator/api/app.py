@@ -10,6 +10,7 @@ from aiohttp import web
 from orchestrator.api import envelope, looks, other_pages
 from orchestrator.api.body import BODIES, Bodies
 from orchestrator.api.context import CONTEXT, Context
+from orchestrator.api.expect import expect
 from orchestrator.api.problem import middleware
 from orchestrator.api.route import Route
 from orchestrator.api.routes import (
@@ -64,6 +65,6 @@ def make_app(
 def add(app: web.Application, routes: Iterable[Route]) -> None:
     for route in routes:
         if route.method == "GET":
-            app.router.add_get(route.path, route.handler)  # and HEAD
+            app.router.add_get(route.path, route.handler, expect_handler=expect)  # and HEAD
         else:
-            app.router.add_route(route.method, route.path, route.handler)
+            app.router.add_route(route.method, route.path, route.handler, expect_handler=expect)
