@@ -20,6 +20,8 @@ PAGE: Final = 500
 """Offsets read at once."""
 MOST_LOOKED: Final = 50_000
 """Events that one list looks at."""
+MOST_BYTES: Final = 8 << 20
+"""Of the data and extensions of one list: the event that goes beyond is its last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,8 @@ class EventsPage(NamedTuple):
 
 
 def newest(log: Log, filter: EventFilter, limit: int, cursor: str | None = None) -> EventsPage:
-    """A page may hold fewer than `limit`, or none, and have a next one: no more than MOST_LOOKED events are looked at.
-    Raises LogError; PlaceError and LostPlace for the cursor."""
+    """A page may hold fewer than `limit`, or none, and have a next one: no more than MOST_LOOKED events are looked at,
+    and about MOST_BYTES held. Raises LogError; PlaceError and LostPlace for the cursor."""
     if cursor is None:
         starts = {partition: log.tail(partition) for partition in filter.partitions(log)}
     else:
@@ -70,6 +72,7 @@ def newest(log: Log, filter: EventFilter, limit: int, cursor: str | None = None)
     generation = log.info.generation
     found: list[Recorded] = []
     looked = 0
+    held = 0
     merged = heapq.merge(
         *(_backwards(log, partition, upto) for partition, upto in starts.items()),
         key=lambda each: (each[0].time, each[1], each[2]),
@@ -80,10 +83,16 @@ def newest(log: Log, filter: EventFilter, limit: int, cursor: str | None = None)
         left[partition] = offset - 1
         if filter.takes(event):
             found.append(Recorded(Position(generation, partition, offset), event))
-        if len(found) == limit or looked == MOST_LOOKED:
+            held += _size(event)
+        if len(found) == limit or looked == MOST_LOOKED or held > MOST_BYTES:
             break
     more = {partition: offset for partition, offset in left.items() if offset > 0}
     return EventsPage(found, places.write(log, more) if more else None, looked)
+
+
+def _size(event: Event) -> int:
+    extensions = event.extensions or {}
+    return len(event.data) + sum(len(value) for value in extensions.values() if isinstance(value, str))
 
 
 def _backwards(log: Log, partition: int, upto: int) -> Iterator[tuple[Event, int, int]]:
