@@ -14,6 +14,8 @@ from orchestrator.cli.show import json_line, line, note
 if TYPE_CHECKING:
     from orchestrator.settings import Settings
 
+FILES: Final = 65_536
+"""Open files that a server asks the system for."""
 YOUNG: Final = 20_000
 """Objects that are made before the garbage collector looks for circles among them."""
 
@@ -140,6 +142,16 @@ def dev(
     return _serve(settings, json)
 
 
+def _allow_files() -> None:
+    """As many open files as this process may have: every connection is one, and the usual limit is for a shell."""
+    import resource
+
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if most == resource.RLIM_INFINITY else min(FILES, most)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
 def _serve(settings: Settings, json: bool) -> int:
     import asyncio
     import gc
@@ -164,6 +176,7 @@ def _serve(settings: Settings, json: bool) -> int:
     if refused := refusals(settings):
         raise SettingsError("\n".join(refused))
     ignore_signals()
+    _allow_files()
     configure(settings.log_level, settings.worker)
     parent = Parent()
     if settings.worker is not None:

@@ -1,6 +1,7 @@
 """How a real server ends, and who goes on: signals, half requests, two servers on one log, ports that are taken."""
 
 import json
+import resource
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.cli.server import FILES
 from streams.backends.open import open_log
 from tests.orchestrator.test_server import RULES, Running
 
@@ -156,3 +158,15 @@ def test_a_port_that_is_taken_is_named_with_its_setting_and_nothing_runs(tmp_pat
                 f"{setting}={port} on 127.0.0.1: Address already in use; choose another, or 0\n"
             )
             assert "Traceback" not in done.stderr
+
+
+def test_a_server_asks_for_as_many_open_files_as_it_may_have(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        running = Running(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    assert resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE)[0] == wanted
+    assert running.stop() == 0
