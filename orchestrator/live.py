@@ -56,8 +56,10 @@ class Live:
         self._threads = ThreadPoolExecutor(3, thread_name_prefix="live")
         self._news = asyncio.Condition()
         self._tails: dict[int, int] = {}
-        self._moved: dict[int, int] = {}
-        """Partition → offset, of those that somebody watches."""
+        self._moved: dict[int, tuple[int, int]] = {}
+        """Partition → (number of the look that found it elsewhere, offset), of those that somebody watches."""
+        self.looks = 0
+        """At the query tables, that found one of them elsewhere."""
         self._watched: dict[int, int] = {}
         """Partition → how many watch it."""
         self._pages: dict[tuple[int, int], Page] = {}
@@ -133,11 +135,16 @@ class Live:
 
     # ------------------------------------------------------------ query tables
 
-    async def moved(self, places: Mapping[int, int], timeout: float) -> bool:
-        """Waits until query tables show one of these partitions, which are being watched, elsewhere than there."""
+    async def moved(self, places: Mapping[int, int], since: int, timeout: float) -> bool:
+        """Waits until a look after `since` (of `looks`, when the places were read) finds the query tables of one of
+        these partitions, which are being watched, elsewhere than there. Tables may go back too, after a fork, so an
+        older look must not count: it is behind every reader of tables that move."""
 
         def there() -> bool:
-            return self.stopping or any(self._moved.get(partition, at) != at for partition, at in places.items())
+            if self.stopping:
+                return True
+            found = ((self._moved.get(partition), at) for partition, at in places.items())
+            return any(moved is not None and moved[0] > since and moved[1] != at for moved, at in found)
 
         return await self._wait(there, timeout)
 
@@ -189,9 +196,14 @@ class Live:
             except Exception as error:
                 await self._pause("live tables", error)
                 continue
-            found = {partition: at for partition, at in found.items() if partition in self._watched}
-            if any(self._moved.get(partition) != at for partition, at in found.items()):
-                self._moved.update(found)
+            elsewhere = {
+                partition: (self.looks + 1, at)
+                for partition, at in found.items()
+                if partition in self._watched and self._moved.get(partition, (0, None))[1] != at
+            }
+            if elsewhere:
+                self.looks += 1
+                self._moved.update(elsewhere)
                 await self._tell()
 
     async def _tell(self) -> None:

@@ -48,10 +48,11 @@ async def watch(
         with live.watching(partitions):
             before = None
             while not live.stopping:
+                since = live.looks
                 at, state = await look()
                 id = places.write(context.log, at)
                 if said := news(before, state):
                     await stream.send([(kind, id, data) for kind, data in said])
                 before = state
-                await stream.until(partial(live.moved, at), id)
+                await stream.until(partial(live.moved, at, since), id)
     return stream.response

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from aiohttp import ClientResponse, ClientSession, ClientTimeout
 
 from orchestrator import places
+from orchestrator.live import Live
+from streams.backends.open import open_log
 from streams.log import Fork, LogInfo
 from tests.crash.processes import ServerProcess
 
@@ -211,6 +214,23 @@ async def test_there_are_only_so_many_streams_and_each_ends_with_its_reader(http
         assert "Retry-After" in streams[3].headers
         for each in streams:
             each.close()
+
+
+async def test_a_reader_ahead_of_the_last_look_does_not_read_again_until_tables_are_elsewhere() -> None:
+    shown = {0: 100}
+    failed: list[str] = []
+    log = open_log("memory://", partitions=1, now=time.time_ns)
+    live = Live(log, shown.__getitem__, 1, lambda where, error: failed.append(f"{where}: {error}"))
+    with live.stream(), live.watching([0]):
+        assert await live.moved({0: 99}, live.looks, 10), "the first look finds it beyond the reader"
+        since = live.looks
+        shown[0] = 105
+        assert not await live.moved({0: 105}, since, 0.5), "that look found what the reader has"
+        shown[0] = 90
+        assert await live.moved({0: 105}, since, 10), "tables go back after a fork"
+    await live.stop()
+    log.close()
+    assert failed == []
 
 
 class _Known:
