@@ -87,7 +87,8 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         try:
             for target in self._targets.values():
-                self._adapters[target.name] = target.open()
+                if target.open is not None:
+                    self._adapters[target.name] = target.open()
         except BaseException:
             await self._close_adapters(CLOSING)
             raise

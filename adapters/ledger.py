@@ -30,6 +30,8 @@ class State(enum.StrEnum):
     PENDING = "pending"
     IN_FLIGHT = "in_flight"
     RETRYING = "retrying"
+    WAITING = "waiting"
+    """The target has taken it, and what comes of it is asked for from time to time."""
     DONE = "done"
     PARKED = "parked"
     CANCELLED = "cancelled"
@@ -38,7 +40,7 @@ class State(enum.StrEnum):
     """Decided by a rule in shadow: recorded, never sent."""
 
 
-OPEN: Final = frozenset((State.PENDING, State.IN_FLIGHT, State.RETRYING))
+OPEN: Final = frozenset((State.PENDING, State.IN_FLIGHT, State.RETRYING, State.WAITING))
 """States that delivery still has something to do about."""
 
 
@@ -67,6 +69,8 @@ class Entry(msgspec.Struct, array_like=True):
     """How many attempts were made before it was last redriven."""
     parked: int = 0
     """How often it was parked."""
+    progress: Any = None
+    """JSON values that an attempt left for the next one. Not None once the target has taken it, until it is over."""
 
     @property
     def round_attempts(self) -> int:
@@ -99,7 +103,7 @@ class Entry(msgspec.Struct, array_like=True):
             "state": self.state.value,
             "attempts": self.attempts,
             "last_error": self.last_error or None,
-            "next_at": _moment(self.due) if self.state in (State.PENDING, State.RETRYING) else None,
+            "next_at": _moment(self.due) if self.state in (State.PENDING, State.RETRYING, State.WAITING) else None,
             "first_attempt_at": _moment(self.first_attempt),
             "last_attempt_at": _moment(self.last_attempt),
             "lease_until": _moment(self.deadline) if self.state is State.IN_FLIGHT else None,

@@ -24,9 +24,9 @@ from adapters.due_queue import DueQueues, Key
 from adapters.errors import FencedError
 from adapters.ledger import OPEN, Entry, State
 from adapters.requests import may_cancel, may_redrive, no_target
-from adapters.retry import RetryPolicy
+from adapters.retry import LONGEST_RETRY_AFTER, RetryPolicy
 from adapters.turn import Ack, Bounds, Turn, Want
-from adapters.work import Verdict, Work
+from adapters.work import Outcome, Verdict, Work
 from streams.event import Event
 from streams.log import Code, Commit, Lease, Log, LogError
 from streams.outputs import Asked, Command
@@ -158,13 +158,17 @@ class Delivery:
         self._queues.remove(entry)
         self._staged[work.id] = entry
         if outcome.verdict is Verdict.RETURNED:
-            self._give_back(entry)
+            self._give_back(entry, entry.due)
+            return True
+        if outcome.verdict is Verdict.DEFERRED:
+            self._give_back(entry, now + _micros(outcome.retry_after))
             return True
         entry.last_attempt = now
         reason = results.clean(outcome.reason)
         match outcome.verdict:
             case Verdict.DONE:
                 entry.state, entry.result, entry.last_error = State.DONE, results.plain(outcome.result), ""
+                entry.progress = None
                 self._events.append(results.succeeded(entry, now))
                 self._count("done", entry)
             case Verdict.FINAL:
@@ -172,15 +176,31 @@ class Delivery:
                 self._park(entry, reason, now)
             case Verdict.RETRY:
                 self._try_again(entry, reason, outcome.retry_after, now)
+            case Verdict.WAITING:
+                self._await_result(entry, outcome, now)
         return True
 
-    def _give_back(self, entry: Entry) -> None:
+    def _await_result(self, entry: Entry, outcome: Outcome, now: int) -> None:
+        if entry.expired(now):
+            self._expire(entry, now)
+            return
+        if entry.progress is not None:
+            self._uncount(entry)  # the attempt that reached the target is counted
+        if outcome.progress is not None or entry.progress is None:
+            entry.progress = results.plain(outcome.progress if outcome.progress is not None else {})
+        self._wait(entry, now + _micros(outcome.retry_after))
+        self._count("waiting", entry)
+
+    def _uncount(self, entry: Entry) -> None:
         entry.attempts -= 1
         if entry.round_attempts == 0:
             entry.round_began = 0
         if entry.attempts == 0:
             entry.first_attempt = 0
-        self._wait(entry, entry.due)
+
+    def _give_back(self, entry: Entry, due: int) -> None:
+        self._uncount(entry)
+        self._wait(entry, due)
         self._count("returned", entry)
 
     def _try_again(self, entry: Entry, reason: str, retry_after: float | None, now: int) -> None:
@@ -202,7 +222,10 @@ class Delivery:
         self._count("retried", entry)
 
     def _wait(self, entry: Entry, due: int) -> None:
-        entry.state = State.RETRYING if entry.round_attempts else State.PENDING
+        if entry.progress is not None:
+            entry.state = State.WAITING
+        else:
+            entry.state = State.RETRYING if entry.round_attempts else State.PENDING
         entry.due = min(due, entry.command.expires_at)
         self._queues.add(entry)
 
@@ -293,7 +316,7 @@ class Delivery:
 
     def _redrive(self, entry: Entry, now: int) -> None:
         """Attempts count on; the retry policy begins anew."""
-        entry.attempts_before, entry.round_began = entry.attempts, 0
+        entry.attempts_before, entry.round_began, entry.progress = entry.attempts, 0, None
         entry.state, entry.due = State.PENDING, now
         self._staged[entry.command.id] = entry
         self._queues.add(entry)
@@ -318,7 +341,7 @@ class Delivery:
             entry = self._staged.get(id) or entries[id]
             if entry.expired(now):
                 self._expire(entry, now)
-            elif entry.round_attempts >= policy.attempts:
+            elif entry.round_attempts >= policy.attempts and entry.progress is None:
                 self._park(entry, f"gave up after {entry.round_attempts} attempts that never answered", now)
             elif self._is_durable(entry.command.offset):
                 self._lend(entry, now, now + int(want.ttl * 1e6) + entry.timeout)
@@ -344,9 +367,10 @@ class Delivery:
         self._hold(entry)
         command = entry.command
         body = msgspec.json.encode(ledger.document(command))
-        self._turn.works.append(
-            Work(command.id, entry.attempts, command.to, body, deadline, self._partition, entry.timeout / 1e6)
-        )
+        left = msgspec.json.encode(entry.progress) if entry.progress is not None else b""
+        timeout = entry.timeout / 1e6
+        work = Work(command.id, entry.attempts, command.to, body, deadline, self._partition, timeout, progress=left)
+        self._turn.works.append(work)
 
     def _hold(self, entry: Entry) -> None:
         self._in_flight[entry.command.id] = entry
@@ -397,3 +421,7 @@ class Delivery:
         answered = {ack for ack, _ in turn.answers}
         self._acks = [ack for ack in self._acks if ack not in answered]
         self._finished.merge(turn)
+
+
+def _micros(seconds: float | None) -> int:
+    return int(min(seconds or 0.0, LONGEST_RETRY_AFTER) * 1e6)

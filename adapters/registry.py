@@ -6,40 +6,32 @@ The target `log` always exists, and `alerts` is a second one of its kind unless 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from adapters import kinds
 from adapters.errors import TargetError
+from adapters.kind import FieldError, Kind, Surroundings
 from adapters.target import Target
-from adapters.target_file import MODELS, LogModel, RetryModel, TargetModel, WebhookModel
-from adapters.targets.log import LogAdapter
-from adapters.targets.signing import PREFIX, Signer
-from adapters.targets.webhook import WebhookAdapter, WebhookOptions
+from adapters.target_file import TargetModel
 from adapters.yaml_places import Path, Places, YamlError, read
 
-LATER: Final = ("langchain", "temporal")
-"""Kinds that are planned."""
 LOG: Final = "log"
 ALERTS: Final = "alerts"
-REFERENCE: Final = "env:"
-
-Resolve = Callable[[str], str | None]
-"""From a secret's reference, such as `env:NAME`, to the secret; None if there is none."""
 
 
-def load_targets(text: str, file_name: str, resolve_secret: Resolve, now: Callable[[], int]) -> dict[str, Target]:
-    """`now` is the wall clock in microseconds, for time stamps on what is sent. "" is the file of whoever has none."""
+def load_targets(text: str, file_name: str, around: Surroundings, *, deliver_all: bool = False) -> dict[str, Target]:
+    """ "" is the file of whoever has none. `deliver_all`: also what is for workers to deliver is made ready, as a worker
+    needs it. Raises TargetError."""
     try:
         content, places = read(text)
     except YamlError as error:
         raise TargetError(f"{file_name}:{error.line}:{error.column}: {error}") from None
-    found = {name: _log_target(name, LogModel(kind="log")) for name in (LOG, ALERTS)}
-    for name, body in _targets(content, places, file_name).items():
-        found[name] = _target(name, body, places, file_name, resolve_secret, now)
-    return found
+    bodies = {LOG: {"kind": LOG}, ALERTS: {"kind": LOG}, **_targets(content, places, file_name)}
+    return {name: _target(name, body, places, file_name, around, deliver_all) for name, body in bodies.items()}
 
 
 def _targets(content: Any, places: Places, file: str) -> dict[str, Any]:
@@ -58,60 +50,41 @@ def _targets(content: Any, places: Places, file: str) -> dict[str, Any]:
     return targets
 
 
-def _target(name: str, body: Any, places: Places, file: str, resolve: Resolve, now: Callable[[], int]) -> Target:
+def _target(name: str, body: Any, places: Places, file: str, around: Surroundings, deliver_all: bool) -> Target:
     path: Path = ("targets", name)
     if not isinstance(body, dict):
         raise _error(file, places, path, f"target `{name}` is a mapping: {{kind: webhook, url: …}}")
-    kind = body.get("kind")
+    kind_name = body.get("kind")
+    if kind_name is None:
+        raise _error(file, places, path, f"target `{name}` has no `kind`: add one of {_list(kinds.names())}")
+    try:
+        kind = kinds.find(kind_name) if isinstance(kind_name, str) else None
+    except TargetError as error:
+        raise _error(file, places, (*path, "kind"), f"target `{name}`: {error}") from error
     if kind is None:
-        raise _error(file, places, path, f"target `{name}` has no `kind`: add one of {_list(MODELS)}")
-    model = MODELS.get(kind) if isinstance(kind, str) else None
-    if model is None:
-        if kind in LATER:
-            raise _error(file, places, (*path, "kind"), f"target `{name}`: kind `{kind}` is not supported yet")
-        raise _error(file, places, (*path, "kind"), f"target `{name}`: unknown kind `{kind}`, not {_list(MODELS)}")
-    if name == LOG and kind != LOG:
-        raise _error(file, places, path, f"target `{LOG}` always prints: choose another name for this {kind}")
+        why = f"unknown kind `{kind_name}`, not {_list(kinds.names())}"
+        raise _error(file, places, (*path, "kind"), f"target `{name}`: {why}")
+    if name == LOG and kind.name != LOG:
+        raise _error(file, places, path, f"target `{LOG}` always prints: choose another name for this {kind.name}")
     try:
-        checked = model.model_validate(body)
+        return _made(name, kind, kind.model.model_validate(body), around, deliver_all)
     except ValidationError as error:
-        raise _validation_error(file, places, name, error, model) from None
-    if isinstance(checked, LogModel):
-        return _log_target(name, checked)
-    signer = _signer(name, checked, places, file, resolve)
-    return _webhook_target(name, checked, signer, now)
+        raise _validation_error(file, places, name, error, kind.model) from None
+    except FieldError as error:
+        where = "".join(f", `{key}`" for key in error.path[:1])
+        raise _error(file, places, (*path, *error.path), f"target `{name}`{where}: {error}") from None
 
 
-def _log_target(name: str, model: LogModel) -> Target:
-    return Target(name, model.kind, LogAdapter, concurrency=model.concurrency, retry=model.retry.policy())
-
-
-def _webhook_target(name: str, model: WebhookModel, signer: Signer | None, now: Callable[[], int]) -> Target:
-    options = WebhookOptions(model.url, signer, tuple(model.allow), model.timeout, model.concurrency, now=now)
+def _made(name: str, kind: Kind, model: TargetModel, around: Surroundings, deliver_all: bool) -> Target:
+    here = deliver_all or model.deliver == "here"
     return Target(
-        name, model.kind, lambda: WebhookAdapter(options), model.timeout, model.concurrency, model.retry.policy()
+        name,
+        kind.name,
+        kind.make(name, model, around) if here else None,
+        timeout=model.timeout,
+        concurrency=model.concurrency,
+        retry=model.retry.policy(),
     )
-
-
-def _signer(name: str, model: WebhookModel, places: Places, file: str, resolve: Resolve) -> Signer | None:
-    if model.secret is None:
-        return None
-    path: Path = ("targets", name, "secret")
-    where = f"target `{name}`, `secret`"
-    if model.secret.startswith(REFERENCE):
-        variable = model.secret.removeprefix(REFERENCE)
-        secret = resolve(model.secret)
-        if not secret:
-            raise _error(file, places, path, f"{where}: {variable or 'the variable'} is not set: set it to the secret")
-        where += f" (from {model.secret})"
-    elif model.secret.startswith(PREFIX):
-        secret = model.secret
-    else:
-        raise _error(file, places, path, f"{where}: write env:NAME, the variable that holds the secret, or {PREFIX}…")
-    try:
-        return Signer(secret)
-    except ValueError as error:
-        raise _error(file, places, path, f"{where}: {error}") from None
 
 
 def _validation_error(
@@ -123,17 +96,31 @@ def _validation_error(
     key = ".".join(map(str, inside))
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        known = sorted((RetryModel if len(inside) > 1 else model).model_fields)
+        known = _keys(model, inside[:-1])
         close = get_close_matches(str(inside[-1]), known, 1)
-        message = "is no key of it" + (f": did you mean `{close[0]}`?" if close else f"; there are {_list(known)}")
+        message = "is no key of it" + (f": did you mean `{close[0]}`?" if close else _there_are(known))
     elif first["type"] == "missing":
         message = "is missing: add it"
     return _error(file, places, path, f"target `{name}`" + (f", `{key}`: " if key else ": ") + message)
 
 
+def _keys(model: type[BaseModel], path: Path) -> list[str]:
+    """That may stand at this path of the target."""
+    for key in path:
+        field = model.model_fields.get(str(key))
+        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+            return []
+        model = field.annotation
+    return sorted(model.model_fields)
+
+
 def _error(file: str, places: Places, path: Path, message: str) -> TargetError:
     line, column = places.of(path)
     return TargetError(f"{file}:{line}:{column}: {message}")
+
+
+def _there_are(known: Sequence[str]) -> str:
+    return f"; there are {_list(known)}" if known else ""
 
 
 def _list(names: Any) -> str:

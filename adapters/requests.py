@@ -8,7 +8,9 @@ from typing import Final
 from adapters.errors import WrongStateError
 from adapters.ledger import Entry, State
 
-CANCELLABLE: Final = frozenset((State.PENDING, State.RETRYING, State.PARKED))
+CANCELLABLE: Final = frozenset((State.PENDING, State.RETRYING, State.WAITING, State.PARKED))
+
+OTHER_STATES: Final = "pending, retrying, waiting and parked commands can be cancelled"
 
 
 def check_redrive(entry: Entry, targets: Container[str]) -> None:
@@ -24,7 +26,7 @@ def check_cancel(entry: Entry) -> None:
     if entry.state is State.IN_FLIGHT:
         raise WrongStateError(entry.command.id, entry.state, "it is being sent; wait until that attempt has ended")
     if not may_cancel(entry):
-        raise WrongStateError(entry.command.id, entry.state, "pending, retrying and parked commands can be cancelled")
+        raise WrongStateError(entry.command.id, entry.state, OTHER_STATES)
 
 
 def may_redrive(entry: Entry, targets: Container[str]) -> bool:

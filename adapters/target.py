@@ -13,8 +13,8 @@ from adapters.retry import RetryPolicy
 class Target:
     name: str
     kind: str
-    open: Callable[[], Adapter] = field(repr=False)
-    """Makes the adapter, in the event loop that will use it."""
+    open: Callable[[], Adapter] | None = field(repr=False)
+    """Makes the adapter, in the event loop that will use it; None where workers elsewhere deliver."""
     timeout: float = 15.0
     """Seconds that one attempt may take."""
     concurrency: int = 8

@@ -30,6 +30,8 @@ class Work(NamedTuple):
     """Seconds that this attempt may take; 0: as the target says."""
     headers: tuple[tuple[str, str], ...] = ()
     """To be sent along, where the target's protocol has headers: a trace context. They say nothing of the command."""
+    progress: bytes = b""
+    """JSON that an earlier attempt left (`Outcome.progress`); empty for none."""
 
 
 class Verdict(enum.StrEnum):
@@ -40,6 +42,11 @@ class Verdict(enum.StrEnum):
     """Will never succeed as it is: parked."""
     RETURNED = "returned"
     """Given back untried: another takes it at once, and no attempt is counted."""
+    DEFERRED = "deferred"
+    """Given back untried for `retry_after` seconds, because of a limit of the target's: no attempt is counted."""
+    WAITING = "waiting"
+    """The target has taken it, and what comes of it is asked for again after `retry_after` seconds, with the
+    `progress` that was left. No attempt is counted but the one that reached the target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,10 @@ class Outcome:
     """JSON values: what the target answered."""
     retry_after: float | None = None
     """Seconds, where the target asked for a time."""
+    status: str = ""
+    """The target's own word for it: `503`, `timeout`, `UNAVAILABLE`. Short, and of few different values."""
+    progress: Any = None
+    """JSON values for the next attempt: what is known so far. None keeps what there is."""
 
 
 RETURNED = Outcome(Verdict.RETURNED)

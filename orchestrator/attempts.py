@@ -47,4 +47,5 @@ class Told:
 
 def told(target: Target) -> Target:
     """The same target, whose attempts are told."""
-    return replace(target, open=lambda: Told(target.open()))
+    open = target.open
+    return target if open is None else replace(target, open=lambda: Told(open()))

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from adapters.errors import TargetError
-from adapters.registry import REFERENCE, load_targets
+from adapters.kind import Surroundings
+from adapters.registry import load_targets
 from adapters.target import Target
 from rules.diagnostics import RuleErrors
 from rules.load import check_targets
@@ -16,15 +17,16 @@ from rules.ruleset import RuleSet
 
 def read_targets(path: Path | None, now: Callable[[], int]) -> dict[str, Target]:
     """Those that exist always, for no path. Raises TargetError."""
+    around = Surroundings(now, _secret)
     if path is None:
-        return load_targets("", "", _secret, now)
+        return load_targets("", "", around)
     try:
         text = path.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise TargetError(f"{path} is not UTF-8: {error.reason}") from None
     except OSError as error:
         raise TargetError(f"{path}: {error.strerror or error}") from error
-    return load_targets(text, str(path), _secret, now)
+    return load_targets(text, str(path), around)
 
 
 def check_connections(targets: Mapping[str, Target], most: int) -> None:
@@ -44,4 +46,4 @@ def check_rules(ruleset: RuleSet, targets: Mapping[str, Target]) -> None:
 
 
 def _secret(reference: str) -> str | None:
-    return os.environ.get(reference.removeprefix(REFERENCE))
+    return os.environ.get(reference.removeprefix("env:"))

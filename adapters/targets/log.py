@@ -5,9 +5,14 @@ It always exists, and `alerts` is one too unless the targets file declares anoth
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal
+
 import msgspec
 import structlog
 
+from adapters.kind import Kind, Surroundings
+from adapters.target_file import TargetModel
 from adapters.work import Outcome, Verdict, Work
 
 _DONE = Outcome(Verdict.DONE)
@@ -24,3 +29,14 @@ class LogAdapter:
 
     async def close(self) -> None:
         """Nothing is held."""
+
+
+class LogModel(TargetModel):
+    kind: Literal["log"]
+
+
+def _make(name: str, model: LogModel, around: Surroundings) -> Callable[[], LogAdapter]:
+    return LogAdapter
+
+
+KIND = Kind("log", LogModel, _make)

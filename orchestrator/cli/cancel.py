@@ -28,8 +28,8 @@ def cancel(
     ids
         The commands, as `orchestrator commands list` shows them.
     state
-        Instead of ids: pending, retrying or parked. Says that all are meant, if nothing else is said; without it, other
-        filters find commands in all three.
+        Instead of ids: pending, retrying, waiting or parked. Says that all are meant, if nothing else is said; without
+        it, other filters find commands in all four.
     to
         Only those for this target.
     rule
@@ -45,5 +45,5 @@ def cancel(
     json
         Print the answer as one JSON object.
     """
-    asking = Asking("cancel", "cancelled", ("pending", "retrying", "parked"), (("reason", reason),))
+    asking = Asking("cancel", "cancelled", ("pending", "retrying", "waiting", "parked"), (("reason", reason),))
     return ask(asking, ids, state, {"to": to, "rule": rule, "key": key}, yes=yes, url=url, json=json)

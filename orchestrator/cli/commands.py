@@ -29,7 +29,7 @@ def list_commands(
     Parameters
     ----------
     state
-        Only those in this state: pending, in_flight, retrying, done, parked, cancelled, expired or shadow.
+        Only those in this state: pending, in_flight, retrying, waiting, done, parked, cancelled, expired or shadow.
     to
         Only those to this target.
     rule

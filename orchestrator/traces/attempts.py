@@ -49,4 +49,5 @@ class TracedAdapter:
 
 
 def traced(target: Target, tracer: Tracer, decided: Decided) -> Target:
-    return replace(target, open=lambda: TracedAdapter(target.open(), tracer, decided))
+    open = target.open
+    return target if open is None else replace(target, open=lambda: TracedAdapter(open(), tracer, decided))

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from adapters.targets.guard import RefusedAddressError, check_address, parse_network
-from adapters.targets.webhook import WebhookAdapter, WebhookOptions
+from adapters.targets.webhook.adapter import WebhookAdapter, WebhookOptions
+from adapters.targets.webhook.guard import RefusedAddressError, check_address, parse_network
 from adapters.work import Outcome, Verdict, Work
 from tests.adapters.receiver import receiving
 

@@ -7,6 +7,7 @@ import base64
 import pytest
 
 from adapters.errors import TargetError
+from adapters.kind import Surroundings
 from adapters.registry import load_targets
 from adapters.retry import RetryPolicy
 from adapters.target import Target
@@ -16,7 +17,7 @@ SECRETS = {"env:GOOD": SECRET, "env:SHORT": "whsec_" + base64.b64encode(b"s" * 8
 
 
 def load(text: str) -> dict[str, Target]:
-    return load_targets(text, "targets.yaml", SECRETS.get, lambda: 0)
+    return load_targets(text, "targets.yaml", Surroundings(lambda: 0, SECRETS.get))
 
 
 def refused(text: str) -> str:
@@ -77,7 +78,7 @@ ONE = "targets:\n  police:\n    kind: webhook\n    url: http://a.example/\n"
         ("targets:\n  a: {url: x}\n", "2:3: target `a` has no `kind`: add one of `log`, `webhook`"),
         ("targets:\n  a:\n    kind: webhok", "3:5: target `a`: unknown kind `webhok`, not `log`, `webhook`"),
         ("targets:\n  a:\n    kind: [webhook]", "3:5: target `a`: unknown kind `['webhook']`, not `log`, `webhook`"),
-        ("targets: {a: {kind: temporal}}", "1:15: target `a`: kind `temporal` is not supported yet"),
+        ("targets: {a: {kind: temporal}}", "1:15: target `a`: unknown kind `temporal`, not `log`, `webhook`, `worker`"),
         ("targets: {log: {kind: webhook, url: x}}", "1:11: target `log` always prints: choose another name"),
         ("targets:\n  a: {kind: log}\n  a: {kind: log}\n", "3:3: `a` is there twice in `targets`: remove one"),
         (ONE + "    url: http://b/\n", "5:5: `url` is there twice in `targets.police`: remove one"),
@@ -85,7 +86,7 @@ ONE = "targets:\n  police:\n    kind: webhook\n    url: http://a.example/\n"
         (ONE + "    timeuot: 5s\n", "5:5: target `police`, `timeuot`: is no key of it: did you mean `timeout`?"),
         (
             ONE + "    zzz: 5s\n",
-            "5:5: target `police`, `zzz`: is no key of it; there are `allow`, `concurrency`, `kind`",
+            "5:5: target `police`, `zzz`: is no key of it; there are `allow`, `concurrency`, `deliver`",
         ),
         (
             ONE + "    retry:\n      atempts: 5\n",
@@ -120,7 +121,7 @@ ONE = "targets:\n  police:\n    kind: webhook\n    url: http://a.example/\n"
         (ONE + "    secret: 'env:'\n", "5:5: target `police`, `secret`: the variable is not set: set it to the secret"),
         (
             ONE + "    secret: env:SHORT\n",
-            "5:5: target `police`, `secret` (from env:SHORT): the secret has 8 bytes: 24 to",
+            "5:5: target `police`, `secret`: the secret has 8 bytes: 24 to",
         ),
         (ONE + "    secret: whsec_***\n", "5:5: target `police`, `secret`: what follows `whsec_` in the secret is not"),
         (ONE + "    secret: 7\n", "5:5: target `police`, `secret`: "),

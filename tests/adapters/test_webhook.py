@@ -19,9 +19,9 @@ import pytest
 from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from adapters.targets.guard import parse_network
-from adapters.targets.signing import Signer
-from adapters.targets.webhook import KEPT, WebhookAdapter, WebhookOptions
+from adapters.targets.webhook.adapter import KEPT, WebhookAdapter, WebhookOptions
+from adapters.targets.webhook.guard import parse_network
+from adapters.targets.webhook.signing import Signer
 from adapters.work import Outcome, Verdict, Work
 from tests.adapters.receiver import answering, receiving
 

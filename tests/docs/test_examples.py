@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
+from adapters.kind import Surroundings
 from adapters.registry import load_targets
 from rules import cel
 from rules.compile import compile_rules
@@ -61,7 +62,8 @@ class Page:
 
     def _yaml(self, block: Block) -> None:
         if block.body.startswith("targets:"):
-            assert set(load_targets(self._session.here(block.body), "t", lambda _: SECRET, lambda: 0)) > set()
+            around = Surroundings(lambda: 0, lambda _: SECRET)
+            assert set(load_targets(self._session.here(block.body), "t", around)) > set()
             return
         try:
             ruleset = load_sources({block.title or "rules.yaml": block.body})

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import pytest
 
 from adapters.errors import UnknownCommandError, WrongStateError
+from adapters.requests import OTHER_STATES
 from adapters.work import Outcome, Verdict, Work
 from orchestrator.asks import Asks, NotYetError
 from streams.event import RESULT
@@ -56,7 +57,7 @@ async def test_what_is_parked_is_cancelled_in_all_partitions_and_never_sent_agai
         assert set(world.states().values()) == {"cancelled", "done"}
         with pytest.raises(WrongStateError, match="is cancelled: only parked commands are redriven"):
             await Asks(world.log, {"police"}).redrive([ids["k0"]])
-        with pytest.raises(WrongStateError, match="is cancelled: pending, retrying and parked commands"):
+        with pytest.raises(WrongStateError, match="is cancelled: pending, retrying, waiting and parked commands"):
             await Asks(world.log, ()).cancel([ids["k0"]], "again")
         world.settle()
         assert {sent(world, ids[key]) for key in KEYS} == {1}
@@ -107,7 +108,7 @@ async def test_nothing_is_asked_if_one_of_them_is_done_or_unknown() -> None:
     async with parked() as world:
         ids = world.ids
         tails = [world.log.tail(partition) for partition in range(3)]
-        with pytest.raises(WrongStateError, match="is done: pending, retrying and parked commands can be cancelled"):
+        with pytest.raises(WrongStateError, match=f"is done: {OTHER_STATES}"):
             await Asks(world.log, ()).cancel([ids["k0"], ids["good"]], "a mistake")
         with pytest.raises(UnknownCommandError, match="there is no command none"):
             await Asks(world.log, ()).cancel([ids["k0"], "none"], "a mistake")

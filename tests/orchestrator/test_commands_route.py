@@ -11,8 +11,8 @@ from tests.orchestrator.serving import api
         ("status=parked", "there is no parameter `status`: use state, to, rule, key, limit, cursor"),
         (
             "state=lost",
-            "state: `lost` is not possible: choose pending, in_flight, retrying, done, parked, cancelled, expired or "
-            "shadow",
+            "state: `lost` is not possible: choose pending, in_flight, retrying, waiting, done, parked, cancelled, "
+            "expired or shadow",
         ),
         ("state=done&state=parked", "`state` comes more than once: send it once"),
         ("limit=ten", "limit: `ten` is not possible: write a whole number"),
@@ -29,7 +29,7 @@ async def test_a_wrong_question_is_told_what_can_be_asked(query: str, detail: st
 
 
 @pytest.mark.parametrize(
-    "state", ["pending", "in_flight", "retrying", "done", "parked", "cancelled", "expired", "shadow"]
+    "state", ["pending", "in_flight", "retrying", "waiting", "done", "parked", "cancelled", "expired", "shadow"]
 )
 async def test_every_state_can_be_asked_for(state: str) -> None:
     async with api() as (client, _):

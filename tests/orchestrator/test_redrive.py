@@ -150,7 +150,7 @@ def test_what_a_target_refused_is_found_counted_and_sent_again(
             "no longer wanted"
         }
         assert run(["commands", "cancel", one, "--url", server.url]) == 4
-        assert "is done: pending, retrying and parked commands can be cancelled" in capsys.readouterr().err
+        assert "is done: pending, retrying, waiting and parked commands can be cancelled" in capsys.readouterr().err
         assert len(answering.requests) == requests
         assert server.stop() == 0
     finally:
@@ -232,7 +232,7 @@ def test_what_is_cancelled_is_found_in_every_state_and_what_was_sent_meanwhile_i
     def answer(method: str, path: str, body: Any) -> tuple[int, Any]:
         if method == "GET":
             (state,) = parse_qs(urlsplit(path).query)["state"]
-            ids = {"pending": ["p1"], "retrying": ["r1", "p1", "r2"], "parked": []}[state]
+            ids = {"pending": ["p1"], "retrying": ["r1", "p1", "r2"], "waiting": [], "parked": []}[state]
             found = [{"id": id, "to": "police", "last_error": None} for id in ids]
             return 200, {"commands": found, "next": None}
         asked.append(body)
@@ -245,7 +245,7 @@ def test_what_is_cancelled_is_found_in_every_state_and_what_was_sent_meanwhile_i
     assert lines[-1] == "2 cancelled; 1 had changed meanwhile"
     assert asked == [{"ids": ["r2", "r1", "p1"], "reason": "cancelled by hand"}]
     assert run(["commands", "cancel", "--state", "done", "--url", answering.url]) == 2
-    assert "only what is pending, retrying or parked is cancelled" in capsys.readouterr().err
+    assert "only what is pending, retrying, waiting or parked is cancelled" in capsys.readouterr().err
 
 
 def test_a_refusal_that_is_not_about_one_command_ends_it(

@@ -94,7 +94,7 @@ ROUTES: Final = (
         "POST",
         "/v1/commands/cancel",
         cancel,
-        "Cancels pending, retrying and parked commands: all of them, or none",
+        "Cancels pending, retrying, waiting and parked commands: all of them, or none",
         body=json(Cancel),
         answers={202: json(Cancelled, "they are never sent again")},
         problems=(404, 409, 504),

@@ -21,6 +21,7 @@ SIGNS: Final = {
     State.PENDING: "◷",
     State.IN_FLIGHT: "➜",
     State.RETRYING: "↻",
+    State.WAITING: "⧖",
     State.DONE: "✓",
     State.PARKED: "■",
     State.CANCELLED: "✕",
@@ -98,6 +99,8 @@ def _steps(command: dict[str, Any]) -> list[tuple[str, str | None, str]]:
     match State(command["state"]):
         case State.PENDING | State.RETRYING:
             steps.append(("next attempt", command["next_at"], last))
+        case State.WAITING:
+            steps.append(("asked for its result", command["next_at"], "the target has taken it"))
         case State.IN_FLIGHT:
             steps.append(("being sent", command["last_attempt_at"], f"lease until {command['lease_until']}"))
         case State.SHADOW:

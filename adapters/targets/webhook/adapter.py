@@ -15,8 +15,8 @@ import aiohttp
 import msgspec
 
 from adapters.classify import retry_after, verdict
-from adapters.targets.guard import REFUSED, Network, guarded_sockets
-from adapters.targets.signing import Signer
+from adapters.targets.webhook.guard import REFUSED, Network, guarded_sockets
+from adapters.targets.webhook.signing import Signer
 from adapters.work import Outcome, Verdict, Work
 
 CONNECT: Final = 5.0
