@@ -24,8 +24,8 @@ ALERTS: Final = "alerts"
 
 
 def load_targets(text: str, file_name: str, around: Surroundings, *, deliver_all: bool = False) -> dict[str, Target]:
-    """ "" is the file of whoever has none. `deliver_all`: also what is for workers to deliver is made ready, as a worker
-    needs it. Raises TargetError."""
+    """An empty text is the file of whoever has none. `deliver_all`: also what workers are to deliver is made ready, as
+    they need it. Raises TargetError."""
     try:
         content, places = read(text)
     except YamlError as error:
