@@ -1,7 +1,8 @@
 """The ledger: what is known of each command, one row of the processor `delivery` per command, named by its id.
 
-Beside the commands there is one row, `CURSOR`, that says how far the outputs were read. Rows are JSON, because what
-rules put into a command may hold integers of any size. The due time of a row is that of its entry: when it may first be
+Beside the commands there are rows whose names begin with `#`: `CURSOR` says how far the outputs were read, others hold
+what is known of targets and lanes. Rows of commands are JSON, because what rules put into one may hold integers of any
+size. The due time of a row is that of its entry: when it may first be
 taken. A leased one keeps it, so whoever takes a partition over finds first what was in flight when its owner died.
 """
 
@@ -22,6 +23,12 @@ DELIVERY: Final = "delivery"
 """The name of the processor."""
 CURSOR: Final = "#outputs"
 """Never an id: those are hexadecimal."""
+BESIDE: Final = "#"
+"""How the names of all rows begin that are no commands."""
+MOST_ATTEMPTS: Final = 50
+"""Of one command, that are kept: the first, and the newest."""
+LONGEST_EXCERPT: Final = 300
+"""Characters of an attempt's reason."""
 LONGEST_REASON: Final = 1_000
 """Characters of `last_error`."""
 
@@ -42,6 +49,30 @@ class State(enum.StrEnum):
 
 OPEN: Final = frozenset((State.PENDING, State.IN_FLIGHT, State.RETRYING, State.WAITING))
 """States that delivery still has something to do about."""
+
+
+class Attempt(msgspec.Struct, array_like=True, frozen=True):
+    """What came of one attempt. Times in microseconds."""
+
+    number: int
+    at: int
+    """When its lease was given."""
+    took: int
+    verdict: str
+    """As `work.Verdict`, or `lease_expired`."""
+    status: str
+    """The target's own word for it, such as `503`."""
+    reason: str
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "number": self.number,
+            "at": _moment(self.at),
+            "seconds": self.took / 1e6,
+            "outcome": self.verdict,
+            "status": self.status or None,
+            "reason": self.reason or None,
+        }
 
 
 class Entry(msgspec.Struct, array_like=True):
@@ -71,6 +102,17 @@ class Entry(msgspec.Struct, array_like=True):
     """How often it was parked."""
     progress: Any = None
     """JSON values that an attempt left for the next one. Not None once the target has taken it, until it is over."""
+    leased_at: int = 0
+    """When the newest lease was given."""
+    history: list[Attempt] = []
+    lane: bool = False
+    """Whether it stands in a lane (`lanes.py`)…"""
+    before: str = ""
+    """…behind this command…"""
+    after: str = ""
+    """…and before this one."""
+    fell_back: bool = False
+    """Whether its fallback was asked for."""
 
     @property
     def round_attempts(self) -> int:
@@ -91,6 +133,11 @@ class Entry(msgspec.Struct, array_like=True):
         self.state = State.EXPIRED
         self.fail(f"it had to succeed by {rfc3339.format(self.command.expires_at)}{last}")
 
+    def record(self, attempt: Attempt) -> None:
+        if len(self.history) >= MOST_ATTEMPTS:
+            del self.history[1]
+        self.history.append(attempt)
+
     def fail(self, reason: str) -> None:
         self.last_error = reason[:LONGEST_REASON]
 
@@ -107,7 +154,9 @@ class Entry(msgspec.Struct, array_like=True):
             "first_attempt_at": _moment(self.first_attempt),
             "last_attempt_at": _moment(self.last_attempt),
             "lease_until": _moment(self.deadline) if self.state is State.IN_FLIGHT else None,
+            "waits_for": self.before or None,
             "result": self.result,
+            "history": [attempt.document() for attempt in self.history],
             **_terms(self.command),
         }
 
@@ -130,6 +179,8 @@ def read_cursor(value: bytes) -> int:
 
 def read(name: str, value: bytes) -> Entry | None:
     """The entry in a row of delivery's state, None for a row that is not a command. Raises LogDamaged."""
+    if name.startswith(BESIDE):
+        return None
     found = _decode(name, value)
     return found if isinstance(found, Entry) else None
 
@@ -144,14 +195,8 @@ def entry(name: str, value: bytes) -> Entry:
 
 def find(log: Log, partition: int, ids: Iterable[str]) -> dict[str, Entry]:
     """Those of these commands that this partition decided, as they are stored. Raises LogDamaged."""
-    found = log.rows(partition, DELIVERY, [id for id in ids if id != CURSOR])
+    found = log.rows(partition, DELIVERY, [id for id in ids if not id.startswith(BESIDE)])
     return {id: entry(id, value) for id, value in found.items()}
-
-
-def summary(row: bytes) -> dict[str, Any] | None:
-    """The item of `GET /v1/commands` in a row, None for a row that is not a command. Raises LogDamaged."""
-    found = read("?", row)
-    return found.summary() if found is not None else None
 
 
 def document(command: Command) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from typing import Any, Final
 import msgspec
 
 from adapters.ledger import Entry
-from streams.event import OURSELVES, RESULT, Event, fingerprint
+from streams.event import FALLBACK, OURSELVES, RESULT, Event, control, fingerprint
+from streams.outputs import Instead
 
 LARGEST: Final = 64 * 1024
 """Bytes of JSON that an adapter's result may take."""
@@ -31,6 +32,15 @@ def cancelled(entry: Entry, now: int) -> Event:
 
 def expired(entry: Entry, now: int) -> Event:
     return _event(entry, "expired", "expired", {"reason": entry.last_error}, now)
+
+
+def fallback(entry: Entry, now: int) -> Event | None:
+    """Asks evaluation for what is to happen in its stead; None where nothing is."""
+    terms = entry.command.terms
+    if terms is None or not terms.fallback:
+        return None
+    id = f"{entry.command.id}.fallback"
+    return control(FALLBACK, Instead(entry.command.id, terms.fallback), time=now, key=entry.command.key, id=id)
 
 
 def _event(entry: Entry, what: str, suffix: str, more: dict[str, Any], now: int) -> Event:

@@ -60,6 +60,8 @@ class Outcome:
     """Seconds, where the target asked for a time."""
     status: str = ""
     """The target's own word for it: `503`, `timeout`, `UNAVAILABLE`. Short, and of few different values."""
+    took: float | None = None
+    """Seconds that the attempt took, where it is known."""
     progress: Any = None
     """JSON values for the next attempt: what is known so far. None keeps what there is."""
 

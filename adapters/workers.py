@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from adapters.adapter import Adapter
@@ -146,4 +147,4 @@ class Workers:
         took = asyncio.get_running_loop().time() - began
         self._mean += SMOOTHING * (took - self._mean)
         self._observe(outcome.verdict, took)
-        return outcome
+        return replace(outcome, took=took)

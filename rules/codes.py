@@ -101,14 +101,6 @@ CATALOGUE: Final[tuple[Code, ...]] = (
         "`true` and `false` are booleans: `yes` and `on` are texts.",
     ),
     Code(
-        "not-delivered",
-        "warning",
-        "What a command carries, and delivery does not act on yet",
-        "`order` and `fallback` are rendered when the rule fires and kept with the command. This version delivers the "
-        "command without regard to them: until it does, a rule that reacts to `orchestrator.command.parked` or "
-        "`orchestrator.command.expired` does what a fallback would.",
-    ),
-    Code(
         "conflict",
         "error",
         "Two parts that contradict each other",

@@ -7,7 +7,7 @@ of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import msgspec
@@ -127,9 +127,30 @@ class Asked(msgspec.Struct, array_like=True, tag="asked", frozen=True):
     offset: int = 0
 
 
+class Instead(msgspec.Struct, array_like=True, frozen=True):
+    """The data of a control event of type FALLBACK: what is to happen in the stead of a command that was given up."""
+
+    command: str
+    """Its id."""
+    outputs: tuple[Command | Derived, ...]
+
+    def put_out(self, now: int, offset: int) -> Iterator[Output]:
+        """As decided at `now`, microseconds, by the event at `offset`: their time to succeed begins there. Events go
+        the way of those for another key, and so reach the rules of theirs."""
+        for output in self.outputs:
+            if isinstance(output, Derived):
+                yield Forward("", output.event.key, output.event, offset)
+                continue
+            terms = output.terms
+            if terms is not None and terms.expires:
+                terms = msgspec.structs.replace(terms, expires=terms.expires + max(0, now - output.at))
+            yield msgspec.structs.replace(output, offset=offset, terms=terms)
+
+
 Output = Command | Derived | Forward | Copy | Decision | Asked
 
 _decoder = msgspec.json.Decoder(Command | Derived | Forward | Copy | Decision | Asked)
+_instead = msgspec.json.Decoder(Instead)
 _encoder = msgspec.json.Encoder()
 
 
@@ -140,3 +161,7 @@ def encode(outputs: Iterable[Output]) -> bytes:
 
 def decode(body: bytes) -> list[Output]:
     return _decoder.decode_lines(body)
+
+
+def read_instead(data: bytes) -> Instead:
+    return _instead.decode(data)

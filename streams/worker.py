@@ -23,6 +23,7 @@ from streams.due import DueIndex
 from streams.event import (
     ACTIVATED,
     CANCELLING,
+    FALLBACK,
     FORKED,
     MODE,
     REDRIVEN,
@@ -34,7 +35,7 @@ from streams.event import (
 )
 from streams.fingerprints import Fingerprints
 from streams.log import Batch, Code, Commit, Lease, Log, LogError, Read, Rows
-from streams.outputs import Asked, Decision, Output
+from streams.outputs import Asked, Decision, Output, read_instead
 from streams.park import Park
 from streams.processor import Partition, Poisoned, Processor, Step
 from streams.state import CELL, COPY, FINGERPRINTS, PARTITION, Cell, Change
@@ -46,7 +47,7 @@ RULES: Final = "rules"
 FEW: Final = 4
 """Events of a turn after one that held poison, so that a flood of it keeps other partitions waiting for a few commits
 only; doubled by each turn without."""
-_SINGLE: Final = frozenset((TICK, MODE, ACTIVATED, UNPARKED, SKIPPED, REDRIVEN, CANCELLING, FORKED))
+_SINGLE: Final = frozenset((TICK, MODE, ACTIVATED, UNPARKED, SKIPPED, REDRIVEN, CANCELLING, FALLBACK, FORKED))
 _NOTHING: Final = Batch((), [])
 _partitions: Final = msgspec.msgpack.Decoder(Partition)
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -278,6 +279,8 @@ class Worker:
             pass  # it tells readers of positions; what is evaluated follows from the log as it is now
         elif event.type == REDRIVEN:
             step.outputs.append(Asked("redrive", tuple(data["ids"]), offset=offset))
+        elif event.type == FALLBACK:
+            step.outputs += read_instead(event.data).put_out(event.time, offset)
         elif event.type == CANCELLING:
             step.outputs.append(Asked("cancel", tuple(data["ids"]), data["reason"], offset))
         else:

@@ -13,7 +13,6 @@ from typing import Final
 from rules.checks import (
     aggregates,
     always_true,
-    delivery,
     event_types,
     expressions,
     fields,
@@ -64,7 +63,6 @@ CHECKS: Final[tuple[Check, ...]] = (
     table_cells.check,
     table_rows.check,
     table_gaps.check,
-    delivery.check,
     versions.check,
     whole_set.check,
 )

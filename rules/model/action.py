@@ -25,8 +25,6 @@ class CommandAction:
     """Those of one key and target are delivered one after the other."""
     fallback: tuple[Action, ...] = ()
     """What is done when it is parked or expires; rendered at firing."""
-    fallback_span: Span | None = None
-    order_span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Final, TypedDict
 
 from rules.diagnostics import one_of, shown
 from rules.model.action import Action, CommandAction, EmitAction
-from rules.model.source import Payload, Span
+from rules.model.source import Payload
 from rules.reading import event_types, names
 from rules.reading.payload import fields, payload
 from rules.reading.reader import Reader
@@ -65,9 +65,7 @@ def _command(reader: Reader, node: Mapping) -> Action | None:
     args = fields(reader, found["args"], "`args`") if "args" in found else {}
     if command is None or to is None:
         return None
-    return CommandAction(
-        command, to, args, reader.span(node), reader.span(found["to"]), **_delivery(reader, found, node)
-    )
+    return CommandAction(command, to, args, reader.span(node), reader.span(found["to"]), **_delivery(reader, found))
 
 
 class _Delivery(TypedDict):
@@ -75,14 +73,9 @@ class _Delivery(TypedDict):
     expires: int | None
     order: bool
     fallback: tuple[Action, ...]
-    order_span: Span | None
-    fallback_span: Span | None
 
 
-def _delivery(reader: Reader, found: dict[str, Node], node: Mapping) -> _Delivery:
-    def span(name: str) -> Span | None:
-        return reader.span(node.entries[name][0]) if name in found else None
-
+def _delivery(reader: Reader, found: dict[str, Node]) -> _Delivery:
     timeout = _time(reader, found, "timeout")
     if timeout is not None and timeout > LONGEST_TIMEOUT:
         hint = "what takes longer answers at once, and sends what came of it as an event"
@@ -93,8 +86,6 @@ def _delivery(reader: Reader, found: dict[str, Node], node: Mapping) -> _Deliver
         "expires": _time(reader, found, "expires"),
         "order": order is not None,
         "fallback": actions(reader, found["fallback"], "`fallback`") if "fallback" in found else (),
-        "order_span": span("order"),
-        "fallback_span": span("fallback"),
     }
 
 
@@ -130,7 +121,7 @@ def _alert(reader: Reader, node: Mapping) -> Action | None:
     text = _words(reader, found["alert"], "`alert`")
     severity: Payload = _words(reader, found["severity"], "`severity`") if "severity" in found else DEFAULT_SEVERITY
     args = {"text": text, "severity": severity}
-    return CommandAction("alert", "alerts", args, reader.span(node), **_delivery(reader, found, node))
+    return CommandAction("alert", "alerts", args, reader.span(node), **_delivery(reader, found))
 
 
 def _words(reader: Reader, node: Node, what: str) -> Payload:

@@ -17,13 +17,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from adapters.ledger import OPEN, State
+from adapters.ledger import OPEN, Entry, State
 from adapters.requests import CANCELLABLE
 from adapters.retry import RetryPolicy
 from adapters.turn import Ack, Bounds, Turn, Want
 from adapters.work import Outcome, Verdict, Work
 from streams.backends.open import open_log
 from streams.log import LogUnavailable
+from streams.outputs import Command, Terms
 from tests.adapters.world import World
 from tests.conformance.backends import SMALL, Clock
 
@@ -32,7 +33,7 @@ POLICIES = {
     "bank": RetryPolicy(initial=10.0, factor=1.0, max=10.0, attempts=1_000, elapsed=60.0),
 }
 TARGETS = st.sampled_from(["police", "police", "bank", "nobody"])
-SETTLED = {State.DONE, State.CANCELLED, State.SHADOW}
+SETTLED = {State.DONE, State.CANCELLED, State.SHADOW, State.EXPIRED}
 
 
 class Model(RuleBasedStateMachine):
@@ -65,11 +66,23 @@ class Model(RuleBasedStateMachine):
 
     # -- what happens
 
-    @rule(count=st.integers(1, 7), to=TARGETS, shadow=st.booleans() | st.just(False))
-    def decide(self, count: int, to: str, shadow: bool) -> None:
+    @rule(
+        count=st.integers(1, 7),
+        to=TARGETS,
+        key=st.sampled_from("AB"),
+        order=st.booleans(),
+        lives=st.sampled_from([0, 0, 0, 5, 30]),
+        shadow=st.booleans() | st.just(False),
+    )
+    def decide(self, count: int, to: str, key: str, order: bool, lives: int, shadow: bool) -> None:
         names = [f"c{number:04}" for number in range(self.number, self.number + count)]
         self.number += count
-        self.world.decide(*names, to=to, shadow=shadow)
+        terms = Terms(expires=lives * 1_000_000, order=order)
+        for name in names:
+            args = {"n": name}
+            command = Command(name, "do", to, "rule", key, self.clock(), "e1", args, "digest", shadow, terms=terms)
+            self.world.decided[name] = command
+        self.world.decide(*names)
 
     @precondition(lambda self: self.number)
     @rule(data=st.data())
@@ -167,11 +180,11 @@ class Model(RuleBasedStateMachine):
             assert changed or state not in OPEN or id in self.redriven
         if not changed:
             return
-        if verdict is Verdict.RETURNED:
-            self.returned[id] += 1
+        if verdict in (Verdict.RETURNED, Verdict.DEFERRED, Verdict.WAITING):
+            self.returned[id] += 1  # of several that wait for a result the first counts, and it may be one less
         if verdict is Verdict.RETRY and (wait := ack.outcome.retry_after) is not None and state is State.RETRYING:
             entry = self.world.entry(id)
-            assert entry.due >= entry.last_attempt + int(wait * 1e6)
+            assert entry.due >= min(entry.last_attempt + int(wait * 1e6), entry.command.expires_at)
 
     def _handed_out(self, work: Work) -> None:
         assert work.id in self.world.decided
@@ -180,8 +193,38 @@ class Model(RuleBasedStateMachine):
         assert not others, "two workers have it"
         assert ("cancelled", work.id) not in self.world.told(), "what is cancelled is never sent afterwards"
         assert work.id in self.redriven or self.clock() >= self.not_before.get(work.id, 0)
+        if self.world.decided[work.id].terms.order:  # type: ignore[union-attr]
+            self._its_turn(work.id)
         self.given[work.id] += 1
         self.held.append(work)
+
+    def _its_turn(self, id: str) -> None:
+        stored = self.world.entries()
+        for other in stored.values():
+            if other.lane and _lane(other) == _lane(stored[id]) and id not in self.redriven:
+                assert other.number >= stored[id].number or other.command.id in self.redriven, "an earlier one is open"
+
+    @invariant()
+    def what_is_open_of_a_lane_is_one_list(self) -> None:
+        stored = self.world.entries()
+        lanes: dict[tuple[str, str], dict[str, Entry]] = {}
+        for id, entry in stored.items():
+            ordered = entry.command.terms is not None and entry.command.terms.order
+            assert entry.lane == (ordered and entry.state in OPEN)
+            if entry.lane:
+                lanes.setdefault(_lane(entry), {})[id] = entry
+            else:
+                assert not entry.before
+                assert not entry.after
+        for lane in lanes.values():
+            (head,) = [entry for entry in lane.values() if not entry.before]
+            walked = 1
+            while head.after:
+                assert lane[head.after].before == head.command.id
+                assert lane[head.after].state is State.PENDING
+                head = lane[head.after]
+                walked += 1
+            assert walked == len(lane)
 
     @invariant()
     def the_ledger_and_the_events_tell_one_story(self) -> None:
@@ -190,6 +233,8 @@ class Model(RuleBasedStateMachine):
             assert told[("succeeded", id)] == (entry.state is State.DONE)
             assert told[("cancelled", id)] == (entry.state is State.CANCELLED)
             assert told[("parked", id)] == entry.parked
+            assert told[("expired", id)] == (entry.state is State.EXPIRED)
+            assert entry.state is not State.WAITING or entry.progress is not None
             unheard = sum(ack.work.id == id for ack in self.unheard)
             assert entry.attempts >= self.given[id] - self.returned[id] - unheard
             limit = POLICIES[entry.command.to].attempts if entry.command.to in POLICIES else 0
@@ -226,7 +271,7 @@ class Model(RuleBasedStateMachine):
             if entry.state is State.DONE and not self.lost:
                 assert self.given[id] > 0
             if entry.command.to == "nobody" and not entry.command.shadow:
-                assert entry.state in (State.PARKED, State.CANCELLED)
+                assert entry.state in (State.PARKED, State.CANCELLED, State.EXPIRED)
         self.the_ledger_and_the_events_tell_one_story()
 
 
@@ -235,7 +280,13 @@ OUTCOMES = st.one_of(
     st.builds(lambda wait: Outcome(Verdict.RETRY, "busy", retry_after=wait), st.none() | st.floats(0, 50)),
     st.just(Outcome(Verdict.FINAL, "HTTP 400")),
     st.just(Outcome(Verdict.RETURNED)),
+    st.builds(lambda wait: Outcome(Verdict.DEFERRED, retry_after=wait), st.floats(0, 50)),
+    st.builds(lambda wait: Outcome(Verdict.WAITING, retry_after=wait, progress={"run": 1}), st.floats(0, 50)),
 )
+
+
+def _lane(entry: Entry) -> tuple[str, str]:
+    return entry.command.to, entry.command.key
 
 
 class OnDisk(Model):

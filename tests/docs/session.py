@@ -26,6 +26,7 @@ _PORT = re.compile(r"\b(?:(?<=127\.0\.0\.1:)|(?<=localhost:)|(?<=\"127\.0\.0\.1\
 _ID = re.compile(r"\b[0-9a-f]{32}\b")
 _VARYING = [
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z"), "TIME"),
+    (re.compile(r"\"seconds\":[\d.e-]+"), '"seconds":SECONDS'),
     (re.compile(r"\b\d[\d,.]* s\b"), "SECONDS"),
     (re.compile(r"\b[\d,]+ (\w+)/s"), r"N \1/s"),
     (re.compile(r"[\d,]+ events replayed, [\d,]+ rows"), "events replayed, rows"),

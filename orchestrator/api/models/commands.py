@@ -37,11 +37,25 @@ class Command(Shown):
     first_attempt_at: Moment | None
     last_attempt_at: Moment | None
     lease_until: Moment | None
+    waits_for: str | None = Field(None, description="The command that it stands behind, where it is to keep order.")
     result: Any = Field(description="What the target answered.")
     timeout: float | None = Field(None, description="Seconds that one attempt may take.")
     expires_at: Moment | None = None
     order: Literal["key"] | None = None
     fallback: list[dict[str, Any]] = Field([], description="What is put out in its stead.")
+
+
+class Attempt(Shown):
+    number: int
+    at: Moment | None
+    seconds: float
+    outcome: str = Field(description="done, retry, final, waiting or lease_expired.")
+    status: str | None = Field(description="The target's own word for it, such as 503.")
+    reason: str | None
+
+
+class CommandAlone(Command):
+    history: list[Attempt] = Field(description="Its attempts: the first, and the newest 49.")
 
 
 class Commands(Shown):

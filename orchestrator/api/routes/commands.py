@@ -16,7 +16,7 @@ from orchestrator.api.context import CONTEXT
 from orchestrator.api.models.commands import (
     Cancel,
     Cancelled,
-    Command,
+    CommandAlone,
     Commands,
     CommandsQuery,
     Ids,
@@ -33,6 +33,8 @@ async def commands(request: web.Request) -> web.Response:
     filter = CommandFilter(asked.state, asked.to, asked.rule, asked.key)
     queries = request.app[CONTEXT].queries
     page = await asyncio.to_thread(queries.commands, filter, asked.limit, asked.cursor)
+    for each in page.commands:
+        each.pop("history", None)  # the one command shows it
     return answer(200, {"commands": page.commands, "next": page.next})
 
 
@@ -105,7 +107,7 @@ ROUTES: Final = (
         command,
         "All that is known of one command",
         parameters=(Parameter("id", "path", "as the list shows it", "^[0-9a-f]+$"),),
-        answers={200: json(Command)},
+        answers={200: json(CommandAlone)},
         problems=(404,),
     ),
 )

@@ -1,0 +1,249 @@
+"""What becomes of the commands of one partition: by an attempt's outcome, by time, by what people ask.
+
+Works on the draft of one turn; nothing here reads a clock or the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from adapters import results
+from adapters.draft import Draft
+from adapters.due_queue import DueQueues
+from adapters.lanes import Lanes
+from adapters.leases import Leases
+from adapters.ledger import LONGEST_EXCERPT, OPEN, Attempt, Entry, State
+from adapters.requests import may_cancel, may_redrive, no_target
+from adapters.retry import LONGEST_RETRY_AFTER, RetryPolicy
+from adapters.work import Outcome, Verdict, Work
+from streams.event import Event
+from streams.outputs import Asked, Command
+from streams.state import NEVER
+
+LEASE_EXPIRED = "lease_expired"
+"""The verdict of an attempt that never answered."""
+
+
+class Settling:
+    """`now`: when the turn began, microseconds. `chance` draws from [0, 1)."""
+
+    def __init__(
+        self,
+        draft: Draft,
+        lanes: Lanes,
+        queues: DueQueues,
+        leases: Leases,
+        targets: Mapping[str, RetryPolicy],
+        chance: Callable[[], float],
+        now: int,
+    ) -> None:
+        self._draft = draft
+        self._lanes = lanes
+        self._queues = queues
+        self._leases = leases
+        self._targets = targets
+        self._chance = chance
+        self._now = now
+
+    # -- what comes in
+
+    def note(self, command: Command, number: int, due: int) -> None:
+        """A command that is not in the ledger yet. `number`: its place in the outputs."""
+        entry = Entry(command, number, due=due, history=[])
+        self._draft.stage(entry)
+        if command.shadow:
+            entry.state = State.SHADOW
+        elif entry.expired(self._now):
+            self.expire(entry)
+        elif command.to in self._targets:
+            self._line_up(entry)
+        else:
+            self.park(entry, no_target(command.to))
+        self._draft.count("taken_in", entry)
+
+    def do(self, asked: Asked) -> None:
+        """For those whose state allows it by now; asked twice, or read again, the second time changes nothing."""
+        entries = self._draft.find(asked.ids)
+        for id in asked.ids:
+            entry = entries.get(id)
+            if entry is None:
+                continue
+            if asked.action == "redrive" and may_redrive(entry, self._targets):
+                self._redrive(entry)
+            elif asked.action == "cancel" and may_cancel(entry):
+                self._cancel(entry, asked.reason)
+
+    # -- what attempts came to
+
+    def acknowledge(self, work: Work, outcome: Outcome) -> bool:
+        """Whether it changed anything."""
+        entry = self._draft.get(work.id)
+        if entry is None or entry.state not in OPEN:
+            return False
+        lease = (entry.attempts, entry.deadline)
+        held = entry.state is State.IN_FLIGHT and lease == (work.attempt, work.deadline)
+        if not held and outcome.verdict is not Verdict.DONE:
+            return False  # somebody else has it now; but that it was done is true whoever says so
+        self._leases.end(work.id)
+        self._queues.remove(entry)
+        self._draft.stage(entry)
+        if outcome.verdict is Verdict.RETURNED:
+            self._give_back(entry, entry.due)
+            return True
+        if outcome.verdict is Verdict.DEFERRED:
+            self._give_back(entry, self._now + _micros(outcome.retry_after))
+            return True
+        entry.last_attempt = self._now
+        reason = results.clean(outcome.reason)
+        asked_again = entry.progress is not None
+        if asked_again and outcome.verdict is not Verdict.RETRY:
+            self._uncount(entry)  # the attempt that reached the target is the one that counts
+        if outcome.verdict is not Verdict.WAITING or not asked_again:
+            status = results.clean(outcome.status)
+            self._record(entry, entry.attempts, outcome.verdict.value, status, reason, outcome.took)
+        match outcome.verdict:
+            case Verdict.DONE:
+                self._succeed(entry, outcome)
+            case Verdict.FINAL:
+                entry.result = results.plain(outcome.result)
+                self.park(entry, reason)
+            case Verdict.RETRY:
+                self._try_again(entry, reason, outcome.retry_after)
+            case Verdict.WAITING:
+                self._await_result(entry, outcome)
+        return True
+
+    def end_leases(self) -> None:
+        """Leases that ran out count as attempts: what kills its worker every time is parked in the end."""
+        for entry in self._leases.run_out(self._now):
+            self._draft.stage(entry)
+            entry.last_attempt = self._now
+            reason = "its lease ran out without an answer"
+            self._record(entry, entry.attempts, LEASE_EXPIRED, "", reason, None)
+            self._draft.count(LEASE_EXPIRED, entry)
+            self._try_again(entry, reason, None)
+
+    def _record(self, entry: Entry, number: int, verdict: str, status: str, reason: str, took: float | None) -> None:
+        began = entry.leased_at or self._now
+        micros = int(took * 1e6) if took is not None else max(0, self._now - began)
+        entry.record(Attempt(number, began, micros, verdict, status[:LONGEST_EXCERPT], reason[:LONGEST_EXCERPT]))
+
+    def _succeed(self, entry: Entry, outcome: Outcome) -> None:
+        entry.state, entry.result, entry.last_error = State.DONE, results.plain(outcome.result), ""
+        entry.progress = None
+        self._draft.events.append(results.succeeded(entry, self._now))
+        self._draft.count("done", entry)
+        self._next_of(entry)
+
+    def _await_result(self, entry: Entry, outcome: Outcome) -> None:
+        if entry.expired(self._now):
+            self.expire(entry)
+            return
+        if outcome.progress is not None or entry.progress is None:
+            entry.progress = results.plain(outcome.progress if outcome.progress is not None else {})
+        self._wait(entry, self._now + _micros(outcome.retry_after))
+        self._draft.count("waiting", entry)
+
+    def _uncount(self, entry: Entry) -> None:
+        entry.attempts -= 1
+        if entry.round_attempts == 0:
+            entry.round_began = 0
+        if entry.attempts == 0:
+            entry.first_attempt = 0
+
+    def _give_back(self, entry: Entry, due: int) -> None:
+        self._uncount(entry)
+        self._wait(entry, due)
+        self._draft.count("returned", entry)
+
+    def _try_again(self, entry: Entry, reason: str, retry_after: float | None) -> None:
+        policy = self._targets.get(entry.command.to)
+        if policy is None:
+            self.park(entry, no_target(entry.command.to))
+            return
+        if entry.expired(self._now):
+            entry.fail(reason)
+            self.expire(entry)
+            return
+        delay = policy.delay(entry.round_attempts, retry_after, self._chance)
+        why = policy.exhausted(entry.round_attempts, (self._now - entry.round_began) / 1e6, delay)
+        if why is not None:
+            self.park(entry, f"{why}; the last: {reason}")
+            return
+        entry.fail(reason)
+        self._wait(entry, self._now + int(delay * 1e6))
+        self._draft.count("retried", entry)
+
+    # -- where they end
+
+    def expire(self, entry: Entry) -> None:
+        entry.expire()
+        self._end(entry, results.expired)
+        self._fall_back(entry)
+        self._draft.count("expired", entry)
+        self._next_of(entry)
+
+    def park(self, entry: Entry, reason: str) -> None:
+        entry.state = State.PARKED
+        entry.parked += 1
+        entry.progress = None
+        entry.fail(reason)
+        self._end(entry, results.parked)
+        self._fall_back(entry)
+        self._draft.count("parked", entry)
+        self._next_of(entry)
+
+    def _cancel(self, entry: Entry, reason: str) -> None:
+        entry.state = State.CANCELLED
+        entry.fail(results.clean(reason))
+        self._end(entry, results.cancelled)
+        self._draft.count("cancelled", entry)
+        self._next_of(entry)
+
+    def _end(self, entry: Entry, event: Callable[[Entry, int], Event]) -> None:
+        self._queues.remove(entry)
+        self._draft.stage(entry)
+        self._draft.events.append(event(entry, self._now))
+
+    def _fall_back(self, entry: Entry) -> None:
+        """Once, however often it is redriven and given up."""
+        if not entry.fell_back and (event := results.fallback(entry, self._now)) is not None:
+            entry.fell_back = True
+            self._draft.events.append(event)
+            self._draft.count("fell_back", entry)
+
+    # -- where they wait
+
+    def _redrive(self, entry: Entry) -> None:
+        """Attempts count on; the retry policy begins anew."""
+        entry.attempts_before, entry.round_began = entry.attempts, 0
+        entry.state, entry.due = State.PENDING, self._now
+        self._draft.stage(entry)
+        self._line_up(entry)
+        self._draft.count("redriven", entry)
+
+    def _line_up(self, entry: Entry) -> None:
+        terms = entry.command.terms
+        if terms is not None and terms.order and not self._lanes.join(entry):
+            entry.due = entry.command.expires_at  # it is looked at then, or when it becomes the head
+            if entry.due == NEVER:
+                return
+        self._queues.add(entry)
+
+    def _next_of(self, entry: Entry) -> None:
+        if (following := self._lanes.leave(entry)) is not None:
+            self._queues.remove(following)
+            following.due = min(self._now, following.command.expires_at)
+            self._queues.add(following)
+
+    def _wait(self, entry: Entry, due: int) -> None:
+        if entry.progress is not None:
+            entry.state = State.WAITING
+        else:
+            entry.state = State.RETRYING if entry.round_attempts else State.PENDING
+        entry.due = min(due, entry.command.expires_at)
+        self._queues.add(entry)
+
+
+def _micros(seconds: float | None) -> int:
+    return int(min(seconds or 0.0, LONGEST_RETRY_AFTER) * 1e6)
