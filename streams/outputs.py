@@ -118,10 +118,10 @@ class Decision(msgspec.Struct, array_like=True, tag="decision", frozen=True):
 
 
 class Asked(msgspec.Struct, array_like=True, tag="asked", frozen=True):
-    """What people ask for commands that this partition decided: `action` is redrive or cancel. Delivery does it for
-    those whose state allows it when it comes to this output, and leaves the others."""
+    """What people ask for commands that this partition decided: `action` is redrive, cancel or expire. Delivery does
+    it for those whose state allows it when it comes to this output, and leaves the others."""
 
-    action: Literal["redrive", "cancel"]
+    action: Literal["redrive", "cancel", "expire"]
     ids: tuple[str, ...]
     reason: str = ""
     offset: int = 0

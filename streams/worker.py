@@ -23,6 +23,7 @@ from streams.due import DueIndex
 from streams.event import (
     ACTIVATED,
     CANCELLING,
+    EXPIRING,
     FALLBACK,
     FORKED,
     MODE,
@@ -47,7 +48,9 @@ RULES: Final = "rules"
 FEW: Final = 4
 """Events of a turn after one that held poison, so that a flood of it keeps other partitions waiting for a few commits
 only; doubled by each turn without."""
-_SINGLE: Final = frozenset((TICK, MODE, ACTIVATED, UNPARKED, SKIPPED, REDRIVEN, CANCELLING, FALLBACK, FORKED))
+_SINGLE: Final = frozenset(
+    (TICK, MODE, ACTIVATED, UNPARKED, SKIPPED, REDRIVEN, CANCELLING, EXPIRING, FALLBACK, FORKED)
+)
 _NOTHING: Final = Batch((), [])
 _partitions: Final = msgspec.msgpack.Decoder(Partition)
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -283,6 +286,8 @@ class Worker:
             step.outputs += read_instead(event.data).put_out(event.time, offset)
         elif event.type == CANCELLING:
             step.outputs.append(Asked("cancel", tuple(data["ids"]), data["reason"], offset))
+        elif event.type == EXPIRING:
+            step.outputs.append(Asked("expire", tuple(data["ids"]), data["reason"], offset))
         else:
             yield from self._unpark(event, offset)
             return

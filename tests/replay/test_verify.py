@@ -16,7 +16,7 @@ from replay.verify import Verification, verify
 from streams import outputs as outs
 from streams.backends.limits import LogLimits
 from streams.backends.open import open_log
-from streams.event import CANCELLING, OUTSIDE, REDRIVEN, UNPARKED, control
+from streams.event import CANCELLING, EXPIRING, OUTSIDE, REDRIVEN, UNPARKED, control
 from streams.intake import Intake
 from streams.keys import partition_of
 from streams.log import Append, LogError
@@ -116,13 +116,21 @@ def test_a_duplicate_a_parked_and_an_unparked_event_are_verified(
     assert check(made).clean
 
 
-@pytest.mark.parametrize(("type", "more"), [(REDRIVEN, {}), (CANCELLING, {"reason": "a mistake"})])
-def test_what_people_ask_for_commands_is_verified(decided: History, type: str, more: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("type", "action", "more"),
+    [
+        (REDRIVEN, "redrive", {}),
+        (CANCELLING, "cancel", {"reason": "a mistake"}),
+        (EXPIRING, "expire", {"reason": "too old"}),
+    ],
+)
+def test_what_people_ask_for_commands_is_verified(
+    decided: History, type: str, action: Literal["redrive", "cancel", "expire"], more: dict[str, str]
+) -> None:
     partition, command = decided.commands()[0]
     decided.log.append([Append(partition, [control(type, {"ids": [command.id], **more}, time=0, key=command.key)])])
     decided.running.settle()
     asked = decided.log.outputs(partition, 0, 10**6)[1][-1]
-    action: Literal["redrive", "cancel"] = "redrive" if type == REDRIVEN else "cancel"
     assert asked == Asked(action, (command.id,), more.get("reason", ""), decided.log.tail(partition))
     assert check(decided).clean
 
