@@ -72,6 +72,8 @@ class Settling:
                 self._redrive(entry)
             elif asked.action == "cancel" and may_cancel(entry):
                 self._cancel(entry, asked.reason)
+            elif asked.action == "expire" and may_cancel(entry):
+                self.expire(entry, asked.reason)
 
     # -- what attempts came to
 
@@ -176,8 +178,12 @@ class Settling:
 
     # -- where they end
 
-    def expire(self, entry: Entry) -> None:
-        entry.expire()
+    def expire(self, entry: Entry, by_hand: str = "") -> None:
+        if by_hand:
+            entry.state = State.EXPIRED
+            entry.fail(results.clean(by_hand))
+        else:
+            entry.expire()
         self._end(entry, results.expired)
         self._fall_back(entry)
         self._draft.count("expired", entry)

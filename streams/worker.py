@@ -48,9 +48,7 @@ RULES: Final = "rules"
 FEW: Final = 4
 """Events of a turn after one that held poison, so that a flood of it keeps other partitions waiting for a few commits
 only; doubled by each turn without."""
-_SINGLE: Final = frozenset(
-    (TICK, MODE, ACTIVATED, UNPARKED, SKIPPED, REDRIVEN, CANCELLING, EXPIRING, FALLBACK, FORKED)
-)
+_SINGLE: Final = frozenset((TICK, MODE, ACTIVATED, UNPARKED, SKIPPED, REDRIVEN, CANCELLING, EXPIRING, FALLBACK, FORKED))
 _NOTHING: Final = Batch((), [])
 _partitions: Final = msgspec.msgpack.Decoder(Partition)
 _encode: Final = msgspec.msgpack.Encoder().encode

@@ -142,6 +142,11 @@ class Model(RuleBasedStateMachine):
     def somebody_cancels(self, data: st.DataObject) -> None:
         self._ask(data, CANCELLABLE, lambda names: self.world.ask("cancel", *names, reason="by hand"))
 
+    @precondition(lambda self: self.number)
+    @rule(data=st.data())
+    def somebody_lets_expire(self, data: st.DataObject) -> None:
+        self._ask(data, CANCELLABLE, lambda names: self.world.ask("expire", *names, reason="by hand"))
+
     def _ask(self, data: st.DataObject, states: Container[State], ask: Callable[[list[str]], None]) -> None:
         """Half of the time for commands whose state fits now: by the time that delivery comes to it, it may not."""
         decided = sorted(self.world.decided)

@@ -120,3 +120,15 @@ def test_another_owner_does_not_do_again_what_was_asked_of_the_one_before(world:
     world.turn((work, FINAL))
     world.restart()
     assert world.lease() == []
+
+
+def test_what_people_let_expire_ends_as_if_its_time_were_over_and_its_reason_is_theirs(world: World) -> None:
+    world.decide("c1", "c2")
+    (first, _) = world.lease()
+    world.turn((first, FINAL))
+    world.ask("expire", "c1", "c2", reason="the fair is over")
+    world.turn()
+    assert (world.state("c1"), world.state("c2")) == (State.EXPIRED, State.IN_FLIGHT)
+    assert world.entry("c1").last_error == "the fair is over"
+    assert world.told() == [("parked", "c1"), ("expired", "c1")]
+    assert world.results()[-1].payload()["reason"] == "the fair is over"

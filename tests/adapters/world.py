@@ -84,7 +84,7 @@ class World:
             outputs.append(self.decided.setdefault(name, command))
         assert self.rules.commit(outputs=outputs) is Code.COMMITTED
 
-    def ask(self, action: Literal["redrive", "cancel"], *names: str, reason: str = "") -> None:
+    def ask(self, action: Literal["redrive", "cancel", "expire"], *names: str, reason: str = "") -> None:
         """As evaluation does when it comes to the event that asks."""
         assert self.rules.commit(outputs=[Asked(action, names, reason)]) is Code.COMMITTED
 
