@@ -65,8 +65,20 @@ def trace(
 
 
 def _grow(tree: Tree, node: dict[str, Any], data: bool) -> None:
+    at_once = node["state"] == "done" and len(node["history"]) == 1
+    for attempt in [] if at_once else node["history"]:
+        tree.add(_attempt(attempt))
     for each in node["then"]:
         _grow(tree.add(_label(each, data)), each, data)
+
+
+def _attempt(attempt: dict[str, Any]) -> Text:
+    """One line: which, when, how long, what came of it."""
+    said = f"attempt {attempt['number']}, {attempt['at']}, {attempt['seconds']:.3g} s: {attempt['outcome']}"
+    if attempt["status"]:
+        said += f" {one_line(attempt['status'])}"
+    reason = (f" ({one_line(attempt['reason'], LONGEST)})", "yellow") if attempt["reason"] else ""
+    return Text.assemble(said, reason)
 
 
 def _label(node: dict[str, Any], data: bool) -> Text:

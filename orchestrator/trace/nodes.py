@@ -6,7 +6,9 @@ from typing import Any, Literal
 
 import msgspec
 
-Kind = Literal["event", "derived", "forwarded", "result", "tick", "command", "parked", "skipped", "looped", "blocked"]
+Kind = Literal[
+    "event", "derived", "forwarded", "result", "fallback", "tick", "command", "parked", "skipped", "looped", "blocked"
+]
 
 
 class Node(msgspec.Struct):
@@ -26,6 +28,8 @@ class Node(msgspec.Struct):
     to: str | None = None
     state: str | None = None
     attempts: int | None = None
+    history: list[dict[str, Any]] = []
+    """Of a command its attempts, as the ledger shows them."""
     reason: str | None = None
     """Why it was parked, skipped, or the last attempt failed."""
     data: Any = None

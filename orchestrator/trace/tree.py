@@ -18,7 +18,7 @@ from orchestrator.trace.looking import Looking
 from orchestrator.trace.nodes import Kind, Node, Trace
 from projections.query import CommandFilter, Queries
 from streams import rfc3339
-from streams.event import CONTROL, DERIVED, FORWARDED, RESULT, TICK, Event, Forwarded
+from streams.event import CONTROL, DERIVED, FALLBACK, FORWARDED, RESULT, TICK, Event, Forwarded
 from streams.keys import partition_of
 from streams.log import Log
 from streams.outputs import Command, Decision, Derived, Forward
@@ -159,9 +159,9 @@ class _Tree:
                 derived.rule = output.rule
                 node.then.append(derived)
                 causes[output.event.id] = derived
-            elif isinstance(output, Command) and output.cause in causes:
+            elif isinstance(output, Command) and (output.cause in causes or event.type == FALLBACK):
                 commands.add(output.id)
-                causes[output.cause].then.append(self._command(partition, output))
+                causes.get(output.cause, node).then.append(self._command(partition, output))
             elif isinstance(output, Forward):
                 causes.get(output.event.id, node).then.append(self._arrived(partition, output))
             elif isinstance(output, Decision):
@@ -185,7 +185,12 @@ class _Tree:
         ids = [each["id"] for each in page.commands if each["cause"] == cause and each["id"] not in known]
         entries = find(self._log, partition, ids)
         known.update(ids)
-        return [self._command(partition, entries[id].command) for id in reversed(ids) if id in entries]
+        there = [entries[id].command for id in reversed(ids) if id in entries]
+        return [self._command(partition, command) for command in there if not self._in_stead(partition, command)]
+
+    def _in_stead(self, partition: int, command: Command) -> bool:
+        """Whether it was put out for one that was given up, and is shown there."""
+        return self.looking.event(partition, command.offset).type == FALLBACK
 
     def _command(self, partition: int, command: Command) -> Node:
         self.left -= 1
@@ -202,6 +207,7 @@ class _Tree:
             to=command.to,
             state=entry.state.value,
             attempts=entry.attempts,
+            history=[attempt.document() for attempt in entry.history],
             reason=entry.last_error or None,
             data=command.args,
             asked=command.id == self._asked,
@@ -222,6 +228,11 @@ class _Tree:
                 break
             after = there[0]
             found.append(self.down(partition, after))
+        if entry.fell_back:
+            asked = f"{entry.command.id}.fallback"
+            there = self.looking.behind(partition, entry.command.offset, lambda event: event.id == asked)
+            if there is not None:
+                found.append(self.down(partition, there[0]))
         return found
 
     def _event(self, event: Event, position: str | None, kind: Kind | None = None) -> Node:
@@ -245,6 +256,8 @@ def _inner(event: Event) -> Event:
 
 
 def _kind(event: Event) -> Kind:
+    if event.type == FALLBACK:
+        return "fallback"
     if event.type == FORWARDED:
         return "forwarded"
     if event.type == TICK:

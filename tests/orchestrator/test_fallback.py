@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.crash.processes import ServerProcess, free_port
+from tests.crash.processes import ORCHESTRATOR, ServerProcess, free_port
 
 RULES = """
 ruleset: fines
@@ -80,6 +81,19 @@ def test_what_a_rule_says_happens_in_its_stead_once(server: ServerProcess) -> No
         assert time.monotonic() < until
         time.sleep(0.05)
     assert commands(server, 4).keys() == found.keys()
+    (root,) = call(f"{server.url}/v1/trace/{fine['id']}")["roots"]
+    (traced,) = root["then"]
+    assert [each["kind"] for each in traced["then"]] == ["result", "result", "fallback"]
+    instead = traced["then"][2]["then"]
+    assert sorted((each["kind"], each["what"]) for each in instead) == [
+        ("command", "note"),
+        ("forwarded", "fine.undeliverable"),
+        ("forwarded", "office.told"),
+    ]
     history = call(f"{server.url}/v1/commands/{fine['id']}")["history"]
     assert [(each["number"], each["outcome"]) for each in history] == [(1, "retry"), (2, "retry")]
     assert server.end(signal.SIGTERM) == 0
+    verified = subprocess.run(  # what was put out in its stead follows from the log
+        [*ORCHESTRATOR, "replay", "verify", "--log", server.log], capture_output=True, text=True, timeout=60
+    )
+    assert verified.returncode == 0, verified.stdout + verified.stderr

@@ -138,7 +138,9 @@ async def test_a_trace_tells_the_whole_story_whatever_part_of_it_is_asked_for(
 
     shown = (await asyncio.to_thread(called, "o1", "--source", "till")).splitlines()
     assert shown[0].startswith("event order.placed o1 of A/1, from till, ")
-    assert len(shown) == len(list(_all(whole)))
+    attempts = [line for line in shown if " attempt " in line and ": final" in line]
+    assert len(attempts) == 1, "of the command that was refused"
+    assert len(shown) - len(attempts) == len(list(_all(whole)))
     assert json.loads(await asyncio.to_thread(called, "o1", "--source", "till", "--json"))["roots"] == [whole]
 
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from orchestrator.api.models.commands import Attempt
 from orchestrator.api.models.common import Moment, Position
 from orchestrator.api.route import Asked, Shown
 
@@ -21,7 +22,17 @@ class TraceNode(Shown):
     """One thing that happened."""
 
     kind: Literal[
-        "event", "derived", "forwarded", "result", "tick", "command", "parked", "skipped", "looped", "blocked"
+        "event",
+        "derived",
+        "forwarded",
+        "result",
+        "fallback",
+        "tick",
+        "command",
+        "parked",
+        "skipped",
+        "looped",
+        "blocked",
     ]
     id: str
     key: str
@@ -33,6 +44,7 @@ class TraceNode(Shown):
     to: str | None
     state: str | None
     attempts: int | None
+    history: list[Attempt] = Field(description="Of a command its attempts.")
     reason: str | None = Field(description="Why it was parked or skipped, or its last attempt failed.")
     data: Any = Field(description="Of an event its data, of a command its arguments.")
     asked: bool = Field(description="The question was about this.")

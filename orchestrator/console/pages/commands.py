@@ -89,13 +89,8 @@ async def command(request: web.Request) -> web.Response:
 
 def _steps(command: dict[str, Any]) -> list[tuple[str, str | None, str]]:
     """(what, when, more), in order: what is known of the way of a command."""
-    attempts = command["attempts"]
     last = command["last_error"] or ""
     steps: list[tuple[str, str | None, str]] = [("decided", command["at"], f"by rule {command['rule']}")]
-    if attempts:
-        steps.append(("first attempt", command["first_attempt_at"], ""))
-    if attempts > 1:
-        steps.append((f"attempt {attempts}", command["last_attempt_at"], "the last so far"))
     match State(command["state"]):
         case State.PENDING | State.RETRYING:
             steps.append(("next attempt", command["next_at"], last))

@@ -20,6 +20,7 @@ SIGNS: Final = {
     "derived": "◆",
     "forwarded": "⇢",
     "result": "◂",
+    "fallback": "↳",
     "tick": "◷",
     "command": "▶",
     "parked": "■",
