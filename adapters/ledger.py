@@ -111,6 +111,8 @@ class Entry(msgspec.Struct, array_like=True):
     """…behind this command…"""
     after: str = ""
     """…and before this one."""
+    ended: int = 0
+    """When it was done, cancelled or expired, or recorded in shadow."""
     fell_back: bool = False
     """Whether its fallback was asked for."""
 

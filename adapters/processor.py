@@ -26,6 +26,7 @@ from adapters.lanes import Lanes
 from adapters.leases import Leases
 from adapters.ledger import Entry, State
 from adapters.requests import no_target
+from adapters.retention import Retention
 from adapters.retry import RetryPolicy
 from adapters.settling import Settling
 from adapters.turn import Ack, Bounds, Turn, Want
@@ -72,6 +73,7 @@ class Delivery:
         """What is stored and not told yet."""
         self._stale = True
         self._mismatches = 0
+        self._retention = Retention(log, self._partition, self._bounds.kept)
         self._forget()
 
     def _forget(self) -> None:
@@ -92,11 +94,13 @@ class Delivery:
         more |= self._take_in(now)
         self._expire_passed(now)
         held = {want.target for want in wants if self._grant(want, now)}
+        self._retention.step(self._draft, now)
         self._end()
         told, self._finished = self._finished, Turn()
         told.works = [work for work in told.works if work.deadline > now]  # a lease may have run out before it was told
         told.ready = self._queues.ready(now) - held
-        told.next_at = min(self._queues.next_due(now), self._leases.next, now + DURABLE_WAIT if held else NEVER)
+        soon = now + DURABLE_WAIT if held else NEVER
+        told.next_at = min(self._queues.next_due(now), self._leases.next, self._retention.next, soon)
         told.more = more or self._stale or self._queues.dry(now)
         return told
 

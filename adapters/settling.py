@@ -52,7 +52,7 @@ class Settling:
         entry = Entry(command, number, due=due, history=[])
         self._draft.stage(entry)
         if command.shadow:
-            entry.state = State.SHADOW
+            entry.state, entry.ended = State.SHADOW, self._now
         elif entry.expired(self._now):
             self.expire(entry)
         elif command.to in self._targets:
@@ -133,6 +133,7 @@ class Settling:
     def _succeed(self, entry: Entry, outcome: Outcome) -> None:
         entry.state, entry.result, entry.last_error = State.DONE, results.plain(outcome.result), ""
         entry.progress = None
+        entry.ended = self._now
         self._draft.events.append(results.succeeded(entry, self._now))
         self._draft.count("done", entry)
         self._next_of(entry)
@@ -208,6 +209,7 @@ class Settling:
 
     def _end(self, entry: Entry, event: Callable[[Entry, int], Event]) -> None:
         self._queues.remove(entry)
+        entry.ended = self._now
         self._draft.stage(entry)
         self._draft.events.append(event(entry, self._now))
 

@@ -19,6 +19,8 @@ class Bounds:
     """Rows read in one turn while looking for a target's work on disk."""
     unsaved: int = 10_000
     """Outputs that are no commands, read without a commit to say so."""
+    kept: int = 0
+    """Microseconds for which commands stay in the ledger after their end; 0: for good."""
 
 
 class Want(NamedTuple):

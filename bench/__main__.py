@@ -14,6 +14,7 @@ from rich.table import Table
 from bench import machine
 from bench.jobs import (
     deadlines,
+    deliveries,
     embedded,
     feeding,
     ingest,
@@ -46,6 +47,7 @@ JOBS = {
     "latency": latency.run,
     "row": row.run,
     "list": lists.run,
+    "deliver": deliveries.run,
     "feed": feeding.run,
     "simulate": simulation.run,
     "rules": rules.run,

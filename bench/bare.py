@@ -20,6 +20,11 @@ async def publish(request: web.Request) -> web.Response:
     return web.json_response({"accepted": len(events)}, status=202)
 
 
+async def take(request: web.Request) -> web.Response:
+    await request.read()
+    return web.Response(status=204)
+
+
 async def constant(request: web.Request) -> web.Response:
     body = b'"' + b"x" * (int(request.match_info["size"]) - 2) + b'"'
     return web.Response(body=body, content_type="application/json")
@@ -31,6 +36,7 @@ async def serve() -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     app = web.Application()
     app.router.add_post("/v1/events", publish)
+    app.router.add_post("/commands", take)
     app.router.add_get("/constant/{size}/{key}", constant)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

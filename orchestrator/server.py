@@ -24,6 +24,7 @@ from adapters.engine import Engine as Delivery
 from adapters.engine import EngineOptions as DeliveryOptions
 from adapters.ledger import read
 from adapters.target import Target
+from adapters.turn import Bounds as DeliveryBounds
 from orchestrator import attempts
 from orchestrator.api.app import add, make_app
 from orchestrator.api.context import CONTEXT, Context
@@ -91,7 +92,9 @@ class Server:
             failed=self.health.failed,
             observed=self.metrics.attempted,
             fenced=lambda lease: self.keeper.lost(lease),
-            options=DeliveryOptions(batch=settings.command_batch),
+            options=DeliveryOptions(
+                batch=settings.command_batch, bounds=DeliveryBounds(kept=int(settings.commands_kept * 1e6))
+            ),
         )
         self.keeper = Keeper(
             self.engine.log,

@@ -82,6 +82,13 @@ class Settings(Tuning):
         validation_alias="ORCHESTRATOR_LEASE",
         description="How long a partition stays owned without a sign of life.",
     )
+    commands_kept: Seconds = Field(
+        0.0,
+        ge=0,
+        validation_alias="ORCHESTRATOR_COMMANDS_KEPT",
+        description="How long commands that are done, cancelled, expired or in shadow stay in the ledger and in lists. "
+        "0: for good. A decision that is made again after that time is delivered again.",
+    )
     workers: int = Field(
         1, ge=1, le=SLICES, validation_alias="WORKERS", description="Processes of this server; 1 on the embedded log."
     )
