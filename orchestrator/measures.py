@@ -104,8 +104,8 @@ MEASURES: Final = (
     _counter(
         "orchestrator_deliveries_total",
         "commands",
-        "What became of commands: taken_in, done, retried, waiting, parked, returned, lease_expired, expired, redriven, "
-        "cancelled, fell_back (its fallback was asked for), forgotten (left the ledger after its time).",
+        "What became of commands: taken_in, done, retried, waiting, parked, returned, lease_expired, expired, "
+        "redriven, cancelled, fell_back (its fallback was asked for), forgotten (left the ledger after its time).",
         "what",
         "target",
     ),
