@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from adapters.work import Outcome, Work
 
@@ -20,4 +21,14 @@ class Adapter(Protocol):
 
     async def close(self) -> None:
         """Releases connections. Nothing is delivered after it."""
+        ...
+
+
+@runtime_checkable
+class BatchAdapter(Adapter, Protocol):
+    """One that also takes several commands at once, where the target says so (`Target.batch`)."""
+
+    async def deliver_many(self, works: Sequence[Work]) -> list[Outcome]:
+        """One attempt at each, all with the same timeout; what became of them, in the same order. Everything else is
+        as for `deliver`, which is not called then."""
         ...

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.adapter import Adapter
+from adapters.redact import Redactor
 from adapters.target_file import TargetModel
 
 
@@ -30,7 +31,10 @@ class Surroundings:
     now: Callable[[], int]
     """The wall clock in microseconds."""
     secret: Callable[[str], str | None] = field(repr=False)
-    """From a reference, such as `env:NAME`, to the secret; None if there is none."""
+    """From a reference, such as `env:NAME`, to the secret; None if there is none. What was asked for is kept out of
+    outcomes and errors."""
+    redactor: Redactor = field(default_factory=Redactor, repr=False)
+    """The target's own; to be told of secrets that come by another way."""
 
 
 @dataclass(frozen=True, slots=True)

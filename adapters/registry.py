@@ -6,17 +6,20 @@ The target `log` always exists, and `alerts` is a second one of its kind unless 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from adapters import kinds
+from adapters.adapter import Adapter, BatchAdapter
 from adapters.errors import TargetError
 from adapters.kind import FieldError, Kind, Surroundings
+from adapters.redact import Redacted, Redactor
 from adapters.target import Target
-from adapters.target_file import TargetModel
+from adapters.target_file import BatchModel, TargetModel
 from adapters.yaml_places import Path, Places, YamlError, read
 
 LOG: Final = "log"
@@ -77,14 +80,39 @@ def _target(name: str, body: Any, places: Places, file: str, around: Surrounding
 
 def _made(name: str, kind: Kind, model: TargetModel, around: Surroundings, deliver_all: bool) -> Target:
     here = deliver_all or model.deliver == "here"
+    batch = model.batch if isinstance(model, BatchModel) else 1
+    redactor = Redactor()
+    make = kind.make(name, model, _collecting(around, redactor)) if here else None
     return Target(
         name,
         kind.name,
-        kind.make(name, model, around) if here else None,
+        _opening(name, make, redactor, batch) if make is not None else None,
         timeout=model.timeout,
         concurrency=model.concurrency,
         retry=model.retry.policy(),
+        batch=batch,
     )
+
+
+def _collecting(around: Surroundings, redactor: Redactor) -> Surroundings:
+    """The same, but every secret that is asked for is hidden from then on."""
+
+    def secret(reference: str) -> str | None:
+        if found := around.secret(reference):
+            redactor.add(found)
+        return found
+
+    return replace(around, secret=secret, redactor=redactor)
+
+
+def _opening(name: str, make: Callable[[], Adapter], redactor: Redactor, batch: int) -> Callable[[], Adapter]:
+    def open() -> Adapter:
+        adapter = make()
+        if batch > 1 and not isinstance(adapter, BatchAdapter):
+            raise TargetError(f"target `{name}`: {type(adapter).__name__} has no `deliver_many`: remove `batch`")
+        return Redacted(adapter, redactor) if redactor else adapter
+
+    return open
 
 
 def _validation_error(
@@ -108,9 +136,11 @@ def _keys(model: type[BaseModel], path: Path) -> list[str]:
     """That may stand at this path of the target."""
     for key in path:
         field = model.model_fields.get(str(key))
-        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+        kinds = () if field is None else (field.annotation, *get_args(field.annotation))
+        inner = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+        if inner is None:
             return []
-        model = field.annotation
+        model = inner
     return sorted(model.model_fields)
 
 

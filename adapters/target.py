@@ -20,3 +20,5 @@ class Target:
     concurrency: int = 8
     """Attempts at once."""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    batch: int = 1
+    """Commands in one attempt, at most; more than one only where the adapter is a `BatchAdapter`."""

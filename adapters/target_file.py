@@ -12,6 +12,7 @@ from streams import duration
 LONGEST_TIMEOUT = 600.0
 """Seconds."""
 MOST_AT_ONCE = 1_000
+LARGEST_BATCH = 1_000
 _DEFAULT = RetryPolicy()
 
 
@@ -52,3 +53,11 @@ class TargetModel(FileModel):
     retry: RetryModel = RetryModel()
     deliver: Literal["here", "workers"] = "here"
     """Whether servers deliver, or workers that take commands over HTTP."""
+
+
+class BatchModel(TargetModel):
+    """Of a kind whose adapter is a `BatchAdapter`."""
+
+    batch: Annotated[int, Field(ge=1, le=LARGEST_BATCH)] = Field(
+        1, description="Commands in one request, at most; of those that wait, none waits for others."
+    )

@@ -1,8 +1,7 @@
-"""The targets of this server: the targets file, its secrets from the environment, and whether the rules fit to it."""
+"""The targets of this server: the targets file, its secrets, and whether the rules fit to it."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from adapters.errors import TargetError
 from adapters.kind import Surroundings
 from adapters.registry import load_targets
 from adapters.target import Target
+from orchestrator.secret import read_secret
 from rules.diagnostics import RuleErrors
 from rules.load import check_targets
 from rules.ruleset import RuleSet
@@ -17,7 +17,7 @@ from rules.ruleset import RuleSet
 
 def read_targets(path: Path | None, now: Callable[[], int]) -> dict[str, Target]:
     """Those that exist always, for no path. Raises TargetError."""
-    around = Surroundings(now, _secret)
+    around = Surroundings(now, read_secret)
     if path is None:
         return load_targets("", "", around)
     try:
@@ -43,7 +43,3 @@ def check_rules(ruleset: RuleSet, targets: Mapping[str, Target]) -> None:
     """Raises RuleErrors for a rule that names a target which does not exist."""
     if found := check_targets(ruleset, targets.keys()):
         raise RuleErrors(found)
-
-
-def _secret(reference: str) -> str | None:
-    return os.environ.get(reference.removeprefix("env:"))
