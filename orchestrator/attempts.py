@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 import structlog
 
-from adapters.adapter import Adapter
+from adapters.adapter import Adapter, BatchAdapter
 from adapters.target import Target
 from adapters.work import Outcome, Work
 from orchestrator.logs import debugging
@@ -29,20 +30,34 @@ class Told:
             return await self._adapter.deliver(work)
         began = time.perf_counter()
         outcome = await self._adapter.deliver(work)
-        _log.debug(
-            "attempt",
-            command_id=work.id,
-            target=work.target,
-            partition=work.partition,
-            attempt=work.attempt,
-            verdict=outcome.verdict.value,
-            reason=outcome.reason[:LONGEST] or None,
-            seconds=round(time.perf_counter() - began, 6),
-        )
+        _tell(work, outcome, began)
         return outcome
+
+    async def deliver_many(self, works: Sequence[Work]) -> list[Outcome]:
+        assert isinstance(self._adapter, BatchAdapter)
+        began = time.perf_counter()
+        outcomes = await self._adapter.deliver_many(works)
+        if debugging():
+            for work, outcome in zip(works, outcomes, strict=False):
+                _tell(work, outcome, began)
+        return outcomes
 
     async def close(self) -> None:
         await self._adapter.close()
+
+
+def _tell(work: Work, outcome: Outcome, began: float) -> None:
+    _log.debug(
+        "attempt",
+        command_id=work.id,
+        target=work.target,
+        partition=work.partition,
+        attempt=work.attempt,
+        verdict=outcome.verdict.value,
+        status=outcome.status or None,
+        reason=outcome.reason[:LONGEST] or None,
+        seconds=round(time.perf_counter() - began, 6),
+    )
 
 
 def told(target: Target) -> Target:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode, Tracer
 
-from adapters.adapter import Adapter
+from adapters.adapter import Adapter, BatchAdapter
 from adapters.target import Target
 from adapters.work import Outcome, Verdict, Work
 from orchestrator.traces.commits import Decided
@@ -14,6 +15,8 @@ from orchestrator.traces.context import NOTHING, headers
 
 LONGEST = 200
 """Characters of a reason."""
+MOST_LINKS = 128
+"""Of the span of a batch; tracers commonly keep no more."""
 
 
 class TracedAdapter:
@@ -43,6 +46,29 @@ class TracedAdapter:
             if outcome.verdict is not Verdict.DONE:
                 span.set_status(Status(StatusCode.ERROR, outcome.reason[:LONGEST]))
             return outcome
+
+    async def deliver_many(self, works: Sequence[Work]) -> list[Outcome]:
+        """One span, because there is one request; joined to what decided each of its commands."""
+        assert isinstance(self._adapter, BatchAdapter)
+        target = works[0].target
+        with self._tracer.start_as_current_span(
+            f"deliver {target}",
+            NOTHING,
+            SpanKind.CLIENT,
+            {"orchestrator.target": target, "orchestrator.batch": len(works)},
+            links=[
+                Link(decided, {"orchestrator.command.id": work.id})
+                for work in works[:MOST_LINKS]
+                if (decided := self._decided.of(work.id)) is not None
+            ],
+        ) as span:
+            sent = headers()
+            outcomes = await self._adapter.deliver_many([work._replace(headers=sent) for work in works])
+            failed = [outcome for outcome in outcomes if outcome.verdict is not Verdict.DONE]
+            span.set_attribute("orchestrator.batch.failed", len(failed))
+            if failed:
+                span.set_status(Status(StatusCode.ERROR, failed[0].reason[:LONGEST]))
+            return outcomes
 
     async def close(self) -> None:
         await self._adapter.close()
