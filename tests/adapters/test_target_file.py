@@ -59,7 +59,7 @@ def test_no_secret_is_shown() -> None:
     assert SECRET not in repr(load(f"targets: {{p: {{kind: webhook, url: 'http://a/', secret: {SECRET}}}}}"))
     wrong = SECRET[:-4]
     assert wrong not in refused(f"targets: {{p: {{kind: webhook, url: 'http://a/', secret: {wrong}}}}}")
-    assert SECRET not in refused(f"targets: {{p: {{kind: webhook, url: 'http://a/', secret: [{SECRET}]}}}}")
+    assert SECRET not in refused(f"targets: {{p: {{kind: webhook, url: 'http://a/', secret: [{SECRET}, [{SECRET}]]}}}}")
 
 
 ONE = "targets:\n  police:\n    kind: webhook\n    url: http://a.example/\n"
@@ -86,7 +86,7 @@ ONE = "targets:\n  police:\n    kind: webhook\n    url: http://a.example/\n"
         (ONE + "    timeuot: 5s\n", "5:5: target `police`, `timeuot`: is no key of it: did you mean `timeout`?"),
         (
             ONE + "    zzz: 5s\n",
-            "5:5: target `police`, `zzz`: is no key of it; there are `allow`, `concurrency`, `deliver`",
+            "5:5: target `police`, `zzz`: is no key of it; there are `allow`, `auth`, `batch`, `concurrency`",
         ),
         (
             ONE + "    retry:\n      atempts: 5\n",

@@ -51,7 +51,9 @@ async def delivered(url: str, **options: Any) -> Outcome:
 
 async def test_a_command_is_one_post_of_its_json_with_its_id_twice() -> None:
     async with receiving() as receiver:
-        assert await delivered(receiver.url) == Outcome(Verdict.DONE, result={"status": 204, "body": None})
+        assert await delivered(receiver.url) == Outcome(
+            Verdict.DONE, result={"status": 204, "body": None}, status="204"
+        )
     ((headers, body),) = receiver.requests
     assert body == BODY
     assert (headers[":method"], headers[":path"]) == ("POST", "/hook?x=1")

@@ -1,4 +1,5 @@
-"""The target kind `webhook`: a command is one POST of JSON, signed if there is a secret (Standard Webhooks 1.0).
+"""The target kind `webhook`: a command, or a batch of them, is one request, signed if there is a secret (Standard
+Webhooks 1.0).
 
 The body and `webhook-id` are the same at every attempt, so a receiver that remembers ids does everything once. No
 redirects, no proxies from the environment, no cookies, no private addresses but those allowed. A session per target;
@@ -7,34 +8,40 @@ all attempts in one event loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import ssl
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import aiohttp
 import msgspec
 
-from adapters.classify import retry_after, verdict
+from adapters.retry_after import retry_after
+from adapters.targets.webhook.answers import FAILURES, verdict
 from adapters.targets.webhook.guard import REFUSED, Network, guarded_sockets
+from adapters.targets.webhook.headers import check_value
+from adapters.targets.webhook.response import Response, read
+from adapters.targets.webhook.results import judge
+from adapters.targets.webhook.shape import Message, Shape, in_order
 from adapters.targets.webhook.signing import Signer
+from adapters.targets.webhook.template import Template, TemplateError
+from adapters.targets.webhook.tokens import TokenError, TokenOptions, Tokens
+from adapters.targets.webhook.url import UrlTemplate
 from adapters.work import Outcome, Verdict, Work
 
 CONNECT: Final = 5.0
 """Seconds to connect, at most."""
 KEPT: Final = 16 * 1024
 """Bytes of an answer that are read; of a longer one the connection is closed."""
-SNIPPET: Final = 300
-"""Characters of an answer in a reason."""
-DEEPEST: Final = 32
-"""Brackets in an answer's JSON, beyond which it is kept as text: it becomes part of an event."""
+KEPT_OF_EACH: Final = 512
+"""More of them for each command of a batch."""
+SPLIT: Final = frozenset((400, 413, 422))
+"""Of these answers one command may be the reason, or their number: the batch is sent in halves."""
 KEEP_ALIVE: Final = 4.0
 """Seconds that an unused connection is kept: less than servers commonly do, so that they do not close one that we are
 just about to use, which would look like a failed attempt."""
-_BASE_HEADERS: Final = {
-    "content-type": "application/json",
-    "accept-encoding": "identity",
-    "user-agent": "business-logic-orchestrator",
-}
+_BASE_HEADERS: Final = {"accept-encoding": "identity", "user-agent": "business-logic-orchestrator"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,16 @@ class WebhookOptions:
     timeout: float = 15.0
     """Seconds from beginning to end of an attempt whose command says nothing else."""
     concurrency: int = 8
+    method: str = "POST"
+    shape: Shape = field(default_factory=Shape)
+    path: UrlTemplate | None = None
+    """Of the URL, where it is not the same for every command."""
+    headers: tuple[tuple[str, Template], ...] = field(default=(), repr=False)
+    authorization: str = field(default="", repr=False)
+    tokens: TokenOptions | None = None
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+    server_name: str | None = None
+    batch: int = 1
     now: Callable[[], int] = field(kw_only=True, repr=False)
 
 
@@ -64,81 +81,161 @@ class WebhookAdapter:
             trust_env=False,
             auto_decompress=False,
         )
+        self._tokens = Tokens(options.tokens, self._session) if options.tokens is not None else None
+        self._plain = options.path is None and all(template.static for _, template in options.headers)
+        """Whether a request is the same for every command, but for its body."""
+        self._fixed = {name: template.sample for name, template in options.headers} if self._plain else {}
 
     async def deliver(self, work: Work) -> Outcome:
-        limit = work.timeout or self._options.timeout
+        if self._options.batch > 1:
+            return (await self.deliver_many([work]))[0]
         try:
-            async with self._session.post(
-                self._options.url,
-                data=work.body,
-                headers=self._headers(work),
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(limit, sock_connect=min(CONNECT, limit)),
-            ) as response:
-                body, whole = await _read(response)
-                if not whole:
-                    response.close()
-                return self._outcome(response, body)
-        except aiohttp.ConnectionTimeoutError as error:
-            return Outcome(Verdict.RETRY, f"no connection in time: {error}")
-        except TimeoutError:
-            return Outcome(Verdict.RETRY, f"no answer within {limit:g} s")
-        except aiohttp.InvalidURL as error:
-            return Outcome(Verdict.FINAL, f"the target's URL cannot be called: {error}")
-        except aiohttp.ClientConnectorError as error:
-            if error.os_error.errno == REFUSED:
-                return Outcome(Verdict.FINAL, f"refused to connect: {error.os_error.strerror}")
-            return Outcome(Verdict.RETRY, f"no connection: {error}")
-        except (aiohttp.ClientError, OSError) as error:
-            return Outcome(Verdict.RETRY, f"the connection failed: {type(error).__name__}: {error}")
+            url, headers = self._of(work)
+            message = self._options.shape.one(work)
+        except TemplateError as error:
+            return _failure("template", str(error))
+        limit = work.timeout or self._options.timeout
+        found = await self._request(url, message, {**dict(work.headers), **headers}, limit, KEPT)
+        return found if isinstance(found, Outcome) else self._outcome(found)
+
+    async def deliver_many(self, works: Sequence[Work]) -> list[Outcome]:
+        """An answer of SPLIT to several is no answer yet: each half is sent by itself, while the time lasts."""
+        loop = asyncio.get_running_loop()
+        limit = works[0].timeout or self._options.timeout
+        over = loop.time() + limit
+        found: dict[str, Outcome] = {}
+        parts = [in_order(works)]
+        while parts:
+            part = parts.pop()
+            outcomes = await self._send(part, over - loop.time(), limit)
+            if outcomes is None:
+                parts += [part[len(part) // 2 :], part[: len(part) // 2]]
+                continue
+            found.update(zip((work.id for work in part), outcomes, strict=True))
+        return [found[work.id] for work in works]
 
     async def close(self) -> None:
+        if self._tokens is not None:
+            await self._tokens.close()
         await self._session.close()
 
-    def _headers(self, work: Work) -> dict[str, str]:
-        seconds = self._options.now() // 1_000_000
-        headers = {"webhook-id": work.id, "idempotency-key": work.id, "webhook-timestamp": str(seconds)}
-        if self._options.signer is not None:
-            headers["webhook-signature"] = self._options.signer.sign(work.id, seconds, work.body)
-        return {**dict(work.headers), **headers}
-
-    def _outcome(self, response: aiohttp.ClientResponse, body: bytes) -> Outcome:
-        found = verdict(response.status)
-        content = _content(response, body)
-        result = {"status": response.status, "body": content}
-        if found is Verdict.DONE:
-            return Outcome(found, result=result)
-        snippet = content if isinstance(content, str) else body.decode("utf-8", "replace")
-        reason = f"HTTP {response.status}" + (f": {snippet[:SNIPPET].strip()}" if snippet else "")
-        wait = retry_after(response.headers.get("retry-after"), self._options.now())
-        return Outcome(found, reason, result, wait if found is Verdict.RETRY else None)
-
-
-async def _read(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
-    """The first KEPT bytes, and whether they are all. The status alone decides: an answer that breaks off or drips
-    until the time is over does not undo it."""
-    kept = bytearray()
-    try:
-        while len(kept) <= KEPT:
-            piece = await response.content.read(KEPT + 1 - len(kept))
-            if not piece:
-                return bytes(kept), True
-            kept += piece
-    except (TimeoutError, aiohttp.ClientError, OSError):
-        pass
-    return bytes(kept[:KEPT]), False
-
-
-def _content(response: aiohttp.ClientResponse, body: bytes) -> Any:
-    """JSON where the answer is a short one, else text; None for an empty one."""
-    if not body:
-        return None
-    if response.headers.get("content-encoding", "identity") != "identity":
-        return None
-    kind = response.content_type
-    if (kind == "application/json" or kind.endswith("+json")) and body.count(b"{") + body.count(b"[") <= DEEPEST:
+    async def _send(self, works: list[Work], left: float, limit: float) -> list[Outcome] | None:
+        """None to send them in halves."""
+        if left <= 0:
+            return [_late(limit)] * len(works)
         try:
-            return msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            pass
-    return body.decode("utf-8", "replace")
+            message = self._options.shape.many(works)
+        except TemplateError as error:
+            if len(works) > 1:
+                return None
+            return [_failure("template", str(error))]
+        headers = {**dict(works[0].headers), **self._fixed}
+        kept = KEPT + KEPT_OF_EACH * len(works)
+        answer = await self._request(self._options.url, message, headers, left, kept)
+        if isinstance(answer, Outcome):
+            return [answer] * len(works)
+        if answer.status in SPLIT and len(works) > 1:
+            return None
+        if verdict(answer.status) is Verdict.DONE:
+            wait = retry_after(answer.retry_after, self._options.now())
+            if (said := judge(works, answer.status, answer.body, answer.whole, wait)) is not None:
+                return said
+        return [self._outcome(answer)] * len(works)
+
+    def _of(self, work: Work) -> tuple[str, dict[str, str]]:
+        """URL and further headers of a command. Raises TemplateError."""
+        if self._plain:
+            return self._options.url, self._fixed
+        command = msgspec.json.decode(work.body)
+        headers = {}
+        for name, template in self._options.headers:
+            try:
+                headers[name] = template.render(command)
+                check_value(headers[name])
+            except ValueError as error:
+                raise TemplateError(f"the header `{name}` cannot be made: {error}") from None
+        path = self._options.path
+        return self._options.url if path is None else path.render(command), headers
+
+    async def _request(
+        self, url: str, message: Message, more: dict[str, str], limit: float, kept: int
+    ) -> Response | Outcome:
+        began = asyncio.get_running_loop().time()
+        token = ""
+        if self._tokens is not None:
+            try:
+                async with asyncio.timeout(limit):
+                    token = await self._tokens.get()
+            except TimeoutError:
+                return _failure("token", f"no token within {limit:g} s")
+            except TokenError as error:
+                return _failure("token", str(error))
+        answer = await self._exchange(url, message, self._headers(message, more, token), limit, began, kept)
+        if token and self._tokens is not None and isinstance(answer, Response) and answer.status == 401:
+            self._tokens.drop(token)
+            return _failure("token", f"HTTP 401: the token was refused{answer.snippet}")
+        return answer
+
+    async def _exchange(
+        self, url: str, message: Message, headers: dict[str, str], limit: float, began: float, kept: int
+    ) -> Response | Outcome:
+        left = max(limit - (asyncio.get_running_loop().time() - began), 0.001)
+        options = self._options
+        more: dict[str, Any] = {} if options.tls is None else {"ssl": options.tls}
+        try:
+            async with self._session.request(
+                options.method,
+                url,
+                data=message.body,
+                headers=headers,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(left, sock_connect=min(CONNECT, left)),
+                server_hostname=options.server_name,
+                **more,
+            ) as response:
+                return await read(response, kept)
+        except aiohttp.ConnectionTimeoutError as error:
+            return _failure("connect", f"no connection in time: {error}")
+        except TimeoutError:
+            return _late(limit)
+        except aiohttp.InvalidURL as error:
+            return _failure("url", f"the target's URL cannot be called: {error}")
+        except (aiohttp.ClientSSLError, ssl.SSLError) as error:
+            return _failure("tls", f"no connection: {error}")
+        except aiohttp.ClientConnectorError as error:
+            if error.os_error.errno == REFUSED:
+                return _failure("refused-address", f"refused to connect: {error.os_error.strerror}")
+            return _failure("connect", f"no connection: {error}")
+        except (aiohttp.ClientError, OSError) as error:
+            return _failure("broken", f"the connection failed: {type(error).__name__}: {error}")
+
+    def _headers(self, message: Message, more: dict[str, str], token: str) -> dict[str, str]:
+        seconds = self._options.now() // 1_000_000
+        headers = {
+            **more,
+            **message.headers,
+            "webhook-id": message.id,
+            "idempotency-key": message.id,
+            "webhook-timestamp": str(seconds),
+        }
+        if token or self._options.authorization:
+            headers["authorization"] = f"Bearer {token}" if token else self._options.authorization
+        if self._options.signer is not None:
+            headers["webhook-signature"] = self._options.signer.sign(message.id, seconds, message.body)
+        return headers
+
+    def _outcome(self, answer: Response) -> Outcome:
+        found = verdict(answer.status)
+        result = {"status": answer.status, "body": answer.content}
+        if found is Verdict.DONE:
+            return Outcome(found, result=result, status=str(answer.status))
+        wait = retry_after(answer.retry_after, self._options.now()) if found is Verdict.RETRY else None
+        return Outcome(found, f"HTTP {answer.status}{answer.snippet}", result, wait, str(answer.status))
+
+
+def _failure(status: str, reason: str) -> Outcome:
+    return Outcome(FAILURES[status].verdict, reason, status=status)
+
+
+def _late(limit: float) -> Outcome:
+    return _failure("timeout", f"no answer within {limit:g} s")

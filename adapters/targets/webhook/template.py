@@ -1,0 +1,81 @@
+"""Texts with parts of a command in them: `${command.key}`, `${command.args.plate}`. No expressions.
+
+Checked when the target is made; what a command does not have is found out when it is sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+FIELDS: Final = ("id", "command", "to", "rule", "key", "at", "cause", "args")
+_PLACE: Final = re.compile(r"\$\{([^}]*)(\}?)")
+_PATH: Final = re.compile(r"command((?:\.[A-Za-z0-9_-]+)+)")
+
+
+class TemplateError(ValueError):
+    """It says something that no command has, or this command has not."""
+
+
+class Template:
+    def __init__(self, text: str) -> None:
+        """Raises TemplateError."""
+        self.text = text
+        self._parts: list[str | tuple[str, ...]] = []
+        at = 0
+        for found in _PLACE.finditer(text):
+            if not found[2]:
+                raise TemplateError(f"`{found[0][:40]}` has no end: close it with a brace")
+            self._parts += [text[at : found.start()], _path(found[1])]
+            at = found.end()
+        self._parts.append(text[at:])
+
+    @classmethod
+    def fixed(cls, text: str) -> Template:
+        """One that says just this."""
+        made = cls("")
+        made._parts = [text]
+        return made
+
+    @property
+    def static(self) -> bool:
+        """Whether it is the same for every command."""
+        return len(self._parts) == 1
+
+    @property
+    def sample(self) -> str:
+        """For some command."""
+        return "".join(part if isinstance(part, str) else "x" for part in self._parts)
+
+    def render(self, command: Mapping[str, Any], encode: Callable[[str], str] = str) -> str:
+        """`encode` is for what comes from the command. Raises TemplateError."""
+        return "".join(part if isinstance(part, str) else encode(_text(command, part)) for part in self._parts)
+
+
+def _path(inside: str) -> tuple[str, ...]:
+    found = _PATH.fullmatch(inside.strip())
+    path = tuple(found[1][1:].split(".")) if found is not None else ()
+    if not path or path[0] not in FIELDS:
+        fields = ", ".join(f"`command.{field}`" for field in FIELDS)
+        raise TemplateError(f"`${{{inside[:40]}}}` is no part of a command: there are {fields}")
+    if path[0] == "args" and len(path) == 1:
+        raise TemplateError("`${command.args}` is more than a text: name one, such as `${command.args.plate}`")
+    if path[0] != "args" and len(path) > 1:
+        raise TemplateError(f"`${{{inside[:40]}}}`: `command.{path[0]}` is a text and has no parts")
+    return path
+
+
+def _text(command: Mapping[str, Any], path: tuple[str, ...]) -> str:
+    value: Any = command
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    if isinstance(value, str):
+        return value
+    if value is None:
+        raise TemplateError(f"the command has no {'.'.join(path)}")
+    if isinstance(value, (dict, list)):
+        raise TemplateError(f"{'.'.join(path)} of the command is neither a text nor a number")
+    return msgspec.json.encode(value).decode()
