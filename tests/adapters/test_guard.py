@@ -6,6 +6,7 @@ import socket
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from adapters.targets.webhook.adapter import WebhookAdapter, WebhookOptions
 from adapters.targets.webhook.guard import RefusedAddressError, check_address, parse_network
@@ -19,6 +20,8 @@ PRIVATE = [
     *("::1", "::", "fe80::1", "fe80::1%lo", "fc00::1", "fd12:3456::1", "fec0::1", "ff02::1", "2001:db8::1", "3fff::1"),
     *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "::127.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a00:1", "64:ff9b:1::808:808"),
     *("2002:7f00:1::", "2002:a9fe:a9fe::1", "2001:0:0:0:0:0:f5ff:fffe", "100::1"),
+    *("::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "fd00:ec2::254", "2001:0:4136:e378:8000:63bf:5601:5601"),
+    *("fe80::a9fe:a9fe%eth0", "::1%1", "::ffff:0:0", "64:ff9b::", "2002::1", "ff05::2", "2001:10::1", "168.63.129.16"),
 ]
 PUBLIC = ["8.8.8.8", "1.1.1.1", "172.32.0.1", "2606:4700::1111", "64:ff9b::808:808"]
 
@@ -64,6 +67,22 @@ async def test_no_spelling_of_our_own_address_reaches_it(host: str) -> None:
     assert found.verdict is Verdict.FINAL, found
 
 
+@pytest.mark.parametrize(
+    "host", ["169.254.169.254", "[fd00:ec2::254]", "[::ffff:169.254.169.254]", "[fe80::1%25lo]", "[64:ff9b::a9fe:a9fe]"]
+)
+async def test_no_metadata_of_a_machine_is_asked_for_and_the_command_is_parked(host: str) -> None:
+    found = await attempt(f"http://{host}/latest/meta-data/")
+    assert (found.verdict, found.status) == (Verdict.FINAL, "refused-address")
+    assert found.reason.startswith("refused to connect: address ")
+
+
+async def test_a_redirect_to_an_address_that_may_not_be_called_is_not_followed() -> None:
+    async with receiving() as receiver, receiving("127.0.0.2") as secret:
+        receiver.answer = lambda number, request: web.Response(status=307, headers={"location": secret.url})
+        found = await attempt(receiver.url, "127.0.0.1/32")
+    assert (found.verdict, found.status, secret.requests) == (Verdict.FINAL, "307", [])
+
+
 @pytest.mark.parametrize("addresses", [["10.0.0.1"], ["127.0.0.1", "::1"], ["169.254.169.254", "192.168.1.1"]])
 async def test_a_name_that_resolves_to_a_private_address_is_refused(
     monkeypatch: pytest.MonkeyPatch, addresses: list[str]
@@ -101,8 +120,6 @@ async def test_what_is_refused_only_in_part_reaches_only_the_other_part(monkeypa
 
 
 def _closing() -> Any:
-    from aiohttp import web
-
     return web.Response(headers={"connection": "close"})
 
 

@@ -87,6 +87,7 @@ async def test_what_may_be_better_later_is_tried_again(status: int) -> None:
         receiver.answer = lambda number, request: web.Response(status=status, text="not now")
         found = await delivered(receiver.url)
     assert (found.verdict, found.reason, found.retry_after) == (Verdict.RETRY, f"HTTP {status}: not now", None)
+    assert found.status == str(status)
 
 
 @pytest.mark.parametrize("status", [300, 304, 400, 401, 403, 404, 405, 409, 410, 413, 422, 451, 600, 999])
@@ -94,6 +95,7 @@ async def test_every_other_answer_is_final(status: int) -> None:
     async with answering(b"HTTP/1.1 %d Thus\r\nretry-after: 5\r\ncontent-length: 0\r\n\r\n" % status) as url:
         found = await delivered(url)
     assert (found.verdict, found.reason, found.retry_after) == (Verdict.FINAL, f"HTTP {status}", None)
+    assert found.status == str(status)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -179,7 +181,7 @@ async def test_an_answer_that_does_not_come_in_time_is_tried_again() -> None:
         receiver.answer = lambda number, request: slow(request)
         found = await delivered(receiver.url, timeout=0.2)
         over.set()
-    assert (found.verdict, found.reason) == (Verdict.RETRY, "no answer within 0.2 s")
+    assert (found.verdict, found.reason, found.status) == (Verdict.RETRY, "no answer within 0.2 s", "timeout")
 
 
 @pytest.mark.parametrize(("of_target", "of_command"), [(5.0, 0.2), (0.05, 0.2)])
@@ -203,13 +205,14 @@ async def test_what_is_no_answer_is_tried_again(answer: bytes) -> None:
         found = await delivered(url)
     assert found.verdict is Verdict.RETRY
     assert found.reason.startswith("the connection failed: ")
+    assert found.status == "broken"
 
 
 async def test_a_receiver_that_is_not_there_is_tried_again() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         found = await delivered(f"http://127.0.0.1:{taken.getsockname()[1]}/")
-    assert (found.verdict, found.reason[:14]) == (Verdict.RETRY, "no connection:")
+    assert (found.verdict, found.reason[:14], found.status) == (Verdict.RETRY, "no connection:", "connect")
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_refused_and_tried_again() -> None:
@@ -221,6 +224,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused_and_tried_again(
     assert found.verdict is Verdict.RETRY
     assert found.reason.startswith("no connection: ")
     assert "certificate" in found.reason
+    assert found.status == "tls"
 
 
 async def test_many_attempts_at_once_share_a_bounded_number_of_connections() -> None:

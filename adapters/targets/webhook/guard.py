@@ -18,6 +18,8 @@ SPECIAL: Final = tuple(
 )
 """Not for the public by IANA's registries of special-purpose addresses, though some Python that we support calls them
 global."""
+HOST: Final = IPv4Network("168.63.129.16/32")
+"""Of a cloud's own agent on every machine there, though it lies in public space."""
 COMPATIBLE: Final = IPv6Network("::/96")
 REFUSED: Final = 0x5353
 """An error number of our own: when several addresses are tried, only the number of their errors survives."""
@@ -40,7 +42,7 @@ def check_address(text: str, allow: Sequence[Network]) -> None:
 
 
 def _public(address: IPv4Address | IPv6Address) -> bool:
-    if any(address in network for network in SPECIAL if network.version == address.version):
+    if any(address in network for network in (HOST, *SPECIAL) if network.version == address.version):
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
