@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.target_file import RetryModel
+from adapters.targets.webhook.answers import ANSWERS, FAILURES
 from adapters.targets.webhook.model import WebhookModel
 from orchestrator.api.app import EVERYTHING
 from orchestrator.api.codes import BY_STATUS, CODES
@@ -37,6 +38,7 @@ OPERATING = (ROOT / "docs/operations/README.md").read_text()
 HTTP = (ROOT / "docs/http.md").read_text()
 RULES = (ROOT / "docs/rules.md").read_text()
 TARGETS = (ROOT / "docs/targets.md").read_text()
+WEBHOOK = (ROOT / "docs/targets/webhook.md").read_text()
 
 
 def function(target: str) -> Callable[..., Any]:
@@ -142,7 +144,7 @@ def test_the_keys_of_targets_and_their_defaults_are_those_of_the_code() -> None:
     rows = table(TARGETS, "## Keys")
     names = {name for name in WebhookModel.model_fields if name != "retry"}
     names |= {f"retry.{name}" for name in RetryModel.model_fields}
-    assert {code(row[0]) for row in rows} == names
+    assert {name for row in rows for name in re.findall(r"`([^`]+)`", row[0])} == names
     seconds = {"s": 1, "h": 3600}
     for row in rows:
         name = code(row[0])
@@ -151,6 +153,12 @@ def test_the_keys_of_targets_and_their_defaults_are_those_of_the_code() -> None:
         if isinstance(default, (int, float)):
             said = code(row[1])
             assert float(said.rstrip("sh")) * seconds.get(said[-1], 1) == default, name
+
+
+def test_what_an_answer_of_a_webhook_means_is_the_table_of_the_code() -> None:
+    assert table(WEBHOOK, "## What an answer means") == [[each.shown, each.verdict, each.meaning] for each in ANSWERS]
+    expected = [[f"`{name}`", each.verdict, each.meaning] for name, each in FAILURES.items()]
+    assert table(WEBHOOK, "The status of an attempt is that of HTTP, or a word for what came instead:") == expected
 
 
 def test_every_key_of_a_rule_and_a_projection_is_explained() -> None:
