@@ -189,3 +189,28 @@ def test_commits_of_only_so_many_commands_are_known() -> None:
     decided.note([f"{number}" for number in range(MOST_DECIDED + 1)], context)
     assert decided.of("0") is None
     assert decided.of("1") is context
+
+
+async def test_a_batch_is_one_span_joined_to_what_decided_each_of_its_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with collecting() as (collector, there):
+        office = {"kind": "webhook", "url": str(there.make_url("/office")), "allow": ["127.0.0.1/32"], "batch": 10}
+        (tmp_path / "targets.yaml").write_text(json.dumps({"targets": {"office": {**office, "retry": QUICK}}}))
+        monkeypatch.setenv("ORCHESTRATOR_TARGETS", str(tmp_path / "targets.yaml"))
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{there.port}/")
+        monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
+        server = await asyncio.to_thread(Running, tmp_path, RULES)
+        try:
+            assert await publish(server.url, {}) == 202
+            await happens(lambda: len(collector.named("deliver office")) == 2)
+        finally:
+            await asyncio.to_thread(server.stop)
+    (decided,) = [span for span in collector.named("evaluate") if attributes(span)["orchestrator.outputs"]]
+    first, second = collector.named("deliver office")
+    assert [ids(link) for span in (first, second) for link in span.links] == [ids(decided)] * 2
+    assert [attributes(span)["orchestrator.batch.failed"] for span in (first, second)] == [1, 0]
+    assert (first.status.message, attributes(first)["orchestrator.batch"]) == ("HTTP 503", 1)
+    sent = [call["traceparent"].split("-")[1:3] for call in collector.calls]
+    assert sent == [list(ids(span)) for span in (first, second)]
+    assert all(call["webhook-id"].startswith("batch_") for call in collector.calls)
