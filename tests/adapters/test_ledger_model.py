@@ -187,6 +187,10 @@ class Model(RuleBasedStateMachine):
             return
         if verdict in (Verdict.RETURNED, Verdict.DEFERRED, Verdict.WAITING):
             self.returned[id] += 1  # of several that wait for a result the first counts, and it may be one less
+        elif verdict is not Verdict.RETRY and any(
+            attempt.verdict == "waiting" for attempt in self.world.entry(id).history
+        ):
+            self.returned[id] += 1  # it was asked for the result only, and that is no attempt
         if verdict is Verdict.RETRY and (wait := ack.outcome.retry_after) is not None and state is State.RETRYING:
             entry = self.world.entry(id)
             assert entry.due >= min(entry.last_attempt + int(wait * 1e6), entry.command.expires_at)
