@@ -11,8 +11,8 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from adapters.expiries import Expiries
 from adapters.ledger import Entry
+from adapters.times import Times
 from adapters.turn import Bounds
 from streams.state import DAWN, NEVER
 
@@ -87,12 +87,12 @@ class DueQueues:
     def __init__(self, targets: Iterable[str], bounds: Bounds) -> None:
         self._queues = {target: DueQueue(bounds.capacity) for target in targets}
         self._scan = bounds.scan
-        self._expiries = Expiries()
-        """Of what is in memory."""
+        self._expiries = Times()
+        """Of what is in memory and does expire."""
 
     def add(self, entry: Entry) -> None:
         if (queue := self._queues.get(entry.command.to)) is not None:
-            self._expiries.add(entry)
+            self._note_expiry(entry)
             left = queue.add((entry.due, entry.command.id))
             if left is not None:
                 self._expiries.remove(left[1])
@@ -146,7 +146,7 @@ class DueQueues:
                 queue = self._queues[target]
                 if key > queue.horizon:
                     queue.fill(key)
-                    self._expiries.add(entry)
+                    self._note_expiry(entry)
                     if queue.full:
                         behind.discard(target)
             after = page[-1][0] if len(page) == PAGE else EVERYTHING
@@ -155,3 +155,7 @@ class DueQueues:
         for target in behind:
             self._queues[target].horizon = max(self._queues[target].horizon, after)
         return bool(behind) and after != EVERYTHING
+
+    def _note_expiry(self, entry: Entry) -> None:
+        if (at := entry.command.expires_at) != NEVER:
+            self._expiries.set(entry.command.id, at)

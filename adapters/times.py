@@ -1,6 +1,7 @@
-"""When the commands that one partition has in memory expire: those with `expires` in their terms, the earliest first.
+"""A time for each of many ids, the earliest first: when leases run out, when commands expire.
 
-One thread, that of the partition's turns. A heap whose entries are given up by name, and built anew when most are.
+A heap whose entries are given up by name, and built anew when most are: one that stays long holds back the rest. One
+thread, that of the partition's turns.
 """
 
 from __future__ import annotations
@@ -8,23 +9,18 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from typing import Final
 
-from adapters.ledger import Entry
 from streams.state import NEVER
 
 FORGOTTEN: Final = 1_000
 """Entries given up may stay in the heap, so many more than those that stand."""
 
 
-class Expiries:
+class Times:
     def __init__(self) -> None:
         self._times: dict[str, int] = {}
         self._heap: list[tuple[int, str]] = []
 
-    def add(self, entry: Entry) -> None:
-        at = entry.command.expires_at
-        if at == NEVER:
-            return
-        id = entry.command.id
+    def set(self, id: str, at: int) -> None:
         self._times[id] = at
         heappush(self._heap, (at, id))
         if len(self._heap) > 2 * len(self._times) + FORGOTTEN:
@@ -35,7 +31,7 @@ class Expiries:
         self._times.pop(id, None)
 
     def passed(self, now: int) -> list[str]:
-        """Ids that expire at `now` or before it, the earliest first; each is told once."""
+        """Ids whose time is `now` or before it, the earliest first; each is told once."""
         found: list[str] = []
         while self.next <= now:
             id = heappop(self._heap)[1]
@@ -45,7 +41,7 @@ class Expiries:
 
     @property
     def next(self) -> int:
-        """NEVER if nothing expires."""
+        """NEVER if there is none."""
         heap = self._heap
         while heap and self._times.get(heap[0][1]) != heap[0][0]:
             heappop(heap)
