@@ -13,6 +13,7 @@ from typing import Final
 
 from adapters.draft import Draft
 from adapters.ledger import Entry
+from streams.outputs import Command
 
 PREFIX: Final = "#lane|"
 
@@ -28,17 +29,17 @@ class Lanes:
         self._last: dict[str, str] = {}
         """Row → the id of the last command, "" for an empty lane; of those that were looked up."""
 
-    def expect(self, entries: Iterable[Entry]) -> None:
+    def expect(self, commands: Iterable[Command]) -> None:
         """Looks up the lanes of these in one read."""
-        names = sorted({_name(entry) for entry in entries} - self._last.keys())
+        names = sorted({_name(command) for command in commands} - self._last.keys())
         if names:
             found = self._rows(names)
             self._last |= {name: found[name].decode() if name in found else "" for name in names}
 
     def join(self, entry: Entry) -> bool:
         """Puts it at the end. Whether it is the head."""
-        self.expect((entry,))
-        name = _name(entry)
+        self.expect((entry.command,))
+        name = _name(entry.command)
         entry.lane, entry.before, entry.after = True, self._last[name], ""
         if entry.before:
             last = self._draft.get(entry.before)
@@ -60,7 +61,7 @@ class Lanes:
         if after:
             beside[after].before = before
         else:
-            self._set_last(_name(entry), before)
+            self._set_last(_name(entry.command), before)
         for other in beside.values():
             self._draft.stage(other)
         return beside[after] if after and not before else None
@@ -70,6 +71,9 @@ class Lanes:
         self._draft.row(name, id.encode() or None)
 
 
-def _name(entry: Entry) -> str:
-    command = entry.command
+def ordered(command: Command) -> bool:
+    return command.terms is not None and command.terms.order
+
+
+def _name(command: Command) -> str:
     return PREFIX + blake2b(f"{len(command.to)}:{command.to}{command.key}".encode(), digest_size=16).hexdigest()

@@ -1,9 +1,9 @@
 """The ledger: what is known of each command, one row of the processor `delivery` per command, named by its id.
 
-Beside the commands there are rows whose names begin with `#`: `CURSOR` says how far the outputs were read, others hold
-what is known of targets and lanes. Rows of commands are JSON, because what rules put into one may hold integers of any
-size. The due time of a row is that of its entry: when it may first be
-taken. A leased one keeps it, so whoever takes a partition over finds first what was in flight when its owner died.
+Beside the commands there are rows whose names begin with `#`: `CURSOR` says how far the outputs were read, others name
+the last command of a lane (`lanes.py`). Rows of commands are JSON, because what rules put into one may hold integers of
+any size. The due time of a row is that of its entry: when it may first be taken. A leased one keeps it, so whoever
+takes a partition over finds first what was in flight when its owner died.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class Entry(msgspec.Struct, array_like=True):
     after: str = ""
     """…and before this one."""
     ended: int = 0
-    """When it was done, cancelled or expired, or recorded in shadow."""
+    """When it was done, cancelled, expired or last parked, or recorded in shadow."""
     fell_back: bool = False
     """Whether its fallback was asked for."""
 

@@ -22,7 +22,7 @@ from adapters import ledger
 from adapters.draft import Draft
 from adapters.due_queue import DueQueues, Key
 from adapters.errors import FencedError
-from adapters.lanes import Lanes
+from adapters.lanes import Lanes, ordered
 from adapters.leases import Leases
 from adapters.ledger import Entry, State
 from adapters.requests import no_target
@@ -167,6 +167,7 @@ class Delivery:
             return False
         commands = [output for output in outputs if isinstance(output, Command)]
         known = self._rows([command.id for command in commands]) if commands else {}
+        self._lanes.expect(filter(ordered, commands))
         due = now - len(commands)  # one microsecond apart, so that they are sent in the order of decision
         for number, output in enumerate(outputs, first):
             if isinstance(output, Command):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from adapters import results
 from adapters.draft import Draft
 from adapters.due_queue import DueQueues
-from adapters.lanes import Lanes
+from adapters.lanes import Lanes, ordered
 from adapters.leases import Leases
 from adapters.ledger import LONGEST_EXCERPT, OPEN, Attempt, Entry, State
 from adapters.requests import may_cancel, may_redrive, no_target
@@ -49,7 +49,7 @@ class Settling:
 
     def note(self, command: Command, number: int, due: int) -> None:
         """A command that is not in the ledger yet. `number`: its place in the outputs."""
-        entry = Entry(command, number, due=due, history=[])
+        entry = Entry(command, number, due=due)
         self._draft.stage(entry)
         if command.shadow:
             entry.state, entry.ended = State.SHADOW, self._now
@@ -102,7 +102,7 @@ class Settling:
             self._uncount(entry)  # the attempt that reached the target is the one that counts
         if outcome.verdict is not Verdict.WAITING or not asked_again:
             status = results.clean(outcome.status)
-            self._record(entry, entry.attempts, outcome.verdict.value, status, reason, outcome.took)
+            self._record(entry, outcome.verdict.value, status, reason, outcome.took)
         match outcome.verdict:
             case Verdict.DONE:
                 self._succeed(entry, outcome)
@@ -121,22 +121,20 @@ class Settling:
             self._draft.stage(entry)
             entry.last_attempt = self._now
             reason = "its lease ran out without an answer"
-            self._record(entry, entry.attempts, LEASE_EXPIRED, "", reason, None)
+            self._record(entry, LEASE_EXPIRED, "", reason, None)
             self._draft.count(LEASE_EXPIRED, entry)
             self._try_again(entry, reason, None)
 
-    def _record(self, entry: Entry, number: int, verdict: str, status: str, reason: str, took: float | None) -> None:
+    def _record(self, entry: Entry, verdict: str, status: str, reason: str, took: float | None) -> None:
         began = entry.leased_at or self._now
         micros = int(took * 1e6) if took is not None else max(0, self._now - began)
-        entry.record(Attempt(number, began, micros, verdict, status[:LONGEST_EXCERPT], reason[:LONGEST_EXCERPT]))
+        status, reason = status[:LONGEST_EXCERPT], reason[:LONGEST_EXCERPT]
+        entry.record(Attempt(entry.attempts, began, micros, verdict, status, reason))
 
     def _succeed(self, entry: Entry, outcome: Outcome) -> None:
         entry.state, entry.result, entry.last_error = State.DONE, results.plain(outcome.result), ""
         entry.progress = None
-        entry.ended = self._now
-        self._draft.events.append(results.succeeded(entry, self._now))
-        self._draft.count("done", entry)
-        self._next_of(entry)
+        self._end(entry, "done", results.succeeded)
 
     def _await_result(self, entry: Entry, outcome: Outcome) -> None:
         if entry.expired(self._now):
@@ -185,33 +183,29 @@ class Settling:
             entry.fail(results.clean(by_hand))
         else:
             entry.expire()
-        self._end(entry, results.expired)
+        self._end(entry, "expired", results.expired)
         self._fall_back(entry)
-        self._draft.count("expired", entry)
-        self._next_of(entry)
 
     def park(self, entry: Entry, reason: str) -> None:
         entry.state = State.PARKED
         entry.parked += 1
         entry.progress = None
         entry.fail(reason)
-        self._end(entry, results.parked)
+        self._end(entry, "parked", results.parked)
         self._fall_back(entry)
-        self._draft.count("parked", entry)
-        self._next_of(entry)
 
     def _cancel(self, entry: Entry, reason: str) -> None:
         entry.state = State.CANCELLED
         entry.fail(results.clean(reason))
-        self._end(entry, results.cancelled)
-        self._draft.count("cancelled", entry)
-        self._next_of(entry)
+        self._end(entry, "cancelled", results.cancelled)
 
-    def _end(self, entry: Entry, event: Callable[[Entry, int], Event]) -> None:
+    def _end(self, entry: Entry, what: str, event: Callable[[Entry, int], Event]) -> None:
         self._queues.remove(entry)
         entry.ended = self._now
         self._draft.stage(entry)
         self._draft.events.append(event(entry, self._now))
+        self._draft.count(what, entry)
+        self._next_of(entry)
 
     def _fall_back(self, entry: Entry) -> None:
         """Once, however often it is redriven and given up."""
@@ -231,8 +225,7 @@ class Settling:
         self._draft.count("redriven", entry)
 
     def _line_up(self, entry: Entry) -> None:
-        terms = entry.command.terms
-        if terms is not None and terms.order and not self._lanes.join(entry):
+        if ordered(entry.command) and not self._lanes.join(entry):
             entry.due = entry.command.expires_at  # it is looked at then, or when it becomes the head
             if entry.due == NEVER:
                 return
