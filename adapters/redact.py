@@ -9,9 +9,9 @@ import base64
 import json
 import traceback
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import quote, quote_plus
 
 from adapters.adapter import Adapter, BatchAdapter
@@ -26,6 +26,9 @@ DEEPEST: Final = 100
 """Levels of an answer; what lies deeper is left away."""
 PREFIXES: Final = ("whsec_",)
 """What begins a secret without being one."""
+
+T = TypeVar("T")
+Given = TypeVar("Given")
 
 
 class Redactor:
@@ -102,37 +105,28 @@ class Redacted:
         self._redactor = redactor
 
     async def deliver(self, work: Work) -> Outcome:
-        try:
-            outcome = await self._adapter.deliver(work)
-        except Exception as error:
-            if not self._redactor.shows(error):
-                raise
-            failed = self._failed(error)
-        else:
-            return self._outcome(outcome)
-        raise failed  # outside, so that what it stands for is not its context
+        return self._outcome(await self._guarded(self._adapter.deliver, work))
 
     async def deliver_many(self, works: Sequence[Work]) -> list[Outcome]:
         assert isinstance(self._adapter, BatchAdapter)
-        try:
-            outcomes = await self._adapter.deliver_many(works)
-        except Exception as error:
-            if not self._redactor.shows(error):
-                raise
-            failed = self._failed(error)
-        else:
-            return [self._outcome(each) for each in outcomes]
-        raise failed
+        return [self._outcome(each) for each in await self._guarded(self._adapter.deliver_many, works)]
 
     async def close(self) -> None:
         await self._adapter.close()
 
+    async def _guarded(self, deliver: Callable[[Given], Awaitable[T]], given: Given) -> T:
+        """Raises AdapterFailed in place of an error that shows a secret."""
+        try:
+            return await deliver(given)
+        except Exception as error:
+            if not self._redactor.shows(error):
+                raise
+            failed = AdapterFailed(self._redactor.text(f"{type(error).__name__}: {error}"))
+        raise failed  # outside, so that what it stands for is not its context
+
     def _outcome(self, outcome: object) -> Outcome:
         """What is no outcome is for the workers to report."""
         return self._redactor.outcome(outcome) if isinstance(outcome, Outcome) else cast(Outcome, outcome)
-
-    def _failed(self, error: Exception) -> AdapterFailed:
-        return AdapterFailed(self._redactor.text(f"{type(error).__name__}: {error}"))
 
 
 def _forms(secret: str) -> Iterator[str]:
