@@ -180,17 +180,14 @@ class _Tree:
         return node
 
     def _later(self, partition: int, key: str, cause: str, known: set[str]) -> list[Node]:
-        """Commands that an event caused after its own step."""
+        """Commands that an event caused after its own step. Those in another's stead are shown with that one."""
         page = self._queries.commands(CommandFilter(key=key), LATER)
-        ids = [each["id"] for each in page.commands if each["cause"] == cause and each["id"] not in known]
+        caused = [each for each in page.commands if each["cause"] == cause]
+        instead = {other["id"] for each in caused for other in each.get("fallback", ())}
+        ids = [each["id"] for each in caused if each["id"] not in known | instead]
         entries = find(self._log, partition, ids)
         known.update(ids)
-        there = [entries[id].command for id in reversed(ids) if id in entries]
-        return [self._command(partition, command) for command in there if not self._in_stead(partition, command)]
-
-    def _in_stead(self, partition: int, command: Command) -> bool:
-        """Whether it was put out for one that was given up, and is shown there."""
-        return self.looking.event(partition, command.offset).type == FALLBACK
+        return [self._command(partition, entries[id].command) for id in reversed(ids) if id in entries]
 
     def _command(self, partition: int, command: Command) -> Node:
         self.left -= 1
