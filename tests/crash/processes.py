@@ -9,7 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -112,6 +113,27 @@ class ServerProcess(_Process):
         assert line, self.said()
         assert json.loads(line)["http"] == self.url
         self.ready = True
+
+
+@contextmanager
+def serving(
+    folder: Path,
+    rules: str,
+    targets: str = "targets: {}\n",
+    *,
+    program: Sequence[str] = ORCHESTRATOR,
+    **settings: str,
+) -> Iterator[ServerProcess]:
+    """A server of four partitions with these files, ready; it is gone when the block ends."""
+    (folder / "rules.yaml").write_text(rules)
+    (folder / "targets.yaml").write_text(targets)
+    running = ServerProcess(folder, folder / "rules.yaml", folder / "targets.yaml", 4, program=program)
+    try:
+        running.spawn(**settings)
+        running.wait_ready()
+        yield running
+    finally:
+        running.clean_up()
 
 
 class ImportProcess(_Process):

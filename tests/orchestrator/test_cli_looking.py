@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from orchestrator.cli.main import run
-from tests.crash.processes import ServerProcess
+from tests.crash.processes import ServerProcess, serving
 from tests.orchestrator.test_cli_mistakes import CALL
 from tests.orchestrator.test_live import RULES, event
 
@@ -56,16 +56,8 @@ class Following:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    folder = tmp_path_factory.mktemp("looking")
-    (folder / "rules.yaml").write_text(RULES)
-    (folder / "targets.yaml").write_text("targets: {}\n")
-    running = ServerProcess(folder, folder / "rules.yaml", folder / "targets.yaml", 4)
-    try:
-        running.spawn()
-        running.wait_ready()
+    with serving(tmp_path_factory.mktemp("looking"), RULES) as running:
         yield running
-    finally:
-        running.clean_up()
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import ClientSession, ClientTimeout
 
-from tests.crash.processes import ServerProcess
+from tests.crash.processes import ServerProcess, serving
 from tests.crash.producer import body, key
 
 PROGRAM: Final = """
@@ -60,19 +60,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8 * MANY), hard))
     folder = tmp_path_factory.mktemp("crowds")
-    (folder / "rules.yaml").write_text(RULES)
-    (folder / "targets.yaml").write_text("targets: {}\n")
-    running = ServerProcess(
-        folder, folder / "rules.yaml", folder / "targets.yaml", 4, program=[sys.executable, "-c", PROGRAM]
-    )
+    program = [sys.executable, "-c", PROGRAM]
     try:
-        running.spawn(ORCHESTRATOR_STREAMS=str(MANY))
-        running.wait_ready()
-        yield running
-        assert running.end(signal.SIGTERM) == 0
-        assert running.said() == ""
+        with serving(folder, RULES, program=program, ORCHESTRATOR_STREAMS=str(MANY)) as running:
+            yield running
+            assert running.end(signal.SIGTERM) == 0
+            assert running.said() == ""
     finally:
-        running.clean_up()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 

@@ -11,7 +11,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.crash.processes import ORCHESTRATOR, ServerProcess, free_port
+from tests.crash.processes import ORCHESTRATOR, ServerProcess, free_port, serving
 
 RULES = """
 ruleset: fines
@@ -37,15 +37,8 @@ targets:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ServerProcess]:
-    (tmp_path / "rules.yaml").write_text(RULES)
-    (tmp_path / "targets.yaml").write_text(TARGETS.format(port=free_port()))
-    running = ServerProcess(tmp_path, tmp_path / "rules.yaml", tmp_path / "targets.yaml", 4)
-    try:
-        running.spawn()
-        running.wait_ready()
+    with serving(tmp_path, RULES, TARGETS.format(port=free_port())) as running:
         yield running
-    finally:
-        running.clean_up()
 
 
 def call(url: str, body: Any = None) -> Any:

@@ -15,7 +15,7 @@ from orchestrator import places
 from orchestrator.live import Live
 from streams.backends.open import open_log
 from streams.log import Fork, LogInfo
-from tests.crash.processes import ServerProcess
+from tests.crash.processes import ServerProcess, serving
 
 RULES = """
 ruleset: shop
@@ -36,18 +36,10 @@ STREAM = {"Accept": "text/event-stream"}
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    folder = tmp_path_factory.mktemp("live")
-    (folder / "rules.yaml").write_text(RULES)
-    (folder / "targets.yaml").write_text("targets: {}\n")
-    running = ServerProcess(folder, folder / "rules.yaml", folder / "targets.yaml", 4)
-    try:
-        running.spawn(ORCHESTRATOR_STREAMS="3")
-        running.wait_ready()
+    with serving(tmp_path_factory.mktemp("live"), RULES, ORCHESTRATOR_STREAMS="3") as running:
         yield running
         assert running.end(signal.SIGTERM) == 0
         assert running.said() == ""
-    finally:
-        running.clean_up()
 
 
 @pytest.fixture

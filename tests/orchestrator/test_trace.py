@@ -11,7 +11,7 @@ from aiohttp import ClientSession, ClientTimeout, web
 from aiohttp.test_utils import TestServer
 
 from orchestrator.cli.main import run
-from tests.crash.processes import ServerProcess
+from tests.crash.processes import ServerProcess, serving
 
 RULES = """
 ruleset: shop
@@ -58,15 +58,9 @@ async def depot() -> AsyncIterator[str]:
 
 @pytest.fixture
 def server(tmp_path: Path, depot: str) -> Iterator[ServerProcess]:
-    (tmp_path / "rules.yaml").write_text(RULES)
-    (tmp_path / "targets.yaml").write_text(
-        f'targets:\n  depot: {{kind: webhook, url: "{depot}", allow: [127.0.0.1]}}\n'
-    )
-    running = ServerProcess(tmp_path, tmp_path / "rules.yaml", tmp_path / "targets.yaml", 4)
-    running.spawn(ORCHESTRATOR_TICK_DELAY="0")
-    running.wait_ready()
-    yield running
-    running.clean_up()
+    targets = f'targets:\n  depot: {{kind: webhook, url: "{depot}", allow: [127.0.0.1]}}\n'
+    with serving(tmp_path, RULES, targets, ORCHESTRATOR_TICK_DELAY="0") as running:
+        yield running
 
 
 def shape(node: dict[str, Any]) -> Any:
