@@ -35,6 +35,8 @@ class Surroundings:
     outcomes and errors."""
     redactor: Redactor = field(default_factory=Redactor, repr=False)
     """The target's own; to be told of secrets that come by another way."""
+    imports: frozenset[str] = frozenset()
+    """What a targets file may import (`imports.py`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,12 @@ class Settings(Tuning):
         description="Python rules as they once were, for replays of what they decided.",
     )
     targets: Path | None = Field(None, validation_alias="ORCHESTRATOR_TARGETS", description="The targets file.")
+    imports: Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)] = Field(
+        (),
+        validation_alias="ORCHESTRATOR_ALLOW_IMPORTS",
+        description="What a targets file may import, separated by commas: `module:name`, or `module` for all of "
+        "it. Its code is run: name only what you trust.",
+    )
     host: str = Field("127.0.0.1", validation_alias="ORCHESTRATOR_HOST", description="Address of the HTTP API.")
     port: int = Field(
         8000, ge=0, le=65535, validation_alias="ORCHESTRATOR_PORT", description="Port of the HTTP API; 0 picks one."

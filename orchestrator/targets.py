@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from adapters.errors import TargetError
@@ -15,9 +15,10 @@ from rules.load import check_targets
 from rules.ruleset import RuleSet
 
 
-def read_targets(path: Path | None, now: Callable[[], int]) -> dict[str, Target]:
-    """Those that exist always, for no path. Raises TargetError."""
-    around = Surroundings(now, read_secret)
+def read_targets(path: Path | None, now: Callable[[], int], imports: Collection[str] = ()) -> dict[str, Target]:
+    """Those that exist always, for no path. `imports`: what the file may import (`adapters/imports.py`). Raises
+    TargetError."""
+    around = Surroundings(now, read_secret, imports=frozenset(imports))
     if path is None:
         return load_targets("", "", around)
     try:

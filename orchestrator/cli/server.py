@@ -210,7 +210,7 @@ def _serve(settings: Settings, json: bool) -> int:
         await server.serve(ready)
 
     try:
-        targets = read_targets(settings.targets, wall_clock)
+        targets = read_targets(settings.targets, wall_clock, settings.imports)
         check_connections(targets, settings.pool_max)
         check_rules(ruleset, targets)
         asyncio.run(run())

@@ -44,7 +44,7 @@ def rules(settings: Settings) -> Iterator[Finding]:
     else:
         yield Finding("rules", "ok", said)
     try:
-        check_rules(ruleset, read_targets(settings.targets, wall_clock))
+        check_rules(ruleset, read_targets(settings.targets, wall_clock, settings.imports))
     except TargetError:
         return  # as the check of the targets says
     except RuleErrors as error:
@@ -53,7 +53,7 @@ def rules(settings: Settings) -> Iterator[Finding]:
 
 def targets(settings: Settings) -> Iterator[Finding]:
     try:
-        found = read_targets(settings.targets, wall_clock)
+        found = read_targets(settings.targets, wall_clock, settings.imports)
     except TargetError as error:
         yield Finding("targets", "fail", str(error), "mend the targets file (ORCHESTRATOR_TARGETS)")
         return

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
 from adapters.targets.webhook.shape import TYPE
-from adapters.targets.webhook.template import Template, TemplateError
 from adapters.targets.webhook.url import UrlTemplate
+from adapters.template import Template, TemplateError
 from adapters.work import Verdict
 from tests.adapters.receiver import receiving
 from tests.adapters.webhooks import delivered, opened, refused, work

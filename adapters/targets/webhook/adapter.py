@@ -25,9 +25,9 @@ from adapters.targets.webhook.response import Response, read
 from adapters.targets.webhook.results import judge
 from adapters.targets.webhook.shape import Message, Shape, in_order
 from adapters.targets.webhook.signing import Signer
-from adapters.targets.webhook.template import Template, TemplateError
 from adapters.targets.webhook.tokens import TokenError, TokenOptions, Tokens
 from adapters.targets.webhook.url import UrlTemplate
+from adapters.template import Template, TemplateError
 from adapters.work import Outcome, Verdict, Work
 
 CONNECT: Final = 5.0

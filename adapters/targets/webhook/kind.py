@@ -12,10 +12,10 @@ from adapters.targets.webhook.headers import MOST, check_name, check_value
 from adapters.targets.webhook.model import WebhookModel
 from adapters.targets.webhook.shape import Shape
 from adapters.targets.webhook.signing import PREFIX, Signer
-from adapters.targets.webhook.template import Template
 from adapters.targets.webhook.tls import make_context, trusting_more
 from adapters.targets.webhook.tokens import TokenOptions, basic
 from adapters.targets.webhook.url import UrlTemplate
+from adapters.template import Template
 
 _Path = tuple[str | int, ...]
 

@@ -10,8 +10,8 @@ from adapters.target_file import BatchModel
 from adapters.targets.webhook.auth_model import AuthModel, TlsModel
 from adapters.targets.webhook.guard import Network, parse_network
 from adapters.targets.webhook.shape import SOURCE, TYPE, Format
-from adapters.targets.webhook.template import Template
 from adapters.targets.webhook.url import check_url
+from adapters.template import Template
 
 BINARY = "cloudevents-binary"
 

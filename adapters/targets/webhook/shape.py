@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from adapters.targets.webhook.template import Template
+from adapters.template import Template
 from adapters.work import Work
 
 JSON: Final = "application/json"

@@ -7,7 +7,7 @@ from ipaddress import AddressValueError, IPv4Address, ip_address
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from adapters.targets.webhook.template import Template, TemplateError
+from adapters.template import Template, TemplateError
 
 LONGEST = 4_096
 """Characters of what a template comes to."""
