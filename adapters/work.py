@@ -7,8 +7,8 @@ with the same id: targets see a command at least once.
 
 from __future__ import annotations
 
+import asyncio
 import enum
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -77,7 +77,7 @@ class WorkSource(Protocol):
         then answers with none."""
         ...
 
-    def acknowledge(self, work: Work, outcome: Outcome) -> Awaitable[bool]:
+    def acknowledge(self, work: Work, outcome: Outcome) -> asyncio.Future[bool]:
         """Noted at once; the answer comes when it is stored. False if the lease was not held any more and the outcome
         changed nothing: somebody else was given the command, or its fate is settled."""
         ...

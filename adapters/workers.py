@@ -1,15 +1,15 @@
 """The workers of one target, in process: lease, deliver, acknowledge, as many at once as the target bears.
 
 Work is leased ahead of what is being sent, about a quarter of a second's worth at the pace of late, so that a commit's
-wait is not felt and a slow target does not hold what it cannot send. What waits too long is given back untried.
-Of a target that takes batches, whoever has its turn takes others along that wait for theirs; nothing waits for a batch
-to be full. One event loop; nothing is shared between targets.
+wait is not felt and a slow target does not hold what it cannot send. It waits in one line, from which each sender takes
+what comes next; what waits too long is given back untried. Of a target that takes batches, a sender takes of those that
+wait as many as go into one; nothing waits for a batch to be full. One event loop; nothing is shared between targets.
 """
 
 from __future__ import annotations
 
 import asyncio
-import enum
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -27,6 +27,8 @@ MOST_BYTES: Final = 1 << 20
 """Of commands in a batch of several."""
 WAIT: Final = 30.0
 """Seconds that one request for work waits."""
+LOOK: Final = 0.5
+"""Seconds between two looks at what waits, for leases that leave no time any more."""
 SMOOTHING: Final = 0.2
 SLACK: Final = 1.0
 """Seconds that an attempt may take beyond its timeout, which the adapter keeps itself, before it is ended."""
@@ -34,20 +36,13 @@ BREAKING_OFF: Final = 1.0
 BROKEN_OFF: Final = Outcome(Verdict.RETRY, "the server stopped while it was being sent")
 
 
-class _Stage(enum.Enum):
-    NEW = enum.auto()
-    """Its task has not taken its first step: one that is cancelled before it never runs at all."""
-    WAITING = enum.auto()
-    SENDING = enum.auto()
-    OVER = enum.auto()
-
-
 @dataclass(eq=False, slots=True)
-class _Parcel:
-    """What one task carries: a command; none, once another has taken it along; several while they are sent."""
+class _Sender:
+    """What one task is sending now: nothing before it takes its first."""
 
     works: list[Work]
-    stage: _Stage = _Stage.NEW
+    over: asyncio.Event | None = None
+    """Set when these are acknowledged, where somebody waits for it."""
 
 
 class Workers:
@@ -72,12 +67,15 @@ class Workers:
         self._observe = observe
         self._failed = failed
         assert target.batch == 1 or isinstance(adapter, BatchAdapter), "it takes no batches"
-        self._slots = asyncio.Semaphore(target.concurrency)
         self._bears = max(target.concurrency, min(target.concurrency * target.batch, MOST_HELD))
-        self._tasks: dict[asyncio.Task[None], _Parcel] = {}
+        self._line: deque[Work] = deque()
         """In the order of leases."""
+        self._senders: dict[asyncio.Task[None], _Sender] = {}
+        """As many as have something to do, at most as many as the target bears."""
         self._held = 0
+        """In line, being sent, or acknowledged and not stored yet."""
         self._room = asyncio.Event()
+        self._look: asyncio.TimerHandle | None = None
         self._mean = target.timeout
         """Seconds that an attempt took of late. Begins as if it were slow: what is leased ahead grows by success."""
         self._ttl = 2 * target.timeout + 30.0
@@ -85,99 +83,128 @@ class Workers:
     async def run(self) -> None:
         """Until cancelled. Raises what leasing raises."""
         while True:
-            while (room := (ahead := self._ahead()) - self._held) <= ahead // 4 and self._tasks:
+            while (room := (ahead := self._ahead()) - self._held) <= ahead // 4 and self._held:
                 self._room.clear()
                 await self._room.wait()
-            for work in await self._source.lease(self._target.name, max(room, 1), self._ttl, WAIT):
-                parcel = _Parcel([work])
-                task = asyncio.create_task(self._work(parcel))
-                self._tasks[task] = parcel
-                self._held += 1
-                task.add_done_callback(self._ended)
+            works = await self._source.lease(self._target.name, max(room, 1), self._ttl, WAIT)
+            self._held += len(works)
+            self._line += works
+            self._send()
 
     async def stop(self, partition: int | None, timeout: float) -> None:
         """Gives back what waits, finishes within `timeout` seconds what is being sent, breaks off the rest; of one
         partition, or (None) of all. Everything is acknowledged when it returns, though it may not be stored; but what
         an adapter does that does not heed being cancelled is left to itself after BREAKING_OFF seconds."""
-        mine = [
-            task
-            for task, parcel in self._tasks.items()
-            if partition is None or any(work.partition == partition for work in parcel.works)
-        ]
-        for task in mine:
-            if self._tasks[task].stage is not _Stage.SENDING:
+
+        def mine(work: Work) -> bool:
+            return partition is None or work.partition == partition
+
+        self._give_back(mine)
+        overs: dict[asyncio.Task[None], asyncio.Task[bool]] = {}
+        """By who is sending."""
+        for task, sender in self._senders.items():
+            if any(map(mine, sender.works)):
+                sender.over = sender.over or asyncio.Event()
+                overs[task] = asyncio.create_task(sender.over.wait())
+        if not overs:
+            return
+        _, late = await asyncio.wait(overs.values(), timeout=timeout)
+        for task, over in overs.items():
+            if over in late:
                 task.cancel()
-        if mine:
-            _, late = await asyncio.wait(mine, timeout=timeout)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late, timeout=BREAKING_OFF)
+        if late:
+            _, late = await asyncio.wait(late, timeout=BREAKING_OFF)
+            for over in late:
+                over.cancel()
 
     def _ahead(self) -> int:
         """How many to hold, those being sent included."""
         each = max(self._mean, 1e-4)
         return self._bears + min(int(self._bears * AHEAD / each), MOST_AHEAD)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        parcel = self._tasks.pop(task)
-        self._held -= len(parcel.works)
+    # -- the line
+
+    def _send(self) -> None:
+        """As many senders as there is work for."""
+        for _ in range(min(len(self._line), self._target.concurrency - len(self._senders))):
+            sender = _Sender([])
+            task = asyncio.create_task(self._keep_sending(sender))
+            self._senders[task] = sender
+            task.add_done_callback(self._ended)
+        if self._line and self._look is None:
+            self._look = asyncio.get_running_loop().call_later(LOOK, self._give_back_late)
+
+    def _give_back_late(self) -> None:
+        self._look = None
+        self._give_back(lambda work: self._left(work) <= 0)
+        self._send()
+
+    def _give_back(self, which: Callable[[Work], bool]) -> None:
+        line, self._line = self._line, deque()
+        for work in line:
+            if which(work):
+                self._acknowledge(work, RETURNED)
+            else:
+                self._line.append(work)
+
+    def _acknowledge(self, work: Work, outcome: Outcome) -> None:
+        self._source.acknowledge(work, outcome).add_done_callback(self._stored)
+
+    def _stored(self, answer: asyncio.Future[bool]) -> None:
+        self._held -= 1
         self._room.set()
-        if parcel.stage is _Stage.NEW:
-            for work in parcel.works:
-                _ = self._source.acknowledge(work, RETURNED)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if not answer.cancelled() and (error := answer.exception()) is not None:
             assert isinstance(error, Exception), error
             self._failed(error)
 
-    async def _work(self, parcel: _Parcel) -> None:
-        parcel.stage = _Stage.WAITING
-        outcomes: dict[Work, Outcome] = {}
-        try:
-            if await self._slot(parcel.works[0]):
-                try:
-                    self._take_along(parcel)
-                    if sent := [work for work in parcel.works if self._holds(work)]:
-                        parcel.stage = _Stage.SENDING
-                        outcomes = dict.fromkeys(sent, BROKEN_OFF)  # unless the attempt comes to its end
-                        outcomes = dict(zip(sent, await self._attempt(sent), strict=True))
-                finally:
-                    self._slots.release()
-        finally:
-            parcel.stage = _Stage.OVER
-            stored = [self._source.acknowledge(work, outcomes.get(work, RETURNED)) for work in parcel.works]
-        await asyncio.gather(*stored)
+    # -- sending
 
-    def _take_along(self, parcel: _Parcel) -> None:
-        """Makes a batch, where the target takes one, of those that wait and have the same time to be sent in."""
+    async def _keep_sending(self, sender: _Sender) -> None:
+        """What waits, one attempt after the other, until nothing does."""
+        while self._line:
+            sender.works = [work for work in self._next() if self._may_be_sent(work)]
+            outcomes = [BROKEN_OFF] * len(sender.works)  # unless the attempt comes to its end
+            try:
+                if sender.works:
+                    outcomes = await self._attempt(sender.works)
+            finally:
+                for work, outcome in zip(sender.works, outcomes, strict=True):
+                    self._acknowledge(work, outcome)
+                sender.works = []
+                if sender.over is not None:
+                    sender.over.set()
+                    sender.over = None
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._senders[task]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            assert isinstance(error, Exception), error
+            self._failed(error)
+        self._send()
+
+    def _next(self) -> list[Work]:
+        """The first in line; of a target that takes batches, with others that have the same time to be sent in."""
+        first = self._line.popleft()
         if self._target.batch == 1:
-            return
-        first = parcel.works[0]
+            return [first]
+        found, left = [first], deque[Work]()
         size = len(first.body)
-        for task, other in self._tasks.items():
-            if len(parcel.works) == self._target.batch:
-                break
-            if other is parcel or not other.works or other.stage not in (_Stage.NEW, _Stage.WAITING):
-                continue
-            (work,) = other.works
-            size += len(work.body)
-            if work.timeout != first.timeout or self._left(work) <= 0 or size > MOST_BYTES:
-                size -= len(work.body)
-                continue
-            parcel.works.append(other.works.pop())
-            task.cancel()
+        while self._line and len(found) < self._target.batch:
+            work = self._line.popleft()
+            if work.timeout == first.timeout and size + len(work.body) <= MOST_BYTES:
+                found.append(work)
+                size += len(work.body)
+            else:
+                left.append(work)
+        self._line.extendleft(reversed(left))
+        return found
 
-    async def _slot(self, work: Work) -> bool:
-        """Waits for its turn; not if the lease could run out while it is sent."""
-        left = self._left(work)
-        if left <= 0:
-            return False
-        try:
-            async with asyncio.timeout(left):
-                await self._slots.acquire()
-        except TimeoutError:
-            return False
-        return True
+    def _may_be_sent(self, work: Work) -> bool:
+        """Gives it back if not: its lease could run out while it is sent, or its partition is not ours any more."""
+        if self._left(work) > 0 and self._holds(work):
+            return True
+        self._acknowledge(work, RETURNED)
+        return False
 
     def _limit(self, work: Work) -> float:
         """Seconds that the adapter has for it."""

@@ -61,12 +61,12 @@ async def ended(running: asyncio.Task[None]) -> None:
 
 
 async def test_what_was_leased_a_moment_before_the_end_is_given_back() -> None:
-    """Its task is cancelled before it takes its first step, so nothing of it ever runs."""
+    """Before a sender takes its first step."""
     source, adapter = Source(works(5)), Adapter()
     workers = make(source, adapter)
     step = workers.stop(None, 1.0).__await__()
 
-    source.then = lambda: next(step)  # cancels at once, in the same step of the loop in which the tasks were made
+    source.then = lambda: next(step, None)  # stops at once, in the same step of the loop in which they were made
     running = asyncio.create_task(workers.run())
     await until(lambda: len(source.answers) == 5)
     await ended(running)
