@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from adapters.breaker import Switch
+from adapters.gates import Pause, stored_pause
 from adapters.leases import Leases
 from adapters.ledger import Entry
 from adapters.turn import Turn
@@ -15,15 +17,20 @@ from streams.state import Change
 
 
 class Draft:
-    """`stored` reads entries as they are stored, by id."""
+    """`stored` reads entries as they are stored, by id. `switches`: changes of breakers that are not stored yet."""
 
-    def __init__(self, stored: Callable[[Iterable[str]], dict[str, Entry]], leases: Leases) -> None:
+    def __init__(
+        self, stored: Callable[[Iterable[str]], dict[str, Entry]], leases: Leases, switches: dict[str, Switch]
+    ) -> None:
         self._stored = stored
         self._leases = leases
         self._known: dict[str, Entry] = {}
         self._entries: dict[str, Entry] = {}
         self._rows: dict[str, bytes | None] = {}
         self.events: list[Event] = []
+        self.switches = switches
+        self.pauses: dict[str, Pause | None] = {}
+        """By target, with this turn."""
         self.turn = Turn()
 
     def __contains__(self, id: str) -> bool:
@@ -60,6 +67,11 @@ class Draft:
     def row(self, name: str, value: bytes | None) -> None:
         """A row that is no command; None deletes it."""
         self._rows[name] = value
+
+    def pause(self, target: str, pause: Pause | None) -> None:
+        """None resumes."""
+        self.pauses[target] = pause
+        self.row(*stored_pause(target, pause))
 
     def count(self, what: str, entry: Entry) -> None:
         name = f"{what}|{entry.command.to}"

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from adapters.adapter import Adapter
 from adapters.desk import Desk
+from adapters.gates import Gates
 from adapters.partition_loop import Pace, PartitionLoop
 from adapters.processor import Delivery
 from adapters.target import Target
@@ -78,6 +79,7 @@ class Engine:
         self._pools: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
+        self._gates = Gates({name: target.gate for name, target in self._targets.items()}, self._gates_changed)
         self._threads = ThreadPoolExecutor(self._options.threads, "delivery")
 
     # -- life
@@ -98,7 +100,7 @@ class Engine:
                 adapter,
                 self._desk,
                 self._now,
-                self._desk.holds,
+                self._may_be_sent,
                 lambda verdict, seconds, name=name: self._attempted(name, verdict, seconds),  # type: ignore[misc]
                 lambda error, name=name: self._adapter_failed(name, error),  # type: ignore[misc]
             )
@@ -174,9 +176,10 @@ class Engine:
         if (older := self._desk.loops.get(partition)) is not None:
             self._tasks[older].cancel()  # of an older epoch: what it would store is refused anyway
         policies = {name: target.retry for name, target in self._targets.items()}
-        delivery = Delivery(self._log, lease, policies, self._chance, self._options.bounds)
+        delivery = Delivery(self._log, lease, policies, self._chance, self._options.bounds, self._gates)
         loop = PartitionLoop(partition, delivery, self._desk, self._threads, self._now, self._options.pace)
         self._desk.loops[partition] = loop
+        self._share()
         task = self._tasks[loop] = asyncio.create_task(loop.run())
         task.add_done_callback(lambda task: self._ended(lease, loop, task))
 
@@ -198,6 +201,7 @@ class Engine:
         ours = self._desk.loops.get(partition) is loop
         if ours:
             del self._desk.loops[partition]
+            self._share()
             self._problems.pop(_partition(partition), None)
         if loop.fenced:
             self._fenced(lease)
@@ -207,6 +211,22 @@ class Engine:
             if ours and not self._closed:
                 again = asyncio.get_running_loop().call_later(REOPEN, self._start, lease)
                 self._restarts[partition] = again
+
+    def _share(self) -> None:
+        """Of the rates of targets, this process may use as much as it has of the partitions."""
+        self._gates.share(len(self._desk.loops) / self._log.info.partitions, self._now())
+
+    def _may_be_sent(self, work: Work) -> bool:
+        return self._desk.holds(work) and not self._gates.shut(work.partition, work.target, self._now())
+
+    def _gates_changed(self) -> None:
+        """From any thread."""
+        if self._loop is not None and not self._closed:
+            self._loop.call_soon_threadsafe(self._look_again)
+
+    def _look_again(self) -> None:
+        for loop in self._desk.loops.values():
+            loop.notify()
 
     def _turned(self, partition: int, turn: Turn) -> None:
         self.counts.update(turn.counts)

@@ -18,10 +18,13 @@ from typing import Final
 
 import msgspec
 
-from adapters import ledger
+from adapters import gates as gate
+from adapters import ledger, results
+from adapters.breaker import Switch
 from adapters.draft import Draft
 from adapters.due_queue import DueQueues, Key
 from adapters.errors import FencedError
+from adapters.gates import Gates
 from adapters.lanes import Lanes, ordered
 from adapters.leases import Leases
 from adapters.ledger import Entry, State
@@ -46,7 +49,7 @@ class _Batch:
     """What one commit does, so that it can be repeated."""
 
     commit: Commit
-    turn: Turn
+    draft: Draft
 
 
 class Delivery:
@@ -59,6 +62,7 @@ class Delivery:
         targets: Mapping[str, RetryPolicy],
         chance: Callable[[], float],
         bounds: Bounds | None = None,
+        gates: Gates | None = None,
     ) -> None:
         self._log = log
         self._lease = lease
@@ -66,6 +70,9 @@ class Delivery:
         self._targets = targets
         self._chance = chance
         self._bounds = bounds or Bounds()
+        self._gates = gates or Gates({})
+        self._switches: dict[str, Switch] = {}
+        """Changes of breakers that are not stored: they survive whatever a turn raises."""
         self._acks: list[Ack] = []
         """Taken over and not answered: they survive whatever a turn raises."""
         self._unfinished: _Batch | None = None
@@ -93,13 +100,13 @@ class Delivery:
         self._settling.end_leases()
         more |= self._take_in(now)
         self._expire_passed(now)
-        held = {want.target for want in wants if self._grant(want, now)}
+        held = {want.target: at for want in wants if (at := self._grant(want, now)) is not None}
         self._retention.step(self._draft, now)
         self._end()
         told, self._finished = self._finished, Turn()
         told.works = [work for work in told.works if work.deadline > now]  # a lease may have run out before it was told
-        told.ready = self._queues.ready(now) - held
-        soon = now + DURABLE_WAIT if held else NEVER
+        told.ready = self._queues.ready(now) - held.keys()
+        soon = min(held.values(), default=NEVER)
         told.next_at = min(self._queues.next_due(now), self._leases.next, self._retention.next, soon)
         told.more = more or self._stale or self._queues.dry(now)
         return told
@@ -116,14 +123,16 @@ class Delivery:
         if self._stale:
             self._forget()
             self._position = self._log.position(self._partition, ledger.DELIVERY)
-            row = self._rows([ledger.CURSOR]).get(ledger.CURSOR)
+            rows = self._rows([ledger.CURSOR, *self._gates.rows])
+            row = rows.get(ledger.CURSOR)
             self._read = self._saved = ledger.read_cursor(row) if row is not None else 0
+            self._gates.restore(self._partition, rows)
         self._stale = True  # until the end is reached: whatever is raised before it leaves memory half changed
         self._durable_asked = False
-        self._draft = Draft(self.find, self._leases)
+        self._draft = Draft(self.find, self._leases, self._switches)
         self._lanes = Lanes(self._draft, self._rows)
         self._settling = Settling(
-            self._draft, self._lanes, self._queues, self._leases, self._targets, self._chance, now
+            self._draft, self._lanes, self._queues, self._leases, self._targets, self._gates, self._chance, now
         )
 
     def _refill(self, now: int) -> bool:
@@ -186,12 +195,15 @@ class Delivery:
         for id in ids:
             self._settling.expire(entries[id])
 
-    def _grant(self, want: Want, now: int) -> bool:
-        """Whether something was held back because what caused it is not durable yet."""
+    def _grant(self, want: Want, now: int) -> int | None:
+        """Until when something that is due is held back: because what caused it is not durable yet, or the target's
+        gate lets no more through. None where nothing is."""
         policy = self._targets[want.target]
-        ids = self._queues.take(want.target, now, want.limit)
+        room = self._gates.room(self._partition, want.target, want.limit, now)
+        ids = self._queues.take(want.target, now, room)
         entries = self._draft.find(ids)
-        waiting = False
+        lent: list[str] = []
+        held: int | None = None
         for id in ids:
             entry = entries[id]
             if entry.expired(now):
@@ -200,10 +212,15 @@ class Delivery:
                 self._settling.park(entry, f"gave up after {entry.round_attempts} attempts that never answered")
             elif self._is_durable(entry.command.offset):
                 self._lend(entry, now, now + int(want.ttl * 1e6) + entry.timeout)
+                lent.append(id)
             else:
                 self._queues.add(entry)
-                waiting = True
-        return waiting
+                held = now + DURABLE_WAIT
+        self._gates.lent(want.target, lent, now + int(want.ttl * 1e6), now)
+        if room < want.limit and want.target in self._queues.ready(now):
+            shut = self._gates.next_at(self._partition, want.target, now)
+            held = shut if held is None else min(held, shut)
+        return held
 
     def _is_durable(self, offset: int) -> bool:
         if offset > self._durable and not self._durable_asked:
@@ -230,6 +247,9 @@ class Delivery:
     # -- the commit
 
     def _end(self) -> None:
+        for target, switch in self._switches.items():
+            self._draft.row(*gate.stored(target, switch))
+            self._draft.events.append(results.switched(target, switch))
         changes = self._draft.changes()
         if changes or self._read - self._saved >= self._bounds.unsaved:
             if self._read > self._saved:
@@ -238,7 +258,7 @@ class Delivery:
             end = self._position + 1
             events = self._draft.events
             commit = Commit(self._lease, ledger.DELIVERY, self._position, end, changes, events=events)
-            self._unfinished = _Batch(commit, self._draft.turn)
+            self._unfinished = _Batch(commit, self._draft)
         else:
             self._tell(self._draft.turn)
         del self._draft, self._lanes, self._settling
@@ -260,8 +280,11 @@ class Delivery:
                 raise LogError(f"delivery's position in partition {self._partition} moves though it is ours alone")
             return
         self._mismatches = 0
+        self._switches.clear()
         self._position = batch.commit.end
-        self._tell(batch.turn)
+        for target, pause in batch.draft.pauses.items():
+            self._gates.pause(self._partition, target, pause)
+        self._tell(batch.draft.turn)
 
     def _tell(self, turn: Turn) -> None:
         answered = {ack for ack, _ in turn.answers}

@@ -90,6 +90,7 @@ def _made(name: str, kind: Kind, model: TargetModel, around: Surroundings, deliv
         timeout=model.timeout,
         concurrency=model.concurrency,
         retry=model.retry.policy(),
+        gate=model.gate(),
         batch=batch,
     )
 

@@ -9,8 +9,10 @@ from typing import Any, Final
 
 import msgspec
 
+from adapters.breaker import Switch
 from adapters.ledger import Entry
-from streams.event import FALLBACK, OURSELVES, RESULT, Event, control, fingerprint
+from streams import rfc3339
+from streams.event import CLOSED, FALLBACK, OPENED, OURSELVES, RESULT, Event, control, fingerprint
 from streams.outputs import Instead
 
 LARGEST: Final = 64 * 1024
@@ -41,6 +43,15 @@ def fallback(entry: Entry, now: int) -> Event | None:
         return None
     id = f"{entry.command.id}.fallback"
     return control(FALLBACK, Instead(entry.command.id, terms.fallback), time=now, key=entry.command.key, id=id)
+
+
+def switched(target: str, switch: Switch) -> Event:
+    """The breaker of a target opened or closed."""
+    data: dict[str, Any] = {"target": target}
+    if switch.open:
+        data |= {"until": rfc3339.format(switch.until), "pauses": switch.pauses, "reason": switch.reason}
+    type = OPENED if switch.open else CLOSED
+    return control(type, data, time=switch.at, key=target, id=f"{type}.{target}.{switch.at}")
 
 
 def _event(entry: Entry, what: str, suffix: str, more: dict[str, Any], now: int) -> Event:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from adapters import results
 from adapters.draft import Draft
 from adapters.due_queue import DueQueues
+from adapters.gates import Gates, Pause
 from adapters.lanes import Lanes, ordered
 from adapters.leases import Leases
 from adapters.ledger import LONGEST_EXCERPT, OPEN, Attempt, Entry, State
@@ -34,6 +35,7 @@ class Settling:
         queues: DueQueues,
         leases: Leases,
         targets: Mapping[str, RetryPolicy],
+        gates: Gates,
         chance: Callable[[], float],
         now: int,
     ) -> None:
@@ -42,6 +44,7 @@ class Settling:
         self._queues = queues
         self._leases = leases
         self._targets = targets
+        self._gates = gates
         self._chance = chance
         self._now = now
 
@@ -63,6 +66,11 @@ class Settling:
 
     def do(self, asked: Asked) -> None:
         """For those whose state allows it by now; asked twice, or read again, the second time changes nothing."""
+        if asked.action in ("pause", "resume"):
+            pause = Pause(self._now, asked.reason) if asked.action == "pause" else None
+            for target in asked.ids:
+                self._draft.pause(target, pause)
+            return
         entries = self._draft.find(asked.ids)
         for id in asked.ids:
             entry = entries.get(id)
@@ -86,6 +94,8 @@ class Settling:
         held = entry.state is State.IN_FLIGHT and lease == (work.attempt, work.deadline)
         if not held and outcome.verdict is not Verdict.DONE:
             return False  # somebody else has it now; but that it was done is true whoever says so
+        if (switch := self._gates.record(entry.command.to, work.id, outcome, self._now)) is not None:
+            self._draft.switches[entry.command.to] = switch
         self._leases.end(work.id)
         self._queues.remove(entry)
         self._draft.stage(entry)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from adapters.adapter import Adapter
+from adapters.gates import GatePolicy
 from adapters.retry import RetryPolicy
 
 
@@ -20,5 +21,6 @@ class Target:
     concurrency: int = 8
     """Attempts at once."""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    gate: GatePolicy = field(default_factory=GatePolicy)
     batch: int = 1
     """Commands in one attempt, at most; more than one only where the adapter is a `BatchAdapter`."""

@@ -6,6 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from adapters.breaker import BreakerPolicy
+from adapters.bucket import Rate
+from adapters.gates import GatePolicy
 from adapters.retry import RetryPolicy
 from streams import duration
 
@@ -14,6 +17,7 @@ LONGEST_TIMEOUT = 600.0
 MOST_AT_ONCE = 1_000
 LARGEST_BATCH = 1_000
 _DEFAULT = RetryPolicy()
+_BREAKER = BreakerPolicy()
 
 
 def _seconds(value: Any) -> float:
@@ -46,13 +50,48 @@ class RetryModel(FileModel):
         return RetryPolicy(self.initial, self.factor, self.max, self.attempts, self.elapsed)
 
 
+class BreakerModel(FileModel):
+    failures: Annotated[float, Field(gt=0, le=1)] = _BREAKER.failures
+    window: Annotated[Seconds, Field(ge=1, le=3_600)] = _BREAKER.window
+    minimum: Annotated[int, Field(ge=1, le=10_000)] = _BREAKER.minimum
+    pause: Annotated[Seconds, Field(ge=0.1, le=86_400)] = _BREAKER.pause
+    longest: Annotated[Seconds, Field(ge=0.1, le=86_400)] = _BREAKER.longest
+    probes: Annotated[int, Field(ge=1, le=1_000)] = _BREAKER.probes
+
+    @model_validator(mode="after")
+    def _order(self) -> BreakerModel:
+        if self.longest < self.pause:
+            raise ValueError("`longest` is shorter than `pause`: the first pause could not be that long")
+        return self
+
+    def policy(self) -> BreakerPolicy:
+        return BreakerPolicy(self.failures, self.window, self.minimum, self.pause, self.longest, self.probes)
+
+
+class RateModel(FileModel):
+    limit: Annotated[int, Field(ge=1, le=1_000_000)]
+    per: Annotated[Seconds, Field(ge=0.1, le=86_400)] = 1.0
+    burst: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+
+    def rate(self) -> Rate:
+        return Rate(self.limit, self.per, float(self.burst or max(1.0, self.limit / 10)))
+
+
 class TargetModel(FileModel):
     kind: str
     timeout: Annotated[Seconds, Field(ge=0.001, le=LONGEST_TIMEOUT)] = 15.0
     concurrency: Annotated[int, Field(ge=1, le=MOST_AT_ONCE)] = 8
     retry: RetryModel = RetryModel()
+    breaker: BreakerModel | Literal["off"] = BreakerModel()
+    rate: RateModel | None = None
     deliver: Literal["here", "workers"] = "here"
     """Whether servers deliver, or workers that take commands over HTTP."""
+
+    def gate(self) -> GatePolicy:
+        return GatePolicy(
+            self.breaker.policy() if isinstance(self.breaker, BreakerModel) else None,
+            self.rate.rate() if self.rate is not None else None,
+        )
 
 
 class BatchModel(TargetModel):

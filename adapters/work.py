@@ -67,6 +67,7 @@ class Outcome:
 
 
 RETURNED = Outcome(Verdict.RETURNED)
+BROKEN_OFF = Outcome(Verdict.RETRY, "the server stopped while it was being sent")
 
 
 class WorkSource(Protocol):

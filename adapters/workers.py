@@ -16,7 +16,7 @@ from typing import Final
 
 from adapters.adapter import Adapter, BatchAdapter
 from adapters.target import Target
-from adapters.work import RETURNED, Outcome, Verdict, Work, WorkSource
+from adapters.work import BROKEN_OFF, RETURNED, Outcome, Verdict, Work, WorkSource
 
 AHEAD: Final = 0.25
 """Seconds of work to hold beside what is being sent."""
@@ -33,7 +33,6 @@ SMOOTHING: Final = 0.2
 SLACK: Final = 1.0
 """Seconds that an attempt may take beyond its timeout, which the adapter keeps itself, before it is ended."""
 BREAKING_OFF: Final = 1.0
-BROKEN_OFF: Final = Outcome(Verdict.RETRY, "the server stopped while it was being sent")
 
 
 @dataclass(eq=False, slots=True)

@@ -24,8 +24,8 @@ DERIVED: Final = 1
 RESULT: Final = 2
 """What became of a command: `orchestrator.command.…`."""
 CONTROL: Final = 3
-"""Speaks to the engine, never to rules: ticks, modes, activations, forwarded events, unparks, and what
-people ask for commands."""
+"""Speaks to the engine or of it, never to rules: ticks, modes, activations, forwarded events, unparks, what
+people ask for commands and targets, circuit breakers."""
 
 RESERVED: Final = "orchestrator."
 """Types that begin so are refused from outside."""
@@ -46,6 +46,14 @@ FALLBACK: Final = "orchestrator.command.fallback"
 """Delivery asks for what is to happen in a command's stead (`Instead`)."""
 EXPIRING: Final = "orchestrator.command.expiring"
 """People ask that commands expire before their time; `ids` and `reason` in its data."""
+OPENED: Final = "orchestrator.target.opened"
+"""Delivery tells that the circuit breaker of a target opened, in the partition whose attempt made it…"""
+CLOSED: Final = "orchestrator.target.closed"
+"""…or closed again."""
+PAUSING: Final = "orchestrator.target.pausing"
+"""People ask that a target be paused; `target` and `reason` in its data."""
+RESUMING: Final = "orchestrator.target.resuming"
+"""People ask that a target be resumed; `target` in its data."""
 FORKED: Final = "orchestrator.log.forked"
 """Events were lost here, and offsets given anew from this place on (`streams.log.Fork`)."""
 UNDECODABLE: Final = "orchestrator.undecodable"

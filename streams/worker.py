@@ -23,11 +23,15 @@ from streams.due import DueIndex
 from streams.event import (
     ACTIVATED,
     CANCELLING,
+    CLOSED,
     EXPIRING,
     FALLBACK,
     FORKED,
     MODE,
+    OPENED,
+    PAUSING,
     REDRIVEN,
+    RESUMING,
     SKIPPED,
     TICK,
     UNDECODABLE,
@@ -48,7 +52,9 @@ RULES: Final = "rules"
 FEW: Final = 4
 """Events of a turn after one that held poison, so that a flood of it keeps other partitions waiting for a few commits
 only; doubled by each turn without."""
-_SINGLE: Final = frozenset((TICK, MODE, ACTIVATED, UNPARKED, SKIPPED, REDRIVEN, CANCELLING, EXPIRING, FALLBACK, FORKED))
+_TOLD: Final = frozenset((FORKED, OPENED, CLOSED))
+_ASKED: Final = frozenset((REDRIVEN, CANCELLING, EXPIRING, PAUSING, RESUMING))
+_SINGLE: Final = frozenset((TICK, MODE, ACTIVATED, UNPARKED, SKIPPED, FALLBACK)) | _ASKED | _TOLD
 _NOTHING: Final = Batch((), [])
 _partitions: Final = msgspec.msgpack.Decoder(Partition)
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -276,8 +282,8 @@ class Worker:
         elif event.type == ACTIVATED:
             self._processor = self._processors(data["digest"])
             self.state.rules = data["digest"]
-        elif event.type == FORKED:
-            pass  # it tells readers of positions; what is evaluated follows from the log as it is now
+        elif event.type in _TOLD:
+            pass  # for readers of the log; what is evaluated follows from the log as it is now
         elif event.type == REDRIVEN:
             step.outputs.append(Asked("redrive", tuple(data["ids"]), offset=offset))
         elif event.type == FALLBACK:
@@ -286,6 +292,10 @@ class Worker:
             step.outputs.append(Asked("cancel", tuple(data["ids"]), data["reason"], offset))
         elif event.type == EXPIRING:
             step.outputs.append(Asked("expire", tuple(data["ids"]), data["reason"], offset))
+        elif event.type == PAUSING:
+            step.outputs.append(Asked("pause", (data["target"],), data["reason"], offset))
+        elif event.type == RESUMING:
+            step.outputs.append(Asked("resume", (data["target"],), offset=offset))
         else:
             yield from self._unpark(event, offset)
             return

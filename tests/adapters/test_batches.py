@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from adapters import workers
 from adapters.target import Target
-from adapters.work import Outcome, Verdict, Work
+from adapters.work import BROKEN_OFF, Outcome, Verdict, Work
 from adapters.workers import Workers
 from orchestrator.attempts import told as telling
 from streams.log import Log
@@ -200,7 +200,7 @@ async def test_what_is_being_sent_for_a_partition_that_stops_is_broken_off_in_it
     await until(lambda: adapter.at_once == 1)
     await sender.stop(None, 0.01)
     await ended(running)
-    assert Counter(outcome for _, outcome in source.answers) == {workers.BROKEN_OFF: 2}
+    assert Counter(outcome for _, outcome in source.answers) == {BROKEN_OFF: 2}
 
 
 @settings(max_examples=30, deadline=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
+from adapters.gates import GatePolicy, Gates
 from adapters.ledger import CURSOR, DELIVERY, Entry, State, read
 from adapters.processor import Delivery
 from adapters.retry import RetryPolicy
@@ -15,6 +16,7 @@ from streams.log import Code, Commit, Log, LogUnavailable
 from streams.outputs import Asked, Command, Output
 from tests.conformance.backends import Clock, Writer, owned
 
+Action = Literal["redrive", "cancel", "expire", "pause", "resume"]
 POLICY = RetryPolicy(initial=1.0, factor=2.0, max=60.0, attempts=4, elapsed=3_600.0)
 SMALL = Bounds(page=5, capacity=4, scan=1_000, unsaved=3)
 DONE = Outcome(Verdict.DONE)
@@ -59,12 +61,14 @@ class World:
         targets: Mapping[str, RetryPolicy] | None = None,
         bounds: Bounds = SMALL,
         chance: Callable[[], float] = lambda: 0.5,
+        gates: Mapping[str, GatePolicy] | None = None,
     ) -> None:
         self.log = FaultyLog(log)
         self.clock = clock
         self.targets = targets if targets is not None else {"police": POLICY, "bank": POLICY}
         self.bounds = bounds
         self.chance = chance
+        self.policies = gates or {}
         self.decided: dict[str, Command] = {}
         self.rules = Writer(log)
         self.held = owned(log, role=DELIVERY)
@@ -74,7 +78,8 @@ class World:
         """Another owner takes over; what the one before had in memory is gone."""
         self.log._log.release(self.held)
         self.held = owned(self.log._log, role=DELIVERY)
-        self.delivery = Delivery(self.log, self.held, self.targets, self.chance, self.bounds)  # type: ignore[arg-type]
+        self.gates = Gates(self.policies)
+        self.delivery = Delivery(self.log, self.held, self.targets, self.chance, self.bounds, self.gates)  # type: ignore[arg-type]
 
     def decide(self, *names: str, to: str = "police", shadow: bool = False, hops: int = 0) -> None:
         """The rules commit these commands, all of one commit."""
@@ -84,7 +89,7 @@ class World:
             outputs.append(self.decided.setdefault(name, command))
         assert self.rules.commit(outputs=outputs) is Code.COMMITTED
 
-    def ask(self, action: Literal["redrive", "cancel", "expire"], *names: str, reason: str = "") -> None:
+    def ask(self, action: Action, *names: str, reason: str = "") -> None:
         """As evaluation does when it comes to the event that asks."""
         assert self.rules.commit(outputs=[Asked(action, names, reason)]) is Code.COMMITTED
 

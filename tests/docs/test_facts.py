@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adapters.target_file import RetryModel
+from adapters.target_file import BreakerModel, RetryModel
 from adapters.targets.webhook.answers import ANSWERS, FAILURES
 from adapters.targets.webhook.model import WebhookModel
 from orchestrator.api.app import EVERYTHING
@@ -142,17 +142,18 @@ def test_the_limits_of_expressions_are_those_of_the_code() -> None:
 
 def test_the_keys_of_targets_and_their_defaults_are_those_of_the_code() -> None:
     rows = table(TARGETS, "## Keys")
+    parts = {"retry": RetryModel, "breaker": BreakerModel}
     names = {name for name in WebhookModel.model_fields if name != "retry"}
-    names |= {f"retry.{name}" for name in RetryModel.model_fields}
+    names |= {f"{part}.{name}" for part, model in parts.items() for name in model.model_fields}
     assert {name for row in rows for name in re.findall(r"`([^`]+)`", row[0])} == names
-    seconds = {"s": 1, "h": 3600}
+    seconds = {"s": 1, "m": 60, "h": 3600}
     for row in rows:
         name = code(row[0])
-        model = RetryModel if name.startswith("retry.") else WebhookModel
-        default = model.model_fields[name.removeprefix("retry.")].default
+        part, _, key = name.rpartition(".")
+        default = parts.get(part, WebhookModel).model_fields[key].default
         if isinstance(default, (int, float)):
             said = code(row[1])
-            assert float(said.rstrip("sh")) * seconds.get(said[-1], 1) == default, name
+            assert float(said.rstrip("smh")) * seconds.get(said[-1], 1) == default, name
 
 
 def test_what_an_answer_of_a_webhook_means_is_the_table_of_the_code() -> None:

@@ -1,0 +1,169 @@
+"""What may be sent to each target now: its breaker, its rate, and whether people have paused it.
+
+One for all partitions of a process, so that each knows of a target that is down after the first few attempts of any. A
+breaker's changes lie in a row of the partition whose attempt made them, and a pause in one of every partition; whoever
+starts a partition restores both, and of two switches the newer one counts. Turns run in threads: one lock guards all.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from adapters.breaker import Breaker, BreakerPolicy, Switch
+from adapters.bucket import Bucket, Rate
+from adapters.work import BROKEN_OFF, Outcome, Verdict
+from streams.state import NEVER
+
+BREAKER: Final = "#breaker|"
+PAUSED: Final = "#paused|"
+"""How the names of their rows begin; the target's name follows."""
+UNSENT: Final = frozenset((Verdict.RETURNED, Verdict.DEFERRED))
+
+
+@dataclass(frozen=True, slots=True)
+class GatePolicy:
+    breaker: BreakerPolicy | None = None
+    rate: Rate | None = None
+
+
+class Pause(msgspec.Struct, array_like=True, frozen=True):
+    at: int
+    """Microseconds since 1970."""
+    reason: str = ""
+
+
+class _Gate:
+    def __init__(self, policy: GatePolicy) -> None:
+        self.breaker = Breaker(policy.breaker) if policy.breaker is not None else None
+        self.bucket = Bucket(policy.rate) if policy.rate is not None else None
+        self.probing: dict[str, int] = {}
+        """Id → end of its lease, of what was leased while the breaker was half open."""
+
+
+class Gates:
+    """`changed` is called, from any thread, when more or less may be sent than before."""
+
+    def __init__(self, policies: Mapping[str, GatePolicy], changed: Callable[[], None] = lambda: None) -> None:
+        self._gates = {target: _Gate(policy) for target, policy in policies.items()}
+        self._pauses: dict[tuple[int, str], Pause] = {}
+        self._changed = changed
+        self._lock = threading.Lock()
+
+    # -- what is stored
+
+    @property
+    def rows(self) -> list[str]:
+        """Names of the rows in a partition's state that say how the gates stand."""
+        return [f"{kind}{target}" for kind in (BREAKER, PAUSED) for target in self._gates]
+
+    def restore(self, partition: int, rows: Mapping[str, bytes]) -> None:
+        """Raises msgspec.MsgspecError for a row that is none."""
+        with self._lock:
+            for target, gate in self._gates.items():
+                if gate.breaker is not None and (row := rows.get(BREAKER + target)) is not None:
+                    gate.breaker.restore(msgspec.json.decode(row, type=Switch))
+                if (row := rows.get(PAUSED + target)) is not None:
+                    self._pauses[partition, target] = msgspec.json.decode(row, type=Pause)
+                else:
+                    self._pauses.pop((partition, target), None)
+
+    def pause(self, partition: int, target: str, pause: Pause | None) -> None:
+        """None resumes."""
+        with self._lock:
+            if pause is not None:
+                self._pauses[partition, target] = pause
+            else:
+                self._pauses.pop((partition, target), None)
+        self._changed()
+
+    def share(self, share: float, now: int) -> None:
+        """What part of the rates this process may use, 0 to 1."""
+        with self._lock:
+            for gate in self._gates.values():
+                if gate.bucket is not None:
+                    gate.bucket.use(share, now)
+
+    # -- what may be sent
+
+    def shut(self, partition: int, target: str, now: int) -> bool:
+        """Whether what is leased already is not to be sent."""
+        gate = self._gates.get(target)
+        if gate is None:
+            return False
+        opened = gate.breaker is not None and gate.breaker.open(now)
+        return opened or (partition, target) in self._pauses
+
+    def room(self, partition: int, target: str, limit: int, now: int) -> int:
+        """How many of `limit` may be leased now."""
+        gate = self._gates.get(target)
+        if gate is None:
+            return limit
+        with self._lock:
+            if self.shut(partition, target, now):
+                return 0
+            if gate.breaker is not None and gate.breaker.half_open(now):
+                gate.probing = {id: end for id, end in gate.probing.items() if end > now}
+                limit = min(limit, gate.breaker.probes - len(gate.probing))
+            return max(0, limit if gate.bucket is None else min(limit, gate.bucket.room(now)))
+
+    def lent(self, target: str, ids: Iterable[str], end: int, now: int) -> None:
+        """Leased until `end`, after asking for room."""
+        gate = self._gates.get(target)
+        if gate is None:
+            return
+        with self._lock:
+            given = list(ids)
+            if gate.bucket is not None:
+                gate.bucket.take(len(given))
+            if gate.breaker is not None and gate.breaker.half_open(now):
+                gate.probing.update(dict.fromkeys(given, end))
+
+    def next_at(self, partition: int, target: str, now: int) -> int:
+        """When there is room again as things are; NEVER if that is for others to say."""
+        gate = self._gates[target]
+        with self._lock:
+            if (partition, target) in self._pauses:
+                return NEVER
+            at = now if gate.bucket is None else gate.bucket.next_at(now)
+            if gate.breaker is not None and gate.breaker.switch.open:
+                probing = min(gate.probing.values(), default=now)
+                at = max(at, gate.breaker.switch.until, probing)
+            return at
+
+    def record(self, target: str, id: str, outcome: Outcome, now: int) -> Switch | None:
+        """What came of a lease; the change of the breaker that it makes. An answer that names a time (`Retry-After`)
+        is heeded and says neither that the target is well nor that it is not."""
+        gate = self._gates.get(target)
+        if gate is None:
+            return None
+        with self._lock:
+            probed = gate.probing.pop(id, None) is not None
+            if outcome.verdict in UNSENT:
+                if gate.bucket is not None:
+                    gate.bucket.put_back(1)
+                switch = None
+            elif gate.breaker is None or outcome is BROKEN_OFF or _asks_for_time(outcome):
+                switch = None
+            else:
+                switch = gate.breaker.record(outcome.verdict is Verdict.RETRY, outcome.reason, now)
+        if probed or switch is not None:
+            self._changed()
+        return switch
+
+
+def _asks_for_time(outcome: Outcome) -> bool:
+    return outcome.verdict is Verdict.RETRY and outcome.retry_after is not None
+
+
+def stored(target: str, switch: Switch) -> tuple[str, bytes]:
+    """Name and value of its row."""
+    return BREAKER + target, msgspec.json.encode(switch)
+
+
+def stored_pause(target: str, pause: Pause | None) -> tuple[str, bytes | None]:
+    return PAUSED + target, None if pause is None else msgspec.json.encode(pause)
