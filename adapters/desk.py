@@ -16,7 +16,7 @@ from typing import Final
 
 from adapters.errors import DeliveryError
 from adapters.partition_loop import PartitionLoop
-from adapters.turn import Turn, Want
+from adapters.turn import Ack, Turn, Want
 from adapters.work import RETURNED, Outcome, Work
 
 SPARE: Final = 0.1
@@ -27,6 +27,7 @@ SPARE: Final = 0.1
 class _Request:
     limit: int
     ttl: float
+    outside: bool
     answer: asyncio.Future[list[Work]]
 
 
@@ -52,12 +53,14 @@ class Desk:
 
     # -- for workers
 
-    async def lease(self, target: str, limit: int, ttl: float, wait: float) -> list[Work]:
+    async def lease(self, target: str, limit: int, ttl: float, wait: float, outside: bool = False) -> list[Work]:
+        """As `WorkSource`. Where somebody else asked for longer leases at the same time, so are these. `outside`: for a
+        worker elsewhere; all who ask for work of one target say the same."""
         if target not in self._targets:
             raise DeliveryError(f"there is no target `{target}`: declare it in the targets file and restart")
         if spare := self._spare.get(target):
             return [spare.popleft() for _ in range(min(limit, len(spare)))]
-        request = _Request(limit, ttl, asyncio.get_running_loop().create_future())
+        request = _Request(limit, ttl, outside, asyncio.get_running_loop().create_future())
         self._requests.setdefault(target, deque()).append(request)
         self._call(target)
         try:
@@ -73,12 +76,16 @@ class Desk:
                 request.answer.cancel()
         return [] if request.answer.cancelled() else request.answer.result()
 
-    def acknowledge(self, work: Work, outcome: Outcome) -> asyncio.Future[bool]:
-        loop = self.loops.get(work.partition)
+    def acknowledge(self, work: Work, outcome: Outcome) -> asyncio.Future[bool | None]:
+        return self.take(Ack(work, outcome))
+
+    def take(self, ack: Ack) -> asyncio.Future[bool | None]:
+        """The same; what became of the command is in `ack` then."""
+        loop = self.loops.get(ack.work.partition)
         if loop is not None:
-            return loop.acknowledge(work, outcome)
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        answer.set_result(False)
+            return loop.acknowledge(ack)
+        answer: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
+        answer.set_result(None)
         return answer
 
     def holds(self, work: Work) -> bool:
@@ -100,7 +107,8 @@ class Desk:
             if requests and (everything or target in loop.ready) and (free := self._free(target)) > 0:
                 limit = max(min(free, self._batch), -(-free // len(self.loops)))
                 self._claimed[target] += limit
-                wants.append(Want(target, limit, max(request.ttl for request in requests)))
+                ttl = max(request.ttl for request in requests)
+                wants.append(Want(target, limit, ttl, requests[0].outside))
         return wants
 
     def settle(self, loop: PartitionLoop, wants: Sequence[Want], works: Sequence[Work]) -> None:

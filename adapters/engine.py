@@ -21,14 +21,16 @@ from adapters.gates import Gates
 from adapters.partition_loop import Pace, PartitionLoop
 from adapters.processor import Delivery
 from adapters.target import Target
-from adapters.turn import Bounds, Turn
-from adapters.work import Outcome, Verdict, Work
+from adapters.turn import Ack, Bounds, Turn
+from adapters.work import Verdict, Work
 from adapters.workers import Workers
 from streams.log import Lease, Log
 
 REOPEN: Final = 1.0
 """Seconds until workers that failed begin again, doubled up to LONGEST_REOPEN."""
 LONGEST_REOPEN: Final = 30.0
+THERE: Final = 1.0
+"""Seconds in which work that is known to be there is leased, commit included."""
 CLOSING: Final = 5.0
 """Seconds that an adapter may take to close after another could not be opened."""
 
@@ -159,11 +161,15 @@ class Engine:
         return sorted(self._desk.loops)
 
     async def lease(self, target: str, limit: int, ttl: float, wait: float) -> list[Work]:
-        """Work for somebody outside this process (`work.WorkSource`). DeliveryError if there is no such target."""
-        return await self._desk.lease(target, limit, ttl, wait)
+        """Work for somebody outside this process (`work.WorkSource`), of the partitions that are delivered from here.
+        DeliveryError if there is no such target. What is known to be there is waited for, whatever `wait` says."""
+        if any(target in loop.ready for loop in self._desk.loops.values()):
+            wait = max(wait, THERE)
+        return await self._desk.lease(target, limit, ttl, wait, outside=True)
 
-    def acknowledge(self, work: Work, outcome: Outcome) -> asyncio.Future[bool]:
-        return self._desk.acknowledge(work, outcome)
+    def acknowledge(self, ack: Ack) -> asyncio.Future[bool | None]:
+        """As `work.WorkSource`, of what was leased here or elsewhere; what became of the command is in `ack` then."""
+        return self._desk.take(ack)
 
     # -- inside
 

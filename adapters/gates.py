@@ -139,7 +139,7 @@ class Gates:
         """What came of a lease; the change of the breaker that it makes. An answer that names a time (`Retry-After`)
         is heeded and says neither that the target is well nor that it is not."""
         gate = self._gates.get(target)
-        if gate is None:
+        if gate is None or outcome.verdict is Verdict.HELD:
             return None
         with self._lock:
             probed = gate.probing.pop(id, None) is not None

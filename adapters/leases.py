@@ -14,6 +14,9 @@ class Leases:
     def __contains__(self, id: str) -> bool:
         return id in self._entries
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
     def get(self, id: str) -> Entry | None:
         return self._entries.get(id)
 

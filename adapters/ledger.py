@@ -91,7 +91,7 @@ class Entry(msgspec.Struct, array_like=True):
     last_error: str = ""
     result: Any = None
     epoch: int = 0
-    """Of the owner that gave the lease: with a newer owner the lease is over."""
+    """Of the owner that gave the lease: with a newer owner the lease is over, unless it was given `outside`."""
     deadline: int = 0
     """When the lease runs out."""
     round_began: int = 0
@@ -115,6 +115,8 @@ class Entry(msgspec.Struct, array_like=True):
     """When it was done, cancelled, expired or last parked, or recorded in shadow."""
     fell_back: bool = False
     """Whether its fallback was asked for."""
+    outside: bool = False
+    """Whether the newest lease is of a worker elsewhere, and so holds when the partition gets another owner."""
 
     @property
     def round_attempts(self) -> int:

@@ -16,7 +16,7 @@ from typing import Protocol
 from adapters.errors import FencedError
 from adapters.processor import Delivery
 from adapters.turn import Ack, Turn, Want
-from adapters.work import Outcome, Work
+from adapters.work import Work
 from streams.state import NEVER
 
 LONGEST_SLEEP = 60.0
@@ -70,7 +70,7 @@ class PartitionLoop:
         self._wake = asyncio.Event()
         self._news = True
         self._acks: list[Ack] = []
-        self._waiting: dict[Ack, asyncio.Future[bool]] = {}
+        self._waiting: dict[Ack, asyncio.Future[bool | None]] = {}
         self._closing = False
         self._over = False
 
@@ -83,12 +83,12 @@ class PartitionLoop:
         """There is demand for something that is ready."""
         self._wake.set()
 
-    def acknowledge(self, work: Work, outcome: Outcome) -> asyncio.Future[bool]:
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    def acknowledge(self, ack: Ack) -> asyncio.Future[bool | None]:
+        """As `WorkSource`; what became of the command is in `ack` then."""
+        answer: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
         if self._over:
-            answer.set_result(False)
+            answer.set_result(None)
             return answer
-        ack = Ack(work, outcome)
         self._acks.append(ack)
         self._waiting[ack] = answer
         self._wake.set()
@@ -131,7 +131,7 @@ class PartitionLoop:
             self._over = True
             for answer in self._waiting.values():
                 if not answer.done():
-                    answer.set_result(False)
+                    answer.set_result(None)
             self._waiting.clear()
 
     async def _reason(self, next_at: int) -> None:

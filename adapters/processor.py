@@ -40,6 +40,8 @@ from streams.state import NEVER
 
 DURABLE_WAIT: Final = 50_000
 """Microseconds until a command whose cause is not durable yet is looked at again."""
+LENT_WAIT: Final = 100_000
+"""Microseconds until a partition that has lent too much outside is asked again."""
 MISMATCHES: Final = 3
 """Commits in a row that did not fit what is stored, before it counts as a fault."""
 
@@ -96,7 +98,7 @@ class Delivery:
         self._begin(now)
         more = self._refill(now)
         for ack in self._acks:
-            self._draft.turn.answers.append((ack, self._settling.acknowledge(ack.work, ack.outcome)))
+            self._draft.turn.answers.append((ack, self._settling.acknowledge(ack)))
         self._settling.end_leases()
         more |= self._take_in(now)
         self._expire_passed(now)
@@ -161,7 +163,9 @@ class Delivery:
         if entry.command.to not in self._targets:
             ended.append(entry)
             return False
-        if entry.state is State.IN_FLIGHT and entry.epoch == self._lease.epoch and entry.deadline > now:
+        if entry.state is State.IN_FLIGHT and (
+            entry.outside or (entry.epoch == self._lease.epoch and entry.deadline > now)
+        ):
             self._leases.hold(entry)
             return False
         if entry.expired(now):
@@ -196,10 +200,13 @@ class Delivery:
             self._settling.expire(entries[id])
 
     def _grant(self, want: Want, now: int) -> int | None:
-        """Until when something that is due is held back: because what caused it is not durable yet, or the target's
-        gate lets no more through. None where nothing is."""
+        """Until when something that is due is held back: because what caused it is not durable yet, too much is lent,
+        or the target's gate lets no more through. None where nothing is."""
         policy = self._targets[want.target]
-        room = self._gates.room(self._partition, want.target, want.limit, now)
+        limit = min(want.limit, self._bounds.lent - len(self._leases)) if want.outside else want.limit
+        if limit <= 0:
+            return now + LENT_WAIT
+        room = self._gates.room(self._partition, want.target, limit, now)
         ids = self._queues.take(want.target, now, room)
         entries = self._draft.find(ids)
         lent: list[str] = []
@@ -211,13 +218,13 @@ class Delivery:
             elif entry.round_attempts >= policy.attempts and entry.progress is None:
                 self._settling.park(entry, f"gave up after {entry.round_attempts} attempts that never answered")
             elif self._is_durable(entry.command.offset):
-                self._lend(entry, now, now + int(want.ttl * 1e6) + entry.timeout)
+                self._lend(entry, want, now)
                 lent.append(id)
             else:
                 self._queues.add(entry)
                 held = now + DURABLE_WAIT
         self._gates.lent(want.target, lent, now + int(want.ttl * 1e6), now)
-        if room < want.limit and want.target in self._queues.ready(now):
+        if room < limit and want.target in self._queues.ready(now):
             shut = self._gates.next_at(self._partition, want.target, now)
             held = shut if held is None else min(held, shut)
         return held
@@ -228,20 +235,31 @@ class Delivery:
             self._durable_asked = True
         return offset <= self._durable
 
-    def _lend(self, entry: Entry, now: int, deadline: int) -> None:
+    def _lend(self, entry: Entry, want: Want, now: int) -> None:
+        deadline = now + int(want.ttl * 1e6) + entry.timeout
         entry.state = State.IN_FLIGHT
         entry.attempts += 1
         entry.first_attempt = entry.first_attempt or now
         entry.round_began = entry.round_began or now
-        entry.epoch = self._lease.epoch
-        entry.leased_at, entry.deadline = now, deadline
+        entry.epoch, entry.outside = self._lease.epoch, want.outside
+        entry.leased_at, entry.deadline = max(now, entry.leased_at + 1), deadline
         self._draft.stage(entry)
         self._leases.hold(entry)
         command = entry.command
         body = msgspec.json.encode(ledger.document(command))
         left = msgspec.json.encode(entry.progress) if entry.progress is not None else b""
         timeout = entry.timeout / 1e6
-        work = Work(command.id, entry.attempts, command.to, body, deadline, self._partition, timeout, progress=left)
+        work = Work(
+            command.id,
+            entry.attempts,
+            command.to,
+            body,
+            deadline,
+            self._partition,
+            timeout,
+            progress=left,
+            leased_at=entry.leased_at,
+        )
         self._draft.turn.works.append(work)
 
     # -- the commit

@@ -16,7 +16,8 @@ from adapters.leases import Leases
 from adapters.ledger import LONGEST_EXCERPT, OPEN, Attempt, Entry, State
 from adapters.requests import may_cancel, may_redrive, no_target
 from adapters.retry import LONGEST_RETRY_AFTER, RetryPolicy
-from adapters.work import Outcome, Verdict, Work
+from adapters.turn import Ack, Told
+from adapters.work import Outcome, Verdict
 from streams.event import Event
 from streams.outputs import Asked, Command
 from streams.state import NEVER
@@ -85,17 +86,32 @@ class Settling:
 
     # -- what attempts came to
 
-    def acknowledge(self, work: Work, outcome: Outcome) -> bool:
-        """Whether it changed anything."""
-        entry = self._draft.get(work.id)
-        if entry is None or entry.state not in OPEN:
+    def acknowledge(self, ack: Ack) -> bool:
+        """Whether it changed anything. Notes in `ack` what became of the command, unless it is refused."""
+        entry = self._draft.get(ack.work.id)
+        ack.told = None
+        if entry is None:
             return False
-        lease = (entry.attempts, entry.deadline)
-        held = entry.state is State.IN_FLIGHT and lease == (work.attempt, work.deadline)
-        if not held and outcome.verdict is not Verdict.DONE:
+        changed = self._settle(entry, ack)
+        if changed or _said_before(entry, ack):
+            ack.told = Told(entry.state, entry.command.to, entry.deadline)
+        return changed
+
+    def _settle(self, entry: Entry, ack: Ack) -> bool:
+        if entry.state not in OPEN:
+            return False
+        work, outcome = ack.work, ack.outcome
+        lease = (entry.attempts, entry.leased_at)
+        held = entry.state is State.IN_FLIGHT and lease == (work.attempt, work.leased_at)
+        if not held and (ack.fenced or outcome.verdict is not Verdict.DONE):
             return False  # somebody else has it now; but that it was done is true whoever says so
         if (switch := self._gates.record(entry.command.to, work.id, outcome, self._now)) is not None:
             self._draft.switches[entry.command.to] = switch
+        if outcome.verdict is Verdict.HELD:
+            entry.deadline = self._now + _micros(outcome.retry_after)
+            self._draft.stage(entry)
+            self._leases.hold(entry)
+            return True
         self._leases.end(work.id)
         self._queues.remove(entry)
         self._draft.stage(entry)
@@ -254,6 +270,18 @@ class Settling:
             entry.state = State.RETRYING if entry.round_attempts else State.PENDING
         entry.due = min(due, entry.command.expires_at)
         self._queues.add(entry)
+
+
+def _said_before(entry: Entry, ack: Ack) -> bool:
+    """Whether the same was said under the same lease and stored, and the answer to it may have been lost."""
+    if entry.state is State.IN_FLIGHT or entry.leased_at != ack.work.leased_at:
+        return False
+    verdict = ack.outcome.verdict
+    if verdict in (Verdict.RETURNED, Verdict.DEFERRED):
+        return entry.attempts == ack.work.attempt - 1
+    if verdict is Verdict.WAITING:
+        return entry.state is State.WAITING
+    return bool(entry.history) and entry.history[-1].at == entry.leased_at and entry.history[-1].verdict == verdict
 
 
 def _micros(seconds: float | None) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from adapters.ledger import State
 from adapters.work import Outcome, Work
 from streams.state import NEVER
 
@@ -21,6 +22,8 @@ class Bounds:
     """Outputs that are no commands, read without a commit to say so."""
     kept: int = 0
     """Microseconds for which commands stay in the ledger after their end; 0: for good."""
+    lent: int = 10_000
+    """Commands of a partition that may be with workers elsewhere."""
 
 
 class Want(NamedTuple):
@@ -29,6 +32,17 @@ class Want(NamedTuple):
     target: str
     limit: int
     ttl: float
+    outside: bool = False
+    """For workers elsewhere, whose leases outlive the owner of the partition."""
+
+
+class Told(NamedTuple):
+    """What became of a command when an acknowledgement was stored."""
+
+    state: State
+    target: str
+    deadline: int
+    """When the lease runs out, microseconds; of interest where it was prolonged."""
 
 
 @dataclass(eq=False, slots=True)
@@ -37,6 +51,10 @@ class Ack:
 
     work: Work
     outcome: Outcome
+    fenced: bool = False
+    """Whether it counts for nothing without the lease, even if the command was done."""
+    told: Told | None = None
+    """None also if it was refused."""
 
 
 @dataclass(slots=True)

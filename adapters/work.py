@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 
 class Work(NamedTuple):
-    """One attempt at one command. `id`, `attempt` and `deadline` together name the lease: an attempt that was given
+    """One attempt at one command. `id`, `attempt` and `leased_at` together name the lease: an attempt that was given
     back untried is given away again under the same number."""
 
     id: str
@@ -32,6 +32,8 @@ class Work(NamedTuple):
     """To be sent along, where the target's protocol has headers: a trace context. They say nothing of the command."""
     progress: bytes = b""
     """JSON that an earlier attempt left (`Outcome.progress`); empty for none."""
+    leased_at: int = 0
+    """Microseconds since 1970; of one command's leases, each later one is later by it."""
 
 
 class Verdict(enum.StrEnum):
@@ -47,6 +49,8 @@ class Verdict(enum.StrEnum):
     WAITING = "waiting"
     """The target has taken it, and what comes of it is asked for again after `retry_after` seconds, with the
     `progress` that was left. No attempt is counted but the one that reached the target."""
+    HELD = "held"
+    """No outcome yet: the lease is to last until `retry_after` seconds from now. Said by workers elsewhere only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,8 @@ class WorkSource(Protocol):
         then answers with none."""
         ...
 
-    def acknowledge(self, work: Work, outcome: Outcome) -> asyncio.Future[bool]:
+    def acknowledge(self, work: Work, outcome: Outcome) -> asyncio.Future[bool | None]:
         """Noted at once; the answer comes when it is stored. False if the lease was not held any more and the outcome
-        changed nothing: somebody else was given the command, or its fate is settled."""
+        changed nothing: somebody else was given the command, or its fate is settled. None if the partition was lost
+        before that was known."""
         ...

@@ -149,7 +149,7 @@ class Workers:
     def _acknowledge(self, work: Work, outcome: Outcome) -> None:
         self._source.acknowledge(work, outcome).add_done_callback(self._stored)
 
-    def _stored(self, answer: asyncio.Future[bool]) -> None:
+    def _stored(self, answer: asyncio.Future[bool | None]) -> None:
         self._held -= 1
         self._room.set()
         if not answer.cancelled() and (error := answer.exception()) is not None:
@@ -240,4 +240,6 @@ class Workers:
         for outcome in outcomes:
             if not isinstance(outcome, Outcome):
                 raise TypeError(f"it answered with {type(outcome).__name__} instead of an Outcome")
+            if outcome.verdict is Verdict.HELD:
+                raise ValueError("it answered with `held`, which is no outcome")
         return outcomes

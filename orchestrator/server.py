@@ -34,6 +34,8 @@ from orchestrator.asks import Asks
 from orchestrator.console import app as console
 from orchestrator.console.recent import Recent
 from orchestrator.console.site import Console
+from orchestrator.door.door import Door
+from orchestrator.door.here import Here
 from orchestrator.escapes import reported
 from orchestrator.health import Health
 from orchestrator.imports import Imports
@@ -95,6 +97,11 @@ class Server:
             options=DeliveryOptions(
                 batch=settings.command_batch, bounds=DeliveryBounds(kept=int(settings.commands_kept * 1e6))
             ),
+        )
+        self.door = Door(
+            Here(self.delivery, now=self.engine.now, observed=self.metrics.attempted),
+            targets,
+            self.engine.log.info.partitions,
         )
         self.keeper = Keeper(
             self.engine.log,
@@ -195,6 +202,7 @@ class Server:
         """Once. What this process holds goes to others, while requests may still be taken (`drain`)."""
         if not self._ended:
             self._ended = True
+            await self.door.stop()
             await asyncio.gather(self._end_delivery(), asyncio.to_thread(self.engine.stop_agent))
 
     def _waiting_for(self) -> list[str]:
@@ -271,6 +279,7 @@ class Server:
             now=engine.now,
             views=engine.views,
             asks=Asks(engine.log, self._targets),
+            door=self.door,
             waiting_for=self._waiting_for,
             problems=self.health.problems,
             stalled=self.watchdog.hangs,

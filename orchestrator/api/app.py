@@ -25,11 +25,12 @@ from orchestrator.api.routes import (
     projections,
     schemas,
     trace,
+    work,
 )
 
 EVERYTHING: Final = tuple(
     route
-    for resource in (events, imports, projections, commands, keys, partitions, trace, schemas, log_level, health)
+    for resource in (events, imports, projections, commands, work, keys, partitions, trace, schemas, log_level, health)
     for route in resource.ROUTES
 )
 
@@ -55,6 +56,7 @@ def make_app(
     app.on_response_prepare.append(envelope.sign)
     app.on_shutdown.append(bodies.stop)
     app.on_shutdown.append(lambda app: context.live.stop())
+    app.on_shutdown.append(lambda app: context.door.stop())
     add(app, EVERYTHING if everything else health.ROUTES)
     if everything:
         description.add(app, EVERYTHING)

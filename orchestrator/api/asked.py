@@ -55,6 +55,8 @@ def _made(model: type[A], found: dict[str, Any], strict: bool = False) -> A:
         error: dict[str, Any] = dict(refused.errors(include_url=False)[0])
         name = str(error["loc"][0]) if error["loc"] else ""
         if error["type"] == "missing":
+            if len(error["loc"]) > 1:
+                raise Problem(400, f"`{'.'.join(map(str, error['loc']))}` is missing", field=name) from None
             raise Problem(400, f"`{name}` is missing: {_meaning(model, name)}", field=name) from None
         shown = f"`{_short(error['input'])}` " if len(error["loc"]) <= 1 else ""
         raise Problem(400, f"{name}: {shown}is not possible: {remedy(error)}", field=name) from None

@@ -56,6 +56,11 @@ CODES: Final = {
         "What is there does not allow it: another import, another state of the command.",
         "Look at its state, then decide.",
     ),
+    "lease-lost": Code(
+        409,
+        "The lease of the command is over, was given to another, or its outcome is settled; nothing was changed.",
+        "Drop the command: if it is not done, it comes again. Take fewer at once, or extend in time.",
+    ),
     "position-lost": Code(
         409,
         "The log lost events that it had answered for, after a failover of Redis; `fork` says where it goes on.",
@@ -82,7 +87,7 @@ CODES: Final = {
     ),
     "too-many": Code(
         503,
-        "As many streams, bodies of requests, traces or lists of events are under way as there may be.",
+        "As many streams, large bodies, requests for work, traces or lists of events are under way as there may be.",
         "Try again after `Retry-After`; `ORCHESTRATOR_STREAMS` allows more streams.",
     ),
     "not-yet": Code(

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from orchestrator.appends import Appends
 from orchestrator.asks import Asks
+from orchestrator.door.door import Door
 from orchestrator.imports import Imports
 from orchestrator.live import Live
 from orchestrator.log_level import LogLevels
@@ -32,6 +33,7 @@ class Context:
     """Microseconds since 1970."""
     views: Callable[[], list[PartitionView]]
     asks: Asks
+    door: Door
     waiting_for: Callable[[], list[str]]
     """What keeps this process from its work, in words."""
     problems: Callable[[], list[str]]

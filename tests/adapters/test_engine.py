@@ -11,6 +11,7 @@ from adapters import workers
 from adapters.errors import DeliveryError
 from adapters.ledger import DELIVERY
 from adapters.retry import RetryPolicy
+from adapters.turn import Ack
 from adapters.work import Outcome, Verdict, Work
 from streams.log import Code, Log
 from streams.outputs import Asked
@@ -176,7 +177,7 @@ async def test_somebody_outside_takes_work_and_answers_by_the_same_interface(log
             await delivery.lease("nobody", 1, 10.0, 0.0)
         assert await delivery.lease("other", 5, 10.0, 0.01) == []
         stranger = Work("c1", 1, "other", b"", 0, 2)
-        assert await delivery.acknowledge(stranger, DONE) is False
+        assert await delivery.acknowledge(Ack(stranger, DONE)) is None
         delivery.start(lease)
         await until(lambda: len(told(log)) == 2)
 

@@ -37,9 +37,9 @@ class Source:
         await asyncio.Event().wait()
         raise AssertionError("it is cancelled")
 
-    def acknowledge(self, work: Work, outcome: Outcome) -> asyncio.Future[bool]:
+    def acknowledge(self, work: Work, outcome: Outcome) -> asyncio.Future[bool | None]:
         self.answers.append((work.id, outcome if outcome.took is None else replace(outcome, took=None)))
-        stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        stored: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
         stored.set_result(True)
         return stored
 

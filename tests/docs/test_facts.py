@@ -17,6 +17,7 @@ from orchestrator.api.models.common import MOST
 from orchestrator.api.routes import events
 from orchestrator.cli import exits
 from orchestrator.cli.main import COMMANDS, GROUPS, build
+from orchestrator.door.door import MOST_WAITING
 from orchestrator.settings import Settings
 from rules.cel import limits
 from rules.reading import projection, rule
@@ -120,7 +121,8 @@ def test_the_limits_of_the_api_are_those_of_the_code() -> None:
         "nesting of `data`": str(intake.max_depth),
         "`time` ahead of the clock": f"{intake.max_ahead // 60_000_000} minutes",
         "events that wait for their append": f"{default['queue']:,} (`ORCHESTRATOR_QUEUE`)",
-        "ids of one redrive or cancel": f"{MOST:,}",
+        "ids of one redrive or cancel, commands of one lease, outcomes of one request": f"{MOST:,}",
+        "requests that wait for work, of one process": f"{MOST_WAITING:,}",
     }
 
 

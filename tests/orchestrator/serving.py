@@ -9,10 +9,13 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from adapters.engine import Engine
 from orchestrator.api.app import make_app
 from orchestrator.api.context import Context
 from orchestrator.appends import Appends
 from orchestrator.asks import Asks
+from orchestrator.door.door import Door
+from orchestrator.door.here import Here
 from orchestrator.imports import Imports
 from orchestrator.live import Live
 from orchestrator.log_level import LogLevels
@@ -26,6 +29,12 @@ from streams.log import Log
 
 def now() -> int:
     return time.time_ns() // 1000
+
+
+def no_door(log: Log) -> Door:
+    """Without targets."""
+    delivery = Engine(log, {}, now=now, chance=lambda: 0.5, failed=lambda where, error: None)
+    return Door(Here(delivery, now=now, observed=lambda target, verdict, seconds: None), {}, log.info.partitions)
 
 
 @asynccontextmanager
@@ -68,6 +77,7 @@ async def api(
             views=list,
             waiting_for=list,
             asks=Asks(log, targets, patience=0.2),
+            door=no_door(log),
             problems=lambda: [*problems, *stalled],
             stalled=lambda: list(stalled),
             log_levels=log_levels or LogLevels("info"),
