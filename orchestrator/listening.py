@@ -27,8 +27,27 @@ async def listen(runner: web.AppRunner, host: str, port: int, setting: str, *, s
             await web.SockSite(runner, made).start()
     except OSError as error:
         raise _refused(setting, host, port, error) from error
-    found, port = runner.addresses[0][:2]
-    return f"http://{f'[{found}]' if ':' in found else found}:{port}"
+    return _url(runner.addresses[0])
+
+
+def bound(host: str, port: int, setting: str) -> socket.socket:
+    """A port to listen at later. Raises OSError that names the setting."""
+    try:
+        family, place = _addresses(host, port)[0]
+        made = _bound(family, place, socket.SO_REUSEADDR)
+    except OSError as error:
+        raise _refused(setting, host, port, error) from error
+    _give_up(made)
+    return made
+
+
+def address(listening: socket.socket) -> str:
+    return _url(listening.getsockname())
+
+
+def _url(place: tuple[str, int]) -> str:
+    host, port = place[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 class SharedPort:

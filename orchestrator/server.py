@@ -34,8 +34,7 @@ from orchestrator.asks import Asks
 from orchestrator.console import app as console
 from orchestrator.console.recent import Recent
 from orchestrator.console.site import Console
-from orchestrator.door.door import Door
-from orchestrator.door.here import Here
+from orchestrator.door.opened import Opened
 from orchestrator.escapes import reported
 from orchestrator.health import Health
 from orchestrator.imports import Imports
@@ -98,14 +97,20 @@ class Server:
                 batch=settings.command_batch, bounds=DeliveryBounds(kept=int(settings.commands_kept * 1e6))
             ),
         )
-        self.door = Door(
-            Here(self.delivery, now=self.engine.now, observed=self.metrics.attempted),
+        self._opened = Opened(
+            self.engine.log,
+            self.delivery,
             targets,
-            self.engine.log.info.partitions,
+            self.engine.member,
+            siblings_host=None if settings.embedded else settings.siblings_host,
+            delivers=self._delivers,
+            body_bytes=settings.body_bytes,
+            now=self.engine.now,
+            observed=self.metrics.attempted,
         )
         self.keeper = Keeper(
             self.engine.log,
-            self.engine.member,
+            self._opened.member,
             DELIVERY,
             lease=settings.lease,
             monotonic=time.monotonic,
@@ -169,6 +174,7 @@ class Server:
             self._log_levels.heed(self._loop)
             if self._delivers:
                 await self.delivery.open()
+            await self._opened.listen()
             host, worker = self._settings.host, self._settings.worker is not None
             addresses = {"http": await listen(api, host, self._settings.port, "--port", shared=worker)}
             # A worker's are for its parent only.
@@ -194,6 +200,7 @@ class Server:
             await self._imports.close()
             await self._appends.close()
             await self._end_work()
+            await self._opened.close()
             await asyncio.to_thread(self.engine.close)
             if self._traces is not None:
                 await asyncio.to_thread(self._traces.close)
@@ -202,7 +209,7 @@ class Server:
         """Once. What this process holds goes to others, while requests may still be taken (`drain`)."""
         if not self._ended:
             self._ended = True
-            await self.door.stop()
+            await self._opened.door.stop()
             await asyncio.gather(self._end_delivery(), asyncio.to_thread(self.engine.stop_agent))
 
     def _waiting_for(self) -> list[str]:
@@ -279,7 +286,7 @@ class Server:
             now=engine.now,
             views=engine.views,
             asks=Asks(engine.log, self._targets),
-            door=self.door,
+            door=self._opened.door,
             waiting_for=self._waiting_for,
             problems=self.health.problems,
             stalled=self.watchdog.hangs,

@@ -66,6 +66,13 @@ class Settings(Tuning):
     port: int = Field(
         8000, ge=0, le=65535, validation_alias="ORCHESTRATOR_PORT", description="Port of the HTTP API; 0 picks one."
     )
+    siblings_host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        validation_alias="ORCHESTRATOR_SIBLINGS_HOST",
+        description="Address at which other servers of the same log reach this one, to hand on what workers ask and "
+        "say; on several machines, that of this machine in their network.",
+    )
     metrics_port: int = Field(
         9090, ge=0, le=65535, validation_alias="METRICS_PORT", description="Port of the metrics; 0 picks one."
     )

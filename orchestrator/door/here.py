@@ -4,34 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from adapters.engine import Engine
-from adapters.turn import Ack, Told
-from adapters.work import RETURNED, Outcome, Verdict, Work
+from adapters.turn import Ack
+from adapters.work import RETURNED, Verdict, Work
+from orchestrator.door.wire import NOT_HERE, Answer, Asked, Said
 
 STORED_WITHIN: Final = 10.0
 """Seconds in which outcomes are stored, unless the log does not answer."""
 LARGEST_ANSWER: Final = 8 << 20
 """Bytes of commands in one answer."""
 ATTEMPTS: Final = frozenset((Verdict.DONE, Verdict.RETRY, Verdict.FINAL, Verdict.WAITING))
-
-
-class Said(NamedTuple):
-    """What a worker says of the command it holds."""
-
-    work: Work
-    outcome: Outcome
-
-
-class Answer(NamedTuple):
-    known: bool
-    """Whether it was decided; if not, the partition is not here, or the log did not answer in time."""
-    told: Told | None = None
-    """What became of the command; None if it was refused."""
-
-
-NOT_HERE: Final = Answer(False)
 
 
 class Here:
@@ -47,19 +31,20 @@ class Here:
         self._stopping = False
 
     @property
-    def waiting(self) -> int:
-        """Requests for work."""
-        return len(self._leasing)
+    def partitions(self) -> Sequence[int]:
+        return self._delivery.partitions
 
-    async def lease(self, target: str, limit: int, ttl: float, wait: float) -> list[Work]:
+    async def lease(self, asked: Asked) -> list[Work]:
         """Nothing once it stops. Raises DeliveryError if there is no such target."""
         if self._stopping:
             return []
-        task = asyncio.create_task(self._delivery.lease(target, limit, ttl, wait))
+        task = asyncio.create_task(self._delivery.lease(asked.target, asked.limit, asked.ttl, asked.wait))
         self._leasing.add(task)
         try:
             return self._within(await task)
         except asyncio.CancelledError:
+            if task.done() and not task.cancelled() and task.exception() is None:
+                self._give_back(task.result())
             current = asyncio.current_task()
             if current is None or current.cancelling():
                 raise
@@ -74,11 +59,6 @@ class Here:
         if stored:
             await asyncio.wait(stored, timeout=STORED_WITHIN)
         return [self._answer(ack, future) for ack, future in zip(acks, stored, strict=True)]
-
-    def give_back(self, works: Sequence[Work]) -> None:
-        """What nobody was there to take."""
-        for work in works:
-            _ = self._delivery.acknowledge(Ack(work, RETURNED))
 
     def stop(self) -> None:
         """Nobody waits for work any more."""
@@ -101,6 +81,10 @@ class Here:
         for number, work in enumerate(works):
             size += len(work.body) + len(work.progress)
             if number and size > LARGEST_ANSWER:
-                self.give_back(works[number:])
+                self._give_back(works[number:])
                 return works[:number]
         return works
+
+    def _give_back(self, works: Sequence[Work]) -> None:
+        for work in works:
+            _ = self._delivery.acknowledge(Ack(work, RETURNED))

@@ -14,7 +14,7 @@ from orchestrator.api.app import make_app
 from orchestrator.api.context import Context
 from orchestrator.appends import Appends
 from orchestrator.asks import Asks
-from orchestrator.door.door import Door
+from orchestrator.door.door import Alone, Door
 from orchestrator.door.here import Here
 from orchestrator.imports import Imports
 from orchestrator.live import Live
@@ -34,7 +34,8 @@ def now() -> int:
 def no_door(log: Log) -> Door:
     """Without targets."""
     delivery = Engine(log, {}, now=now, chance=lambda: 0.5, failed=lambda where, error: None)
-    return Door(Here(delivery, now=now, observed=lambda target, verdict, seconds: None), {}, log.info.partitions)
+    here = Here(delivery, now=now, observed=lambda target, verdict, seconds: None)
+    return Door(here, {}, log.info.partitions, Alone())
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ from orchestrator.api.problem import Problem, answer
 from orchestrator.api.route import Parameter, Route, json
 from orchestrator.door import tokens
 from orchestrator.door.door import DeliveredHereError, Settlement, TooManyWaitingError, UnknownTargetError
-from orchestrator.door.here import Answer
+from orchestrator.door.wire import Answer, Asked
 from streams import rfc3339
 
 LOST: Final = (
@@ -35,9 +35,9 @@ async def lease(request: web.Request) -> web.Response:
     asked = await document(request, models.LeaseAsked)
     door = request.app[CONTEXT].door
     with _refusals():
-        works = await door.lease(asked.target, asked.limit, asked.lease, asked.wait)
+        works = await door.lease(Asked(asked.target, asked.limit, asked.lease, asked.wait, asked.worker))
     if works and (request.transport is None or request.transport.is_closing()):
-        door.give_back(works)  # whoever asked went away while it waited
+        await door.give_back(works)  # whoever asked went away while it waited
         works = []
     return answer(200, {"commands": [_leased(work) for work in works]})
 
@@ -45,18 +45,18 @@ async def lease(request: web.Request) -> web.Response:
 async def ack(request: web.Request) -> web.Response:
     asked = await document(request, models.Acked)
     outcome = Outcome(Verdict.DONE, result=asked.result, status=asked.status, took=asked.took)
-    return await _settled(request, asked.token, outcome)
+    return await _settled(request, asked, outcome)
 
 
 async def fail(request: web.Request) -> web.Response:
     asked = await document(request, models.Failed)
     verdict = Verdict(asked.verdict or ("final" if asked.final else "retry"))
-    return await _settled(request, asked.token, _outcome(verdict, asked))
+    return await _settled(request, asked, _outcome(verdict, asked))
 
 
 async def extend(request: web.Request) -> web.Response:
     asked = await document(request, models.Extended)
-    told = await _told(request, asked.token, Outcome(Verdict.HELD, retry_after=asked.lease))
+    told = await _told(request, asked, Outcome(Verdict.HELD, retry_after=asked.lease))
     held = {"token": asked.token, "deadline": rfc3339.format(told.deadline)}
     return answer(200, {"id": request.match_info["id"], **held})
 
@@ -64,18 +64,19 @@ async def extend(request: web.Request) -> web.Response:
 async def outcomes(request: web.Request) -> web.Response:
     asked = await document(request, models.Outcomes)
     said = [Settlement(each.id, each.token, _outcome(Verdict(each.verdict), each)) for each in asked.outcomes]
-    found = await request.app[CONTEXT].door.settle(said)
+    found = await request.app[CONTEXT].door.settle(said, asked.worker)
     answers = [_answered(each.id, answered) for each, answered in zip(asked.outcomes, found, strict=True)]
     return answer(200, {"answers": answers})
 
 
-async def _settled(request: web.Request, token: str, outcome: Outcome) -> web.Response:
-    told = await _told(request, token, outcome)
+async def _settled(request: web.Request, asked: models.Acked | models.Failed, outcome: Outcome) -> web.Response:
+    told = await _told(request, asked, outcome)
     return answer(200, {"id": request.match_info["id"], "state": told.state.value})
 
 
-async def _told(request: web.Request, token: str, outcome: Outcome) -> Told:
-    (found,) = await request.app[CONTEXT].door.settle([Settlement(request.match_info["id"], token, outcome)])
+async def _told(request: web.Request, asked: models.Acked | models.Failed | models.Extended, outcome: Outcome) -> Told:
+    said = Settlement(request.match_info["id"], asked.token, outcome)
+    (found,) = await request.app[CONTEXT].door.settle([said], asked.worker)
     if not found.known:
         raise Problem(503, NOBODY, headers={"Retry-After": "1"})
     if found.told is None:

@@ -1,0 +1,51 @@
+"""Where siblings are answered: a port of its own, in each process that delivers from a shared log (`siblings.py`)."""
+
+from __future__ import annotations
+
+import hmac
+
+import msgspec
+from aiohttp import web
+
+from adapters.errors import DeliveryError
+from adapters.work import RETURNED
+from orchestrator.door import wire
+from orchestrator.door.here import Here
+from orchestrator.door.wire import Said
+
+
+def app(here: Here, secret: str, body_bytes: int) -> web.Application:
+    """`secret`: what a caller must know of this process. A caller that goes away takes nothing."""
+
+    async def lease(request: web.Request) -> web.Response:
+        asked = wire.asked.decode(await _body(request, secret))
+        try:
+            works = await here.lease(asked)
+        except DeliveryError as error:
+            raise web.HTTPNotFound(text=str(error)) from error  # its targets file is another one
+        if works and (request.transport is None or request.transport.is_closing()):
+            await here.settle([Said(work, RETURNED) for work in works])
+        return web.Response(body=wire.encode(works))
+
+    async def settle(request: web.Request) -> web.Response:
+        said = wire.said.decode(await _body(request, secret))
+        return web.Response(body=wire.encode(await here.settle(said)))
+
+    made = web.Application(client_max_size=body_bytes, middlewares=[_refusals])
+    made.router.add_post("/{secret}/lease", lease)
+    made.router.add_post("/{secret}/settle", settle)
+    return made
+
+
+async def _body(request: web.Request, secret: str) -> bytes:
+    if not hmac.compare_digest(request.match_info["secret"].encode(), secret.encode()):
+        raise web.HTTPNotFound
+    return await request.read()
+
+
+@web.middleware
+async def _refusals(request: web.Request, handler: object) -> web.StreamResponse:
+    try:
+        return await handler(request)  # type: ignore[operator,no-any-return]
+    except msgspec.MsgspecError as error:
+        raise web.HTTPBadRequest(text=str(error)) from error  # a sibling of another version
