@@ -153,7 +153,8 @@ class Engine:
 
     def problems(self) -> list[str]:
         """What is wrong now, in words."""
-        return [f"{where}: {what}" for where, what in sorted(self._problems.items())]
+        held = {_target(name): what for name, what in self._gates.problems(self._now()).items()}
+        return [f"{where}: {what}" for where, what in sorted((self._problems | held).items())]
 
     @property
     def partitions(self) -> list[int]:

@@ -123,6 +123,19 @@ class Gates:
             if gate.breaker is not None and gate.breaker.half_open(now):
                 gate.probing.update(dict.fromkeys(given, end))
 
+    def problems(self, now: int) -> dict[str, str]:
+        """By target, what holds its commands back, in words."""
+        with self._lock:
+            found = {}
+            for target, gate in self._gates.items():
+                breaker = gate.breaker
+                if breaker is not None and breaker.switch.open:
+                    found[target] = f"the breaker is open: {breaker.switch.reason}"
+                pauses = [pause for (_, paused), pause in self._pauses.items() if paused == target]
+                if pauses:
+                    found[target] = f"paused: {max(pauses, key=lambda each: each.at).reason}"
+            return found
+
     def next_at(self, partition: int, target: str, now: int) -> int:
         """When there is room again as things are; NEVER if that is for others to say."""
         gate = self._gates[target]

@@ -43,6 +43,7 @@ from orchestrator.live import Live
 from orchestrator.log_level import LogLevels
 from orchestrator.metrics import Metrics, Watched
 from orchestrator.settings import Settings
+from orchestrator.target_asks import TargetAsks
 from orchestrator.telling import told
 from orchestrator.threads import Part
 from orchestrator.traces.open import open_traces
@@ -69,7 +70,7 @@ class Server:
     ) -> None:
         self._settings = settings
         self._ruleset = ruleset
-        self._targets = frozenset(targets)
+        self._targets = targets
         self._log_levels = log_levels or LogLevels(settings.log_level)
         self._loop = asyncio.get_running_loop()
         self._stopping = False
@@ -286,6 +287,8 @@ class Server:
             now=engine.now,
             views=engine.views,
             asks=Asks(engine.log, self._targets),
+            targets=self._targets,
+            target_asks=TargetAsks(engine.log, self._targets),
             door=self._opened.door,
             waiting_for=self._waiting_for,
             problems=self.health.problems,

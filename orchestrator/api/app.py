@@ -24,13 +24,27 @@ from orchestrator.api.routes import (
     partitions,
     projections,
     schemas,
+    targets,
     trace,
     work,
 )
 
 EVERYTHING: Final = tuple(
     route
-    for resource in (events, imports, projections, commands, work, keys, partitions, trace, schemas, log_level, health)
+    for resource in (
+        events,
+        imports,
+        projections,
+        commands,
+        work,
+        targets,
+        keys,
+        partitions,
+        trace,
+        schemas,
+        log_level,
+        health,
+    )
     for route in resource.ROUTES
 )
 

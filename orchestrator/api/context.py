@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
 
+from adapters.target import Target
 from orchestrator.appends import Appends
 from orchestrator.asks import Asks
 from orchestrator.door.door import Door
 from orchestrator.imports import Imports
 from orchestrator.live import Live
 from orchestrator.log_level import LogLevels
+from orchestrator.target_asks import TargetAsks
 from projections.query import Queries
 from streams.intake import Intake
 from streams.log import Log
@@ -33,6 +35,8 @@ class Context:
     """Microseconds since 1970."""
     views: Callable[[], list[PartitionView]]
     asks: Asks
+    targets: Mapping[str, Target]
+    target_asks: TargetAsks
     door: Door
     waiting_for: Callable[[], list[str]]
     """What keeps this process from its work, in words."""

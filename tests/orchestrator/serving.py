@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Container, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from adapters.engine import Engine
+from adapters.target import Target
 from orchestrator.api.app import make_app
 from orchestrator.api.context import Context
 from orchestrator.appends import Appends
@@ -19,6 +20,7 @@ from orchestrator.door.here import Here
 from orchestrator.imports import Imports
 from orchestrator.live import Live
 from orchestrator.log_level import LogLevels
+from orchestrator.target_asks import TargetAsks
 from projections.query import Queries
 from projections.stores.sqlite.store import QueryStore
 from projections.table import QueryTable
@@ -46,7 +48,7 @@ async def api(
     most_waiting: int = 1000,
     problems: Sequence[str] = (),
     stalled: Sequence[str] = (),
-    targets: Container[str] = (),
+    targets: Collection[str] = (),
     origins: Sequence[str] = (),
     tables: Sequence[QueryTable] = (),
     log_levels: LogLevels | None = None,
@@ -78,6 +80,8 @@ async def api(
             views=list,
             waiting_for=list,
             asks=Asks(log, targets, patience=0.2),
+            targets={name: Target(name, "log", None) for name in targets},
+            target_asks=TargetAsks(log, targets, patience=0.2),
             door=no_door(log),
             problems=lambda: [*problems, *stalled],
             stalled=lambda: list(stalled),
