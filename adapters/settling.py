@@ -108,7 +108,7 @@ class Settling:
         if (switch := self._gates.record(entry.command.to, work.id, outcome, self._now)) is not None:
             self._draft.switches[entry.command.to] = switch
         if outcome.verdict is Verdict.HELD:
-            entry.deadline = self._now + _micros(outcome.retry_after)
+            entry.deadline = max(entry.deadline, self._now + _micros(outcome.retry_after))
             self._draft.stage(entry)
             self._leases.hold(entry)
             return True

@@ -50,7 +50,7 @@ class Verdict(enum.StrEnum):
     """The target has taken it, and what comes of it is asked for again after `retry_after` seconds, with the
     `progress` that was left. No attempt is counted but the one that reached the target."""
     HELD = "held"
-    """No outcome yet: the lease is to last until `retry_after` seconds from now. Said by workers elsewhere only."""
+    """No outcome yet: the lease is to last for `retry_after` seconds more. Said by workers elsewhere only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""The client of the Business Logic Orchestrator for producers of events and for who asks what became of them.
+"""The client of the Business Logic Orchestrator for producers of events, for who asks what became of them, and for
+workers that deliver commands.
 
 `Client` and `AsyncClient` speak HTTP; `Publisher` and `AsyncPublisher` publish in the background; a `Spool` keeps what
 they have not published yet on disk. Everything that fails is a `ClientError`.
@@ -19,6 +20,7 @@ from orchestrator_client.errors import ClientError as ClientError
 from orchestrator_client.errors import Conflict as Conflict
 from orchestrator_client.errors import EventError as EventError
 from orchestrator_client.errors import Invalid as Invalid
+from orchestrator_client.errors import LeaseLost as LeaseLost
 from orchestrator_client.errors import NotFound as NotFound
 from orchestrator_client.errors import NotOurs as NotOurs
 from orchestrator_client.errors import NotPublished as NotPublished
@@ -38,3 +40,6 @@ from orchestrator_client.retry import Retry as Retry
 from orchestrator_client.spool import Spool as Spool
 from orchestrator_client.waiting import Queue as Queue
 from orchestrator_client.wire import segment as segment
+from orchestrator_client.work import Leased as Leased
+from orchestrator_client.work import Outcome as Outcome
+from orchestrator_client.work import Settled as Settled

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
-from orchestrator_client import calls
+from orchestrator_client import calls, work
 from orchestrator_client.answers import Followed, Page, Published, Row, Watched
 from orchestrator_client.batches import Collected, cut
 from orchestrator_client.client import SILENCE, TIMEOUT, WATCH, trust, url_of
@@ -21,6 +21,7 @@ from orchestrator_client.retry import ONCE, Attempts, Retry
 from orchestrator_client.sse import Message
 from orchestrator_client.watched import WatchedRow, WatchedRows, followed
 from orchestrator_client.wire import Call, query, read
+from orchestrator_client.work import Leased, Outcome, Settled
 
 
 class AsyncClient:
@@ -193,6 +194,42 @@ class AsyncClient:
 
     async def projections(self) -> list[dict[str, Any]]:
         return calls.listed(self.url, await self.call(calls.PROJECTIONS), "projections")
+
+    # -- work
+    async def lease(
+        self, target: str, *, limit: int = 25, lease: float = 30.0, wait: float = 0.0, worker: str = ""
+    ) -> list[Leased]:
+        return work.leases(self.url, await self.call(work.lease(target, limit, lease, wait, worker)))
+
+    async def ack(
+        self, leased: Leased, result: Any = None, *, status: str = "", took: float | None = None, worker: str = ""
+    ) -> str:
+        outcome = Outcome(leased, result=result, status=status, took=took)
+        return work.state(self.url, await self.call(work.settle(outcome, worker)))
+
+    async def fail(
+        self,
+        leased: Leased,
+        reason: str,
+        *,
+        final: bool = False,
+        verdict: Literal["retry", "final", "returned", "deferred", "waiting"] | None = None,
+        retry_after: float | None = None,
+        status: str = "",
+        took: float | None = None,
+        result: Any = None,
+        progress: Any = None,
+        worker: str = "",
+    ) -> str:
+        what = verdict or ("final" if final else "retry")
+        outcome = Outcome(leased, what, reason, result, status, took, retry_after, progress)
+        return work.state(self.url, await self.call(work.settle(outcome, worker)))
+
+    async def extend(self, leased: Leased, lease: float = 30.0, *, worker: str = "") -> Leased:
+        return work.extended(self.url, leased, await self.call(work.extend(leased, lease, worker)))
+
+    async def outcomes(self, said: Sequence[Outcome], *, worker: str = "") -> list[Settled]:
+        return work.settled(self.url, await self.call(work.outcomes(said, worker)))
 
     # -- anything else
     async def request(

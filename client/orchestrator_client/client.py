@@ -7,11 +7,11 @@ import ssl
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import httpx
 
-from orchestrator_client import calls
+from orchestrator_client import calls, work
 from orchestrator_client.answers import Followed, Page, Published, Row, Watched
 from orchestrator_client.batches import Collected, cut
 from orchestrator_client.errors import ClientError, NotFound, Unreachable
@@ -21,6 +21,7 @@ from orchestrator_client.retry import ONCE, Attempts, Retry
 from orchestrator_client.sse import Message
 from orchestrator_client.watched import WatchedRow, WatchedRows, followed
 from orchestrator_client.wire import DEFAULT_URL, Call, address, query, read
+from orchestrator_client.work import Leased, Outcome, Settled
 
 TIMEOUT: Final = 40.0
 """More than the 30 s that the server waits for a position at most."""
@@ -233,6 +234,49 @@ class Client:
     def projections(self) -> list[dict[str, Any]]:
         """What there is: name, fields, index, rows, lag."""
         return calls.listed(self.url, self.call(calls.PROJECTIONS), "projections")
+
+    # -- work
+    def lease(
+        self, target: str, *, limit: int = 25, lease: float = 30.0, wait: float = 0.0, worker: str = ""
+    ) -> list[Leased]:
+        """Up to `limit` commands of a target that workers deliver, each for `lease` seconds; waits up to `wait`, at
+        most 30, for the first. Raises NotFound for no target, and Conflict for one that servers deliver to."""
+        return work.leases(self.url, self.call(work.lease(target, limit, lease, wait, worker)))
+
+    def ack(
+        self, leased: Leased, result: Any = None, *, status: str = "", took: float | None = None, worker: str = ""
+    ) -> str:
+        """It is done: the state that the command has now. Returns when it is stored. Raises LeaseLost."""
+        outcome = Outcome(leased, result=result, status=status, took=took)
+        return work.state(self.url, self.call(work.settle(outcome, worker)))
+
+    def fail(
+        self,
+        leased: Leased,
+        reason: str,
+        *,
+        final: bool = False,
+        verdict: Literal["retry", "final", "returned", "deferred", "waiting"] | None = None,
+        retry_after: float | None = None,
+        status: str = "",
+        took: float | None = None,
+        result: Any = None,
+        progress: Any = None,
+        worker: str = "",
+    ) -> str:
+        """It is not done, and is tried again, not before `retry_after` seconds; with `final` it is parked. `verdict`
+        says more than that (docs/http.md). Returns and raises as `ack`."""
+        what = verdict or ("final" if final else "retry")
+        outcome = Outcome(leased, what, reason, result, status, took, retry_after, progress)
+        return work.state(self.url, self.call(work.settle(outcome, worker)))
+
+    def extend(self, leased: Leased, lease: float = 30.0, *, worker: str = "") -> Leased:
+        """The lease lasts for so many seconds from now at least; go on with what is returned. Raises LeaseLost."""
+        return work.extended(self.url, leased, self.call(work.extend(leased, lease, worker)))
+
+    def outcomes(self, said: Sequence[Outcome], *, worker: str = "") -> list[Settled]:
+        """Many at once, at most 1,000. What is refused has an `error` in its answer, and raises nothing."""
+        return work.settled(self.url, self.call(work.outcomes(said, worker)))
 
     # -- anything else
     def request(

@@ -87,6 +87,11 @@ class Conflict(Problem):
     """409: what is there does not allow it."""
 
 
+class LeaseLost(Conflict):
+    """The lease of a command is over or was given to another: nothing was changed, and if it is not done it comes
+    again."""
+
+
 class Busy(Problem):
     """429 and 503, from the server; 502 and 504 from a proxy before it: try again later."""
 
@@ -167,4 +172,6 @@ _OF_STATUS: dict[int, type[Problem]] = {
 def problem(status: int, document: Mapping[str, Any], retry_after: float | None, waited: bool) -> Problem:
     """`waited`: the call asked for a position, so that 504 is the answer to it."""
     kind = NotReached if waited and status == 504 else _OF_STATUS.get(status, Problem)
+    if document.get("code") == "lease-lost":
+        kind = LeaseLost
     return kind(status, document, retry_after)
