@@ -16,6 +16,7 @@ GROUP: Final = "orchestrator.targets"
 """Of entry points: the name is the kind's, the object a `Kind`."""
 OURS: Final = {
     "log": "adapters.targets.log",
+    "temporal": "adapters.targets.temporal.kind",
     "webhook": "adapters.targets.webhook.kind",
     "worker": "adapters.targets.worker",
 }

@@ -74,6 +74,7 @@ async def engine(
     failures: list[tuple[str, Exception]] | None = None,
     options: EngineOptions = FAST,
     chance: float = 0.5,
+    closing: float = 0.2,
 ) -> AsyncIterator[Engine]:
     """Failures that nobody asked for fail the test."""
     found: list[tuple[str, Exception]] = [] if failures is None else failures
@@ -91,7 +92,7 @@ async def engine(
     try:
         yield made
     finally:
-        await asyncio.wait_for(made.close(0.2), 10)
+        await asyncio.wait_for(made.close(closing), 10)
     assert failures is not None or found == []
 
 

@@ -1,4 +1,4 @@
-"""What a targets file may say of how a webhook's receiver knows us, and we it."""
+"""What a targets file may say of how a webhook's receiver knows us."""
 
 from __future__ import annotations
 
@@ -48,19 +48,4 @@ class AuthModel(FileModel):
     def _one(self) -> AuthModel:
         if sum(each is not None for each in (self.bearer, self.basic, self.oauth2)) != 1:
             raise ValueError("write one of `bearer`, `basic` and `oauth2`")
-        return self
-
-
-class TlsModel(FileModel):
-    """Files in PEM, read at start."""
-
-    ca: str | None = Field(None, description="Certificates to trust, instead of those that the system trusts.")
-    cert: str | None = Field(None, description="Our own certificate, and those between it and its authority.")
-    key: str | None = Field(None, description="Its key, not encrypted; none: it stands in `cert`.")
-    server_name: str | None = Field(None, description="That the receiver's certificate must be for; none: the host.")
-
-    @model_validator(mode="after")
-    def _fits(self) -> TlsModel:
-        if self.key is not None and self.cert is None:
-            raise ValueError("a `key` needs the `cert` that it belongs to")
         return self

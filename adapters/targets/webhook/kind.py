@@ -7,15 +7,16 @@ from collections.abc import Callable
 from adapters.kind import FieldError, Kind, Surroundings
 from adapters.secrets import REFERENCE, resolve
 from adapters.targets.webhook.adapter import WebhookAdapter, WebhookOptions
-from adapters.targets.webhook.auth_model import AuthModel, TlsModel
+from adapters.targets.webhook.auth_model import AuthModel
 from adapters.targets.webhook.headers import MOST, check_name, check_value
 from adapters.targets.webhook.model import WebhookModel
 from adapters.targets.webhook.shape import Shape
 from adapters.targets.webhook.signing import PREFIX, Signer
-from adapters.targets.webhook.tls import make_context, trusting_more
 from adapters.targets.webhook.tokens import TokenOptions, basic
 from adapters.targets.webhook.url import UrlTemplate
 from adapters.template import Template
+from adapters.tls import make_context, trusting_more
+from adapters.tls_model import TlsModel
 
 _Path = tuple[str | int, ...]
 

@@ -7,11 +7,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from adapters.target_file import BatchModel
-from adapters.targets.webhook.auth_model import AuthModel, TlsModel
+from adapters.targets.webhook.auth_model import AuthModel
 from adapters.targets.webhook.guard import Network, parse_network
 from adapters.targets.webhook.shape import SOURCE, TYPE, Format
 from adapters.targets.webhook.url import check_url
 from adapters.template import Template
+from adapters.tls_model import TlsModel
 
 BINARY = "cloudevents-binary"
 

@@ -1,4 +1,4 @@
-"""TLS of a webhook beyond the system's own: whom to trust, and who we are. Read when the target is made."""
+"""TLS of a target beyond the system's own: whom to trust, and who we are. Read when the target is made."""
 
 from __future__ import annotations
 
