@@ -51,7 +51,7 @@ chaos: .venv/.dev ## ten minutes of killed, frozen and cut-off processes on Redi
 # Existing pins stay; `make lock UPGRADE=--upgrade` moves them. One list serves every Python that we support.
 lock: .venv/.dev ## write requirements/*.txt anew from pyproject.toml
 	$(COMPILE) --extra redis --group build --output-file requirements/run.txt pyproject.toml
-	$(COMPILE) --extra redis --extra otel --extra temporal --group dev --constraint requirements/run.txt --output-file requirements/dev.txt pyproject.toml
+	$(COMPILE) --extra redis --extra otel --extra temporal --extra langchain --group dev --constraint requirements/run.txt --output-file requirements/dev.txt pyproject.toml
 
 clean: ## remove .venv and what tools leave behind; data in .orchestrator stays
 	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist

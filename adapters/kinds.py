@@ -15,6 +15,7 @@ from adapters.kind import Kind
 GROUP: Final = "orchestrator.targets"
 """Of entry points: the name is the kind's, the object a `Kind`."""
 OURS: Final = {
+    "langchain": "adapters.targets.langchain.kind",
     "log": "adapters.targets.log",
     "temporal": "adapters.targets.temporal.kind",
     "webhook": "adapters.targets.webhook.kind",

@@ -21,15 +21,17 @@ class TemplateError(ValueError):
 
 
 class Template:
-    def __init__(self, text: str) -> None:
-        """Raises TemplateError."""
+    def __init__(self, text: str, *, objects: bool = False) -> None:
+        """`objects`: lists and objects may stand there too, and all of `${command.args}`, as JSON. Raises
+        TemplateError."""
         self.text = text
+        self._objects = objects
         self._parts: list[str | tuple[str, ...]] = []
         at = 0
         for found in _PLACE.finditer(text):
             if not found[2]:
                 raise TemplateError(f"`{found[0][:40]}` has no end: close it with a brace")
-            self._parts += [text[at : found.start()], _path(found[1])]
+            self._parts += [text[at : found.start()], _path(found[1], objects)]
             at = found.end()
         self._parts.append(text[at:])
 
@@ -52,23 +54,25 @@ class Template:
 
     def render(self, command: Mapping[str, Any], encode: Callable[[str], str] = str) -> str:
         """`encode` is for what comes from the command. Raises TemplateError."""
-        return "".join(part if isinstance(part, str) else encode(_text(command, part)) for part in self._parts)
+        return "".join(
+            part if isinstance(part, str) else encode(_text(command, part, self._objects)) for part in self._parts
+        )
 
 
-def _path(inside: str) -> tuple[str, ...]:
+def _path(inside: str, objects: bool) -> tuple[str, ...]:
     found = _PATH.fullmatch(inside.strip())
     path = tuple(found[1][1:].split(".")) if found is not None else ()
     if not path or path[0] not in FIELDS:
         fields = ", ".join(f"`command.{field}`" for field in FIELDS)
         raise TemplateError(f"`${{{inside[:40]}}}` is no part of a command: there are {fields}")
-    if path[0] == "args" and len(path) == 1:
+    if path[0] == "args" and len(path) == 1 and not objects:
         raise TemplateError("`${command.args}` is more than a text: name one, such as `${command.args.plate}`")
     if path[0] != "args" and len(path) > 1:
         raise TemplateError(f"`${{{inside[:40]}}}`: `command.{path[0]}` is a text and has no parts")
     return path
 
 
-def _text(command: Mapping[str, Any], path: tuple[str, ...]) -> str:
+def _text(command: Mapping[str, Any], path: tuple[str, ...], objects: bool) -> str:
     value: Any = command
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
@@ -76,6 +80,6 @@ def _text(command: Mapping[str, Any], path: tuple[str, ...]) -> str:
         return value
     if value is None:
         raise TemplateError(f"the command has no {'.'.join(path)}")
-    if isinstance(value, (dict, list)):
+    if isinstance(value, (dict, list)) and not objects:
         raise TemplateError(f"{'.'.join(path)} of the command is neither a text nor a number")
     return msgspec.json.encode(value).decode()

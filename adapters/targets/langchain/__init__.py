@@ -1,0 +1,1 @@
+"""Commands as questions to a language model, through LangChain."""

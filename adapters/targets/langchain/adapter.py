@@ -1,0 +1,129 @@
+"""The target kind `langchain`: a command is one question, and its answer the result.
+
+The provider's client tries nothing again by itself, so that the ledger counts all attempts. An answer is remembered for
+a while, so that a command that comes again before its outcome is stored is not paid for twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
+from langchain_core.runnables import RunnableConfig
+from langsmith import tracing_context
+
+from adapters.targets.langchain.answers import failure, of_error
+from adapters.targets.langchain.asking import Question, Reply, Used
+from adapters.targets.langchain.budget import Budget
+from adapters.template import Template, TemplateError
+from adapters.work import Outcome, Verdict, Work
+
+REMEMBERED: Final = 1_000
+"""Commands whose outcome is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class LangchainOptions:
+    question: Question
+    system: Template | None
+    prompt: Template | None
+    timeout: float
+    budget: Budget
+    prices: tuple[float, float] | None
+    """For a million tokens: of the question, of the answer."""
+    tracing: bool
+    now: Callable[[], int]
+
+
+class LangchainAdapter:
+    def __init__(self, options: LangchainOptions) -> None:
+        self._options = options
+        self._known: OrderedDict[str, asyncio.Future[Outcome]] = OrderedDict()
+        """By command, what is asked now or was answered for good."""
+
+    async def deliver(self, work: Work) -> Outcome:
+        if (known := self._known.get(work.id)) is not None:
+            return await asyncio.shield(known)
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._known[work.id] = answer
+        try:
+            outcome = await self._deliver(work)
+        except BaseException:
+            del self._known[work.id]
+            answer.cancel()
+            raise
+        answer.set_result(outcome)
+        if outcome.verdict not in (Verdict.DONE, Verdict.FINAL):
+            del self._known[work.id]
+        while len(self._known) > REMEMBERED and next(iter(self._known.values())).done():
+            self._known.popitem(last=False)
+        return outcome
+
+    async def close(self) -> None:
+        """Connections belong to LangChain, which shares them."""
+
+    async def _deliver(self, work: Work) -> Outcome:
+        options, budget = self._options, self._options.budget
+        command = msgspec.json.decode(work.body)
+        try:
+            asked, hidden = _asked(options, command)
+        except TemplateError as error:
+            return failure("template", str(error))
+        if (wait := budget.wait(time.monotonic())) > 0:
+            return failure("budget", "the tokens of its budget are used", wait=wait)
+        limit = work.timeout or options.timeout
+        used = Used()
+        budget.begin()
+        began = time.monotonic()
+        try:
+            with tracing_context(enabled=options.tracing):
+                async with asyncio.timeout(limit):
+                    reply = await options.question.ask(asked, _config(work, command), used)
+        except TimeoutError:
+            return failure("timeout", f"no answer within {limit:g} s", self._cost(used))
+        except Exception as error:
+            return of_error(error, hidden, options.now())
+        finally:
+            budget.end(used.input + used.output, time.monotonic())
+        return self._outcome(reply, time.monotonic() - began)
+
+    def _outcome(self, reply: Reply, seconds: float) -> Outcome:
+        about = {"model": reply.model or None, "seconds": round(seconds, 3), **self._cost(reply.used)}
+        if reply.finish == "length":
+            return failure("truncated", "the answer was cut off: raise `max_tokens`", {"raw": reply.raw, **about})
+        if reply.finish == "content_filter":
+            return failure("refused", "a filter of the provider refused to answer", {"raw": reply.raw, **about})
+        if reply.misfit:
+            asked = f"{reply.used.calls} answers" if reply.used.calls > 1 else "the answer"
+            return failure("schema", f"{asked} did not fit the schema: {reply.misfit}", {"raw": reply.raw, **about})
+        return Outcome(Verdict.DONE, result={"answer": reply.answer, **about}, status="answered")
+
+    def _cost(self, used: Used) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "calls": used.calls,
+            "tokens": {"input": used.input, "output": used.output, "total": used.input + used.output},
+        }
+        if self._options.prices is not None:
+            question, answer = self._options.prices
+            found["cost"] = round((used.input * question + used.output * answer) / 1e6, 9)
+        return found
+
+
+def _asked(options: LangchainOptions, command: dict[str, Any]) -> tuple[Any, list[str]]:
+    """What is asked, and the texts of it that no log is to show. Raises TemplateError."""
+    if options.prompt is None:
+        return command, [msgspec.json.encode(command).decode()]
+    texts = [template.render(command) for template in (options.system, options.prompt) if template is not None]
+    messages: list[BaseMessage] = [HumanMessage(texts[-1])]
+    return [SystemMessage(texts[0]), *messages] if len(texts) > 1 else messages, texts
+
+
+def _config(work: Work, command: dict[str, Any]) -> RunnableConfig:
+    about = {"command_id": work.id, "attempt": work.attempt, "target": work.target, "rule": command.get("rule")}
+    return RunnableConfig(run_name=str(command.get("command")), tags=["orchestrator"], metadata=about)

@@ -1,0 +1,123 @@
+"""One question to a model or a Runnable, and what it took; with a schema, until the answer fits or repairs are used
+up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import jsonschema
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.runnables import Runnable, RunnableConfig
+
+MOST_ERRORS: Final = 5
+"""Of a schema, that the model is told of at once."""
+LONGEST_RAW: Final = 16 * 1024
+"""Characters of an answer that does not fit, kept for people."""
+
+
+@dataclass(slots=True)
+class Used:
+    """Tokens of all calls, as far as the provider tells."""
+
+    input: int = 0
+    output: int = 0
+    calls: int = 0
+
+    def add(self, message: AIMessage) -> None:
+        usage = message.usage_metadata
+        self.calls += 1
+        if usage is not None:
+            self.input += usage["input_tokens"]
+            self.output += usage["output_tokens"]
+
+
+@dataclass(slots=True)
+class Reply:
+    """`answer` where it fits, else `misfit` says why not."""
+
+    answer: Any = None
+    raw: str = ""
+    model: str = ""
+    finish: str = ""
+    misfit: str = ""
+    used: Used = field(default_factory=Used)
+
+
+class Misfit(ValueError):
+    """The answer does not fit the schema; the text is for the model."""
+
+
+class Question:
+    """`schema`: of the answer, None for a text. `used` is told of every call, also of those before one that failed."""
+
+    def __init__(
+        self, runnable: Runnable[Any, Any], schema: dict[str, Any] | None, method: str, name: str, repairs: int
+    ) -> None:
+        self._validator = jsonschema.Draft202012Validator(schema) if schema is not None else None
+        self._repairs = repairs if isinstance(runnable, BaseChatModel) else 0
+        self._runnable = runnable
+        if schema is not None and isinstance(runnable, BaseChatModel):
+            titled = {"title": name, "description": f"The answer for {name}.", **schema}
+            self._runnable = runnable.with_structured_output(titled, method=method, include_raw=True)
+
+    async def ask(self, asked: Any, config: RunnableConfig, used: Used) -> Reply:
+        """`asked`: messages, or what a Runnable takes. Raises what the provider's client raises."""
+        for repair in range(self._repairs + 1):
+            reply, message = await self._once(asked, config, used)
+            if not reply.misfit or repair == self._repairs or message is None:
+                return reply
+            asked = [*asked, *_again(message, reply.misfit)]
+        raise AssertionError("the last one is answered")
+
+    async def _once(self, asked: Any, config: RunnableConfig, used: Used) -> tuple[Reply, AIMessage | None]:
+        found = await self._runnable.ainvoke(asked, config=config)
+        message = found.get("raw") if isinstance(found, dict) and "parsing_error" in found else found
+        if not isinstance(message, AIMessage):
+            reply = Reply(answer=message, used=used)
+            self._check(reply, message)
+            return reply, None
+        used.add(message)
+        details = message.response_metadata
+        text = _text(message)
+        reply = Reply(
+            answer=text,
+            raw=text[:LONGEST_RAW],
+            model=str(details.get("model_name", "")),
+            finish=str(details.get("finish_reason", "")),
+            used=used,
+        )
+        if self._validator is not None:
+            parsed = found.get("parsed") if isinstance(found, dict) else None
+            failed = found.get("parsing_error") if isinstance(found, dict) else None
+            if parsed is None:
+                reply.misfit = f"it cannot be read as JSON: {failed or 'it is empty'}"[:1_000]
+            else:
+                self._check(reply, parsed)
+        return reply, message
+
+    def _check(self, reply: Reply, answer: Any) -> None:
+        reply.answer = answer
+        if self._validator is None:
+            return
+        errors = sorted(self._validator.iter_errors(answer), key=lambda error: error.json_path)
+        if errors:
+            reply.misfit = "; ".join(f"{error.json_path}: {error.message[:200]}" for error in errors[:MOST_ERRORS])
+            reply.raw = reply.raw or json.dumps(answer, default=str)[:LONGEST_RAW]
+
+
+def _again(message: AIMessage, misfit: str) -> Sequence[BaseMessage]:
+    """What was answered and what is wrong with it. As texts, so that no provider misses the result of a tool."""
+    said = _text(message) or json.dumps([call["args"] for call in message.tool_calls])
+    return (
+        AIMessage(said),
+        HumanMessage(f"Your answer does not fit the schema: {misfit}. Answer again, with nothing but what fits."),
+    )
+
+
+def _text(message: AIMessage) -> str:
+    """The text of an answer, or the arguments of the tool that stands for the schema."""
+    return str(message.text) or (json.dumps(message.tool_calls[0]["args"]) if message.tool_calls else "")
