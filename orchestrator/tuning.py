@@ -107,7 +107,9 @@ class Tuning(BaseSettings):
         None, validation_alias="FRAMEWORK", description="Which framework a pool of adapters serves."
     )
     langchain_api_key: SecretStr | None = Field(
-        None, validation_alias="LANGCHAIN_API_KEY", description="The key of LangChain's models."
+        None,
+        validation_alias="LANGCHAIN_API_KEY",
+        description="The key of models, where a target of kind langchain names none.",
     )
 
     @model_validator(mode="after")
@@ -122,13 +124,12 @@ class Tuning(BaseSettings):
 WITHOUT_EFFECT: Final[Mapping[str, str]] = {
     "pool_min": "connections to targets are opened when they are needed and used again; none is kept open unused, "
     "because targets close it after a few seconds, and what was sent on it then would count as a failed attempt",
-    "framework_cache": "nothing here asks frameworks how they are: an attempt tells. Circuit breakers come with the "
-    "targets langchain and temporal",
+    "framework_cache": "nothing here asks frameworks how they are: an attempt tells, and the breaker of a target adds "
+    "attempts up",
     "result_cache": "results are events in the log and stand in the query tables for good: a copy for a while would "
     "only be older",
     "cache_size": "caches are bounded in bytes, because keys differ in size: ORCHESTRATOR_CACHE_BYTES",
     "rule_batch": "the rules of an event type are compiled to one function: all are evaluated together, however many",
-    "langchain_api_key": "targets of kind langchain come with a later version",
 }
 """By field. What each would do, and why it does not."""
 ON_SERVERS: Final = ("timeout", "retry_attempts", "retry_delay", "redis_pool", "health_check")

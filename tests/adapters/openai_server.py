@@ -47,10 +47,9 @@ def _completion(message: dict[str, Any], model: str, finish: str) -> dict[str, A
 
 
 def refusal(status: int, message: str, code: str = "", **headers: str) -> web.Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
     error = {"message": message, "type": "error", "param": None, "code": code or None}
-    return web.json_response(
-        {"error": error}, status=status, headers={k.replace("_", "-"): v for k, v in headers.items()}
-    )
+    return web.json_response({"error": error}, status=status, headers=named)
 
 
 @dataclass

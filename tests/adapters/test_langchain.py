@@ -1,4 +1,4 @@
-"""A command is a question to a model, over OpenAI's protocol to a server of our own: answered, refused, late, or wrong."""
+"""A command is a question to a model, over OpenAI's protocol to a server of ours: answered, refused, late, or wrong."""
 
 from __future__ import annotations
 

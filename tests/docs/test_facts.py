@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.target_file import BreakerModel, RetryModel
+from adapters.targets.langchain import answers as langchain_answers
 from adapters.targets.webhook.answers import ANSWERS, FAILURES
 from adapters.targets.webhook.model import WebhookModel
 from orchestrator.api.app import EVERYTHING
@@ -162,6 +163,14 @@ def test_what_an_answer_of_a_webhook_means_is_the_table_of_the_code() -> None:
     assert table(WEBHOOK, "## What an answer means") == [[each.shown, each.verdict, each.meaning] for each in ANSWERS]
     expected = [[f"`{name}`", each.verdict, each.meaning] for name, each in FAILURES.items()]
     assert table(WEBHOOK, "The status of an attempt is that of HTTP, or a word for what came instead:") == expected
+
+
+def test_what_an_answer_of_a_model_means_is_the_table_of_the_code() -> None:
+    page = (ROOT / "docs/targets/langchain.md").read_text()
+    expected = [[name, each.verdict, each.meaning] for name, each in langchain_answers.ANSWERS.items()]
+    assert table(page, "## What an answer means") == expected
+    expected = [[f"`{name}`", each.verdict, each.meaning] for name, each in langchain_answers.FAILURES.items()]
+    assert table(page, "Where there is none, a word is the status of the attempt:") == expected
 
 
 def test_every_key_of_a_rule_and_a_projection_is_explained() -> None:
