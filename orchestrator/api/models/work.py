@@ -26,13 +26,19 @@ def _seconds(value: Any) -> Any:
     return duration.parse(value) / 1e6
 
 
+def _whole(value: Any) -> Any:
+    """JSON knows one kind of number: 25.0 is 25."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 _Duration: TypeAlias = Annotated[
     float,
     BeforeValidator(_seconds),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,6}(us|ms|s|m|h)$"}),
 ]
 LeaseTime: TypeAlias = Annotated[
-    _Duration, Field(ge=SHORTEST_LEASE, le=LONGEST_LEASE, description="From 1s to 10m, such as 30s.")
+    _Duration,
+    Field(ge=SHORTEST_LEASE, le=LONGEST_LEASE, description="From 1s to 10m.", json_schema_extra={"default": "30s"}),
 ]
 Verdict: TypeAlias = Literal["done", "retry", "final", "returned", "deferred", "waiting"]
 Token: TypeAlias = Annotated[str, Field(max_length=200, description="As it was given with the command.")]
@@ -58,10 +64,13 @@ Progress: TypeAlias = Annotated[
 
 class LeaseAsked(Asked):
     target: str = Field(description="the name of a target with `deliver: workers`, or of the kind `worker`")
-    limit: int = Field(25, ge=1, le=MOST, description="How many commands at most.")
+    limit: Annotated[int, Field(ge=1, le=MOST), BeforeValidator(_whole)] = Field(
+        25, description="How many commands at most."
+    )
     lease: LeaseTime = 30.0
     wait: Annotated[
-        _Duration, Field(ge=0, le=LONGEST_WAIT, description="For the first one, such as 30s, which is the most.")
+        _Duration,
+        Field(ge=0, le=LONGEST_WAIT, description="For the first one, up to 30s.", json_schema_extra={"default": "0s"}),
     ] = 0.0
     worker: Worker = ""
 
