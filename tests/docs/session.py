@@ -17,12 +17,14 @@ from pathlib import Path
 
 PATIENCE = 30.0
 """Seconds that one command has."""
-PORTS = {"8000": "ORCHESTRATOR_PORT", "9090": "METRICS_PORT", "8099": ""}
+PORTS = {"8000": "ORCHESTRATOR_PORT", "9090": "METRICS_PORT", "8099": "", "7233": ""}
 _LOOKING = re.compile(
     r"orchestrator (projections|partitions|parked (list|show)|commands (list|show))\b"
     r"|curl (?!.*( -d | --data| -X | -T ))|(cat|tail|head|grep) "
 )
-_PORT = re.compile(r"\b(?:(?<=127\.0\.0\.1:)|(?<=localhost:)|(?<=\"127\.0\.0\.1\", ))(8000|9090|8099)\b")
+_PORT = re.compile(
+    r"\b(?:(?<=127\.0\.0\.1:)|(?<=localhost:)|(?<=\"127\.0\.0\.1\", )|(?<=--port ))(8000|9090|8099|7233)\b"
+)
 _ID = re.compile(r"\b[0-9a-f]{32}\b")
 _VARYING = [
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z"), "TIME"),
@@ -93,7 +95,7 @@ class Session:
     def there(self, text: str) -> str:
         """As the page writes it."""
         for written, ours in self._ports.items():
-            text = re.sub(rf"(?<=127\.0\.0\.1:){ours}\b", written, text)
+            text = re.sub(rf"(?:(?<=127\.0\.0\.1:)|(?<=localhost:)){ours}\b", written, text)
         return text.replace("\r", "")
 
     def run(self, command: str, expected: str, ids_vary: bool = False) -> int:

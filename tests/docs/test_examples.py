@@ -21,6 +21,8 @@ from rules.load import load_sources
 from rules.testing import run_tests
 from streams import rfc3339
 from streams.intake import Intake
+from tests.adapters.temporal_server import BUILT, LONGEST
+from tests.adapters.temporal_server import script as temporal
 from tests.docs.pages import PAGES, ROOT, Block, blocks, name
 from tests.docs.session import Session
 
@@ -123,6 +125,11 @@ def commands(body: str) -> Iterator[tuple[str, str]]:
         yield command, "\n".join(printed)
 
 
+def temporal_in(page: Path) -> bool:
+    """Whether its reader starts a Temporal server."""
+    return "$ temporal server " in page.read_text()
+
+
 def value(text: str, event: dict[str, Any]) -> str:
     """JSON, or what kind of error it is."""
     try:
@@ -140,7 +147,11 @@ def value(text: str, event: dict[str, Any]) -> str:
     return orjson.dumps(found).decode()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.timeout(LONGEST)] if temporal_in(page) else []) for page in PAGES],
+    ids=name,
+)
 def test_every_example_of_a_page_does_what_the_page_says(page: Path, tmp_path: Path) -> None:
     found = list(blocks(page.read_text()))
     runnable = [block for block in found if not block.not_run]
@@ -152,6 +163,8 @@ def test_every_example_of_a_page_does_what_the_page_says(page: Path, tmp_path: P
     else:
         folder.mkdir()
     jobs.mkdir()
+    if temporal_in(page):
+        (jobs / "temporal").symlink_to(temporal("build", within=BUILT))
     session = Session(folder, jobs)
     try:
         reader = Page(session)

@@ -1,6 +1,7 @@
 """Tables of the documentation say what the code says: settings, commands, metrics, routes, limits, refusals."""
 
 import inspect
+import json
 import re
 from collections.abc import Callable
 from importlib import import_module
@@ -8,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from adapters.target_file import BreakerModel, RetryModel
-from adapters.targets.langchain import answers as langchain_answers
+from adapters.target_file import BreakerModel, RetryModel, TargetModel
+from adapters.targets.langchain import answers as langchain
+from adapters.targets.temporal import answers as temporal
+from adapters.targets.temporal.model import TemporalModel
 from adapters.targets.webhook.answers import ANSWERS, FAILURES
 from adapters.targets.webhook.model import WebhookModel
 from orchestrator.api.app import EVERYTHING
@@ -41,6 +44,7 @@ HTTP = (ROOT / "docs/http.md").read_text()
 RULES = (ROOT / "docs/rules.md").read_text()
 TARGETS = (ROOT / "docs/targets.md").read_text()
 WEBHOOK = (ROOT / "docs/targets/webhook.md").read_text()
+TEMPORAL = (ROOT / "docs/targets/temporal.md").read_text()
 
 
 def function(target: str) -> Callable[..., Any]:
@@ -167,10 +171,29 @@ def test_what_an_answer_of_a_webhook_means_is_the_table_of_the_code() -> None:
 
 def test_what_an_answer_of_a_model_means_is_the_table_of_the_code() -> None:
     page = (ROOT / "docs/targets/langchain.md").read_text()
-    expected = [[name, each.verdict, each.meaning] for name, each in langchain_answers.ANSWERS.items()]
+    expected = [[name, each.verdict, each.meaning] for name, each in langchain.ANSWERS.items()]
     assert table(page, "## What an answer means") == expected
-    expected = [[f"`{name}`", each.verdict, each.meaning] for name, each in langchain_answers.FAILURES.items()]
+    expected = [[f"`{name}`", each.verdict, each.meaning] for name, each in langchain.FAILURES.items()]
     assert table(page, "Where there is none, a word is the status of the attempt:") == expected
+
+
+def test_what_an_answer_of_a_temporal_server_means_is_the_table_of_the_code() -> None:
+    expected = [[f"`{each.name}`", found.verdict, found.meaning] for each, found in temporal.ANSWERS.items()]
+    assert table(TEMPORAL, "## What an answer means") == expected
+    expected = [[f"`{name}`", found.verdict, found.meaning] for name, found in temporal.FAILURES.items()]
+    assert table(TEMPORAL, "Where there is no code, the status of an attempt is a word:") == expected
+
+
+def test_the_table_of_keys_of_a_temporal_target_has_all_of_them() -> None:
+    rows = table(TEMPORAL, "## Keys")
+    shown = {key: row[1] for row in rows for key in re.findall(r"`([^`]+)`", row[0])}
+    fields = TemporalModel.model_fields
+    assert shown.keys() - {"timeout"} == fields.keys() - TargetModel.model_fields.keys()
+    for key in ("namespace", "operation", "id_conflict", "wait", "workflow_id"):
+        assert code(shown[key]) == (fields[key].default or "${command.id}")
+    for key in ("args", "signal_args", "update_args"):
+        assert json.loads(code(shown[key])) == fields[key].default
+    assert {code(shown[key]): fields[key].default for key in ("timeout", "poll")} == {"10s": 10.0}
 
 
 def test_every_key_of_a_rule_and_a_projection_is_explained() -> None:
