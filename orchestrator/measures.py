@@ -116,6 +116,20 @@ MEASURES: Final = (
         "verdict",
     ),
     _gauge(
+        "orchestrator_outside_workers",
+        "workers",
+        "Workers elsewhere that asked this process for work within ORCHESTRATOR_FRAMEWORK_CACHE_TTL.",
+        "target",
+        together=max,
+    ),
+    _gauge(
+        "orchestrator_outside_commands",
+        "commands",
+        "Commands with workers elsewhere, of the partitions that are delivered from here.",
+        "target",
+        together=sum,
+    ),
+    _gauge(
         "orchestrator_undelivered_commands",
         "commands",
         "Commands that are neither done nor parked; 1,000 means as many or more.",

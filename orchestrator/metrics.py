@@ -127,6 +127,8 @@ class Watched:
     """Events that wait for their append."""
     deliveries: Callable[[], Mapping[str, int]]
     """`WHAT|TARGET` → how often."""
+    outside: Callable[[], Mapping[str, tuple[int, int]]]
+    """Target → (workers elsewhere that asked for work of it of late, commands that they hold of it)."""
     stalled: Callable[[int], bool]
     """Whether something of a partition stands still."""
     shown: Callable[[int], int | None]
@@ -171,6 +173,11 @@ class Collected(Collector):
             what, _, target = key.partition("|")
             outcomes.add_metric([what, target], count)
         yield outcomes
+        workers, held = gauge("orchestrator_outside_workers"), gauge("orchestrator_outside_commands")
+        for target, (asked, leased) in self._watched.outside().items():
+            workers.add_metric([target], asked)
+            held.add_metric([target], leased)
+        yield from (workers, held)
         build = gauge("orchestrator_build_info")
         build.add_metric([version(_PACKAGE)], 1)
         yield build

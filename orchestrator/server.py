@@ -103,6 +103,7 @@ class Server:
             self.delivery,
             targets,
             self.engine.member,
+            kept=settings.framework_cache,
             siblings_host=None if settings.embedded else settings.siblings_host,
             delivers=self._delivers,
             body_bytes=settings.body_bytes,
@@ -148,6 +149,7 @@ class Server:
                 waiting=lambda: self._appends.waiting,
                 deliveries=lambda: self.delivery.counts,
                 stalled=self.watchdog.stalled,
+                outside=self._opened.registry.by_target,
                 shown=self.engine.shown,
             )
         )

@@ -71,7 +71,7 @@ class Tuning(BaseSettings):
         60.0,
         ge=0,
         validation_alias="ORCHESTRATOR_FRAMEWORK_CACHE_TTL",
-        description="How long an answer of a framework about its health is believed.",
+        description="How long a worker elsewhere is shown after it was heard of last.",
     )
     result_cache: Seconds = Field(
         30.0, ge=0, validation_alias="ORCHESTRATOR_RESULT_CACHE_TTL", description="How long results are kept at hand."
@@ -124,8 +124,6 @@ class Tuning(BaseSettings):
 WITHOUT_EFFECT: Final[Mapping[str, str]] = {
     "pool_min": "connections to targets are opened when they are needed and used again; none is kept open unused, "
     "because targets close it after a few seconds, and what was sent on it then would count as a failed attempt",
-    "framework_cache": "nothing here asks frameworks how they are: an attempt tells, and the breaker of its target "
-    "adds them up",
     "result_cache": "results are events in the log and stand in the query tables for good: a copy for a while would "
     "only be older",
     "cache_size": "caches are bounded in bytes, because keys differ in size: ORCHESTRATOR_CACHE_BYTES",

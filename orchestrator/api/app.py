@@ -27,6 +27,7 @@ from orchestrator.api.routes import (
     targets,
     trace,
     work,
+    workers,
 )
 
 EVERYTHING: Final = tuple(
@@ -37,6 +38,7 @@ EVERYTHING: Final = tuple(
         projections,
         commands,
         work,
+        workers,
         targets,
         keys,
         partitions,

@@ -22,6 +22,7 @@ GROUPS: Final = {
     "targets": "Look at where commands go, pause a target and resume it.",
     "parked": "Look at events that could not be evaluated, and free the keys that are blocked behind them.",
     "partitions": "Look at partitions.",
+    "workers": "Look at workers that take commands over HTTP.",
     "replay": "Read the log again.",
 }
 COMMANDS: Final = {
@@ -53,6 +54,7 @@ COMMANDS: Final = {
     "parked unpark": "parked:unpark",
     "parked skip": "parked:skip",
     "partitions list": "partitions:list_partitions",
+    "workers list": "workers:list_workers",
     "trace": "trace:trace",
     "replay verify": "replay:verify",
     "replay rebuild": "replay:rebuild",

@@ -31,9 +31,14 @@ def app(here: Here, secret: str, body_bytes: int) -> web.Application:
         said = wire.said.decode(await _body(request, secret))
         return web.Response(body=wire.encode(await here.settle(said)))
 
+    async def workers(request: web.Request) -> web.Response:
+        await _body(request, secret)
+        return web.Response(body=wire.encode(await here.workers()))
+
     made = web.Application(client_max_size=body_bytes, middlewares=[_refusals])
     made.router.add_post("/{secret}/lease", lease)
     made.router.add_post("/{secret}/settle", settle)
+    made.router.add_post("/{secret}/workers", workers)
     return made
 
 

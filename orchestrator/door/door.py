@@ -15,6 +15,7 @@ from adapters.target import Target
 from adapters.work import RETURNED, Outcome, Work
 from orchestrator.door import tokens
 from orchestrator.door.here import Here
+from orchestrator.door.registry import Worker, together
 from orchestrator.door.wire import NOT_HERE, Answer, Asked, Place, Said
 
 MOST_WAITING: Final = 1_000
@@ -122,6 +123,11 @@ class Door:
         """What nobody was there to take."""
         for place, mine in await self._whose(works):
             await place.settle([Said(work, RETURNED) for work in mine])
+
+    async def workers(self) -> list[Worker]:
+        """All that any process of the log knows of, by name. Raises what reading the log raises."""
+        places: list[Place] = [self._here, *await self._others.living()]
+        return together(await asyncio.gather(*(place.workers() for place in places)))
 
     async def stop(self) -> None:
         """Nobody waits for work any more."""

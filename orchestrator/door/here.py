@@ -9,6 +9,7 @@ from typing import Final
 from adapters.engine import Engine
 from adapters.turn import Ack
 from adapters.work import RETURNED, Verdict, Work
+from orchestrator.door.registry import Registry, Worker
 from orchestrator.door.wire import NOT_HERE, Answer, Asked, Said
 
 STORED_WITHIN: Final = 10.0
@@ -22,9 +23,15 @@ class Here:
     """`observed`: told (target, verdict, seconds) of each attempt."""
 
     def __init__(
-        self, delivery: Engine, *, now: Callable[[], int], observed: Callable[[str, str, float], None]
+        self,
+        delivery: Engine,
+        registry: Registry,
+        *,
+        now: Callable[[], int],
+        observed: Callable[[str, str, float], None],
     ) -> None:
         self._delivery = delivery
+        self._registry = registry
         self._now = now
         self._observed = observed
         self._leasing: set[asyncio.Task[list[Work]]] = set()
@@ -38,10 +45,13 @@ class Here:
         """Nothing once it stops. Raises DeliveryError if there is no such target."""
         if self._stopping:
             return []
+        self._registry.asked(asked.worker, asked.target)
         task = asyncio.create_task(self._delivery.lease(asked.target, asked.limit, asked.ttl, asked.wait))
         self._leasing.add(task)
         try:
-            return self._within(await task)
+            works = self._within(await task)
+            self._registry.leased(asked.worker, works)
+            return works
         except asyncio.CancelledError:
             if task.done() and not task.cancelled() and task.exception() is None:
                 self._give_back(task.result())
@@ -58,7 +68,10 @@ class Here:
         stored = [self._delivery.acknowledge(ack) for ack in acks]
         if stored:
             await asyncio.wait(stored, timeout=STORED_WITHIN)
-        return [self._answer(ack, future) for ack, future in zip(acks, stored, strict=True)]
+        return [self._answer(each, ack, future) for each, ack, future in zip(said, acks, stored, strict=True)]
+
+    async def workers(self) -> list[Worker]:
+        return self._registry.workers()
 
     def stop(self) -> None:
         """Nobody waits for work any more."""
@@ -66,13 +79,15 @@ class Here:
         for task in self._leasing:
             task.cancel()
 
-    def _answer(self, ack: Ack, stored: asyncio.Future[bool | None]) -> Answer:
+    def _answer(self, said: Said, ack: Ack, stored: asyncio.Future[bool | None]) -> Answer:
         if not stored.done() or (changed := stored.result()) is None:
             return NOT_HERE
-        if changed and ack.told is not None and ack.outcome.verdict in ATTEMPTS:
-            took = ack.outcome.took
-            seconds = took if took is not None else max(0, self._now() - ack.work.leased_at) / 1e6
-            self._observed(ack.told.target, ack.outcome.verdict.value, seconds)
+        if changed and ack.told is not None:
+            self._registry.settled(said.worker, ack.work, ack.outcome, ack.told.deadline)
+            if ack.outcome.verdict in ATTEMPTS:
+                took = ack.outcome.took
+                seconds = took if took is not None else max(0, self._now() - ack.work.leased_at) / 1e6
+                self._observed(ack.told.target, ack.outcome.verdict.value, seconds)
         return Answer(True, ack.told)
 
     def _within(self, works: list[Work]) -> list[Work]:

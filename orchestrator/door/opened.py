@@ -13,6 +13,7 @@ from adapters.target import Target
 from orchestrator.door import answering, names
 from orchestrator.door.door import Alone, Door
 from orchestrator.door.here import Here
+from orchestrator.door.registry import Registry
 from orchestrator.door.siblings import Siblings
 from orchestrator.listening import address, bound
 from streams.log import Log
@@ -23,8 +24,9 @@ LARGER: Final = 4
 
 
 class Opened:
-    """`siblings_host`: where siblings reach this process, which they have to if it `delivers`; None where the log is
-    this process's own. Raises OSError if there is no port to be had."""
+    """`kept`: seconds for which a worker is shown after it was heard of. `siblings_host`: where siblings reach this
+    process, which they have to if it `delivers`; None where the log is this process's own. Raises OSError if there is
+    no port to be had."""
 
     def __init__(
         self,
@@ -33,6 +35,7 @@ class Opened:
         targets: Mapping[str, Target],
         member: str,
         *,
+        kept: float,
         siblings_host: str | None,
         delivers: bool,
         body_bytes: int,
@@ -41,7 +44,8 @@ class Opened:
     ) -> None:
         self.member = member
         """The name under which this process delivers."""
-        self._here = Here(delivery, now=now, observed=observed)
+        self.registry = Registry(now, kept)
+        self._here = Here(delivery, self.registry, now=now, observed=observed)
         self._runner: web.AppRunner | None = None
         self._socket: socket | None = None
         if siblings_host is not None and delivers:

@@ -17,6 +17,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from adapters.work import Work
 from orchestrator.door import names, wire
 from orchestrator.door.here import STORED_WITHIN
+from orchestrator.door.registry import Worker
 from orchestrator.door.wire import NOT_HERE, Answer, Asked, Place, Said
 from streams.log import DELIVERY, Log
 
@@ -91,6 +92,9 @@ class Sibling:
     async def settle(self, said: list[Said]) -> list[Answer]:
         nothing = [NOT_HERE] * len(said)
         return await self._ask("settle", said, STORED_WITHIN + GRACE, wire.answers, nothing)
+
+    async def workers(self) -> list[Worker]:
+        return await self._ask("workers", None, GRACE, wire.workers, [])
 
     async def _ask(self, what: str, said: Any, within: float, decoder: msgspec.json.Decoder[T], none: T) -> T:
         try:

@@ -8,6 +8,7 @@ import msgspec
 
 from adapters.turn import Told
 from adapters.work import Outcome, Work
+from orchestrator.door.registry import Worker
 
 
 class Asked(NamedTuple):
@@ -48,9 +49,12 @@ class Place(Protocol):
         """In the same order."""
         ...
 
+    async def workers(self) -> list[Worker]: ...
+
 
 encode = msgspec.json.encode
 works = msgspec.json.Decoder(list[Work])
 answers = msgspec.json.Decoder(list[Answer])
 asked = msgspec.json.Decoder(Asked)
+workers = msgspec.json.Decoder(list[Worker])
 said = msgspec.json.Decoder(list[Said])

@@ -17,6 +17,7 @@ from orchestrator.appends import Appends
 from orchestrator.asks import Asks
 from orchestrator.door.door import Alone, Door
 from orchestrator.door.here import Here
+from orchestrator.door.registry import Registry
 from orchestrator.imports import Imports
 from orchestrator.live import Live
 from orchestrator.log_level import LogLevels
@@ -36,7 +37,7 @@ def now() -> int:
 def no_door(log: Log) -> Door:
     """Without targets."""
     delivery = Engine(log, {}, now=now, chance=lambda: 0.5, failed=lambda where, error: None)
-    here = Here(delivery, now=now, observed=lambda target, verdict, seconds: None)
+    here = Here(delivery, Registry(now, 60.0), now=now, observed=lambda target, verdict, seconds: None)
     return Door(here, {}, log.info.partitions, Alone())
 
 

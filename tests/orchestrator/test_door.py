@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from tests.crash.processes import ServerProcess, serving
+from orchestrator.cli.workers import COLUMNS
+from tests.crash.processes import ORCHESTRATOR, ServerProcess, serving
 
 RULES = """
 ruleset: fines
@@ -250,6 +254,72 @@ def test_who_goes_away_while_it_waits_takes_nothing(worker: Worker, server: Serv
     (found,) = worker.lease()
     assert found["attempt"] == 1
     assert worker.ask(f"{found['id']}/ack", token=found["token"])[0] == 200
+
+
+def test_workers_are_shown_with_what_became_of_their_work(worker: Worker, server: ServerProcess) -> None:
+    name = "w 7\x1b[1m"
+    worker.decide("N1", "N2", "N3")
+    first, second, third = worker.lease(3, worker=name, lease="1s")
+    assert worker.ask(f"{first['id']}/ack", token=first["token"])[0] == 200
+    assert worker.ask(f"{second['id']}/fail", token=second["token"], reason="no", final=True)[0] == 200
+
+    def shown() -> dict[str, Any]:
+        found = worker.http.get(f"{server.url}/v1/workers", timeout=10).json()["workers"]
+        (mine,) = [each for each in found if each["name"] == name]
+        assert [each["name"] for each in found] == sorted(each["name"] for each in found)
+        return dict(mine)
+
+    before = shown()
+    assert time.time() - 5 < datetime.fromisoformat(before.pop("last_seen")).timestamp() < time.time()
+    counts = {"leased": 3, "done": 1, "failed": 1, "failure_rate": 0.5}
+    assert before == {"name": name, "targets": ["police"], "in_flight": 1, **counts}
+    (again,) = worker.lease()
+    assert again["id"] == third["id"]
+    assert shown().items() >= {"in_flight": 0, "failed": 2, "failure_rate": 0.6667}.items()
+    assert worker.ask(f"{again['id']}/ack", token=again["token"])[0] == 200
+    printed = subprocess.run(
+        [*ORCHESTRATOR, "workers", "list", "--url", server.url], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert printed[0].split() == list(COLUMNS)
+    (line,) = [line for line in printed if line.startswith("w 7")]
+    assert ("\x1b" not in line, line.split()[-5:]) == (True, ["0", "3", "1", "2", "66.7%"])
+    listed = subprocess.run(
+        [*ORCHESTRATOR, "workers", "list", "--url", server.url, "--json"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert shown()["failed"] in [json.loads(each)["failed"] for each in listed]
+
+
+def test_many_workers_share_what_there_is(worker: Worker) -> None:
+    """More than there is work for: each command goes to one, and who gets none is told."""
+    worker.decide(*(f"P{number}" for number in range(200)))
+    found: list[dict[str, Any]] = []
+    errors: list[Any] = []
+
+    def work(number: int) -> None:
+        http = requests.Session()
+        idle = 0
+        while idle < 2:
+            body = {"target": "police", "limit": 3, "wait": "1s", "worker": f"flood {number}"}
+            answer = http.post(f"{worker.url}/lease", json=body, timeout=40)
+            if answer.status_code != 200:
+                errors.append(answer.json())
+                return
+            leased = answer.json()["commands"]
+            idle = 0 if leased else idle + 1
+            for each in leased:
+                found.append(each)
+                said = {"outcomes": [{"id": each["id"], "token": each["token"], "verdict": "done"}]}
+                settled = http.post(f"{worker.url}/outcomes", json=said, timeout=40).json()["answers"]
+                errors.extend(each for each in settled if each.get("state") != "done")
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(60)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert errors == []
+    assert (len(found), len({each["id"] for each in found})) == (200, 200)
+    assert {each["attempt"] for each in found} == {1}
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,9 @@ def test_what_is_leased_at_one_server_is_settled_at_another(servers: Servers, lo
         assert there.ask(f"{each['id']}/extend", token=each["token"], lease="1m")[0] == 200
         assert here.ask(f"{each['id']}/ack", token=each["token"])[0] == 200
     assert told(log) == Counter(f"succeeded {each['id']}" for each in found)
+    for each in (here, there):
+        (shown,) = each.http.get(each.url.replace("commands", "workers"), timeout=10).json()["workers"]
+        assert (shown["leased"], shown["done"], shown["in_flight"]) == (40, 40, 0)
 
 
 @pytest.mark.timeout(120)

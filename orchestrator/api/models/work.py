@@ -43,7 +43,7 @@ LeaseTime: TypeAlias = Annotated[
 Verdict: TypeAlias = Literal["done", "retry", "final", "returned", "deferred", "waiting"]
 Token: TypeAlias = Annotated[str, Field(max_length=200, description="As it was given with the command.")]
 Worker: TypeAlias = Annotated[
-    str, Field(max_length=LONGEST_NAME, description="The name of the worker, for people who look after it.")
+    str, Field(max_length=LONGEST_NAME, description="The name of the worker, for people; else its address.")
 ]
 Status: TypeAlias = Annotated[
     str, Field(max_length=100, description="The target's own word for it: `503`, `timeout`. Of few different values.")

@@ -35,7 +35,8 @@ async def lease(request: web.Request) -> web.Response:
     asked = await document(request, models.LeaseAsked)
     door = request.app[CONTEXT].door
     with _refusals():
-        works = await door.lease(Asked(asked.target, asked.limit, asked.lease, asked.wait, asked.worker))
+        worker = asked.worker or request.remote or ""
+        works = await door.lease(Asked(asked.target, asked.limit, asked.lease, asked.wait, worker))
     if works and (request.transport is None or request.transport.is_closing()):
         await door.give_back(works)  # whoever asked went away while it waited
         works = []
