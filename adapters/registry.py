@@ -26,15 +26,25 @@ LOG: Final = "log"
 ALERTS: Final = "alerts"
 
 
-def load_targets(text: str, file_name: str, around: Surroundings, *, deliver_all: bool = False) -> dict[str, Target]:
-    """An empty text is the file of whoever has none. `deliver_all`: also what workers are to deliver is made ready, as
-    they need it. Raises TargetError."""
+Delivers = Callable[[str, TargetModel], bool]
+"""Whether the process delivers to the target of that name itself, and so needs its secrets."""
+
+
+def by_servers(name: str, model: TargetModel) -> bool:
+    return model.deliver == "here"
+
+
+def load_targets(
+    text: str, file_name: str, around: Surroundings, *, delivers: Delivers = by_servers
+) -> dict[str, Target]:
+    """An empty text is the file of whoever has none. What is delivered elsewhere is checked, and has no adapter. Raises
+    TargetError."""
     try:
         content, places = read(text)
     except YamlError as error:
         raise TargetError(f"{file_name}:{error.line}:{error.column}: {error}") from None
     bodies = {LOG: {"kind": LOG}, ALERTS: {"kind": LOG}, **_targets(content, places, file_name)}
-    return {name: _target(name, body, places, file_name, around, deliver_all) for name, body in bodies.items()}
+    return {name: _target(name, body, places, file_name, around, delivers) for name, body in bodies.items()}
 
 
 def _targets(content: Any, places: Places, file: str) -> dict[str, Any]:
@@ -53,7 +63,7 @@ def _targets(content: Any, places: Places, file: str) -> dict[str, Any]:
     return targets
 
 
-def _target(name: str, body: Any, places: Places, file: str, around: Surroundings, deliver_all: bool) -> Target:
+def _target(name: str, body: Any, places: Places, file: str, around: Surroundings, delivers: Delivers) -> Target:
     path: Path = ("targets", name)
     if not isinstance(body, dict):
         raise _error(file, places, path, f"target `{name}` is a mapping: {{kind: webhook, url: …}}")
@@ -70,7 +80,7 @@ def _target(name: str, body: Any, places: Places, file: str, around: Surrounding
     if name == LOG and kind.name != LOG:
         raise _error(file, places, path, f"target `{LOG}` always prints: choose another name for this {kind.name}")
     try:
-        return _made(name, kind, kind.model.model_validate(body), around, deliver_all)
+        return _made(name, kind, kind.model.model_validate(body), around, delivers)
     except ValidationError as error:
         raise _validation_error(file, places, name, error, kind.model) from None
     except FieldError as error:
@@ -78,11 +88,10 @@ def _target(name: str, body: Any, places: Places, file: str, around: Surrounding
         raise _error(file, places, (*path, *error.path), f"target `{name}`{where}: {error}") from None
 
 
-def _made(name: str, kind: Kind, model: TargetModel, around: Surroundings, deliver_all: bool) -> Target:
-    here = deliver_all or model.deliver == "here"
+def _made(name: str, kind: Kind, model: TargetModel, around: Surroundings, delivers: Delivers) -> Target:
     batch = model.batch if isinstance(model, BatchModel) else 1
     redactor = Redactor()
-    make = kind.make(name, model, _collecting(around, redactor)) if here else None
+    make = kind.make(name, model, _collecting(around, redactor)) if delivers(name, model) else None
     return Target(
         name,
         kind.name,

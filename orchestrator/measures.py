@@ -179,7 +179,24 @@ MEASURES: Final = (
         of_parent=True,
     ),
 )
-BY_NAME: Final = {each.name: each for each in MEASURES}
+OF_PODS: Final = (
+    _gauge(
+        "orchestrator_worker_held_commands",
+        "commands",
+        "Commands held by lease: they wait, are being sent, or what became of them is being told.",
+        "target",
+        together=sum,
+    ),
+    _counter(
+        "orchestrator_worker_outcomes_total",
+        "outcomes",
+        "What came of outcomes that were told to a server: stored, refused (the lease was lost), given_up (no server "
+        "answered until long after the end of the lease).",
+        "answer",
+    ),
+)
+"""Those that `orchestrator worker` has and servers do not."""
+BY_NAME: Final = {each.name: each for each in (*MEASURES, *OF_PODS)}
 GAUGES: Final = {each.name: each.together for each in MEASURES if each.kind == "gauge" and not each.of_parent}
 
 

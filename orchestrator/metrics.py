@@ -107,13 +107,19 @@ class Metrics:
         self.registry.register(Collected(watched, self.requests))
 
     def app(self) -> web.Application:
-        async def metrics(request: web.Request) -> web.Response:
-            body = await asyncio.to_thread(generate_latest, self.registry)
-            return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return metrics_app(self.registry)
 
-        app = web.Application()
-        app.router.add_get("/metrics", metrics)
-        return app
+
+def metrics_app(registry: CollectorRegistry) -> web.Application:
+    """Serves what is registered there."""
+
+    async def metrics(request: web.Request) -> web.Response:
+        body = await asyncio.to_thread(generate_latest, registry)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    app = web.Application()
+    app.router.add_get("/metrics", metrics)
+    return app
 
 
 @dataclass(frozen=True, slots=True)

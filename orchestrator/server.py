@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-import signal
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, Final
 
 import msgspec
-import structlog
 from aiohttp import web
 
 from adapters.engine import Engine as Delivery
@@ -43,6 +41,7 @@ from orchestrator.live import Live
 from orchestrator.log_level import LogLevels
 from orchestrator.metrics import Metrics, Watched
 from orchestrator.settings import Settings
+from orchestrator.stopping import told_to_stop
 from orchestrator.target_asks import TargetAsks
 from orchestrator.telling import told
 from orchestrator.threads import Part
@@ -59,7 +58,6 @@ SHUTDOWN: Final = 10.0
 """Seconds that requests, and commands that are being sent, have to end."""
 KEEP_ALIVE: Final = 75.0
 """Seconds after which a connection without a request is closed."""
-SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 class Server:
@@ -173,7 +171,7 @@ class Server:
         api, metrics = self._runners()
         watching: asyncio.Task[None] | None = None
         try:
-            stop = self._told_to_stop()
+            stop = told_to_stop(self._loop)
             self._log_levels.heed(self._loop)
             if self._delivers:
                 await self.delivery.open()
@@ -255,21 +253,6 @@ class Server:
             ),
             web.AppRunner(metrics, shutdown_timeout=1.0, **common),
         )
-
-    def _told_to_stop(self) -> asyncio.Event:
-        """Set by the first signal; the second has the effect that the system gives it."""
-        stop = asyncio.Event()
-
-        def first(number: int) -> None:
-            for each in SIGNALS:
-                self._loop.remove_signal_handler(each)
-                signal.signal(each, signal.SIG_DFL)
-            structlog.get_logger().info("stopping", signal=signal.Signals(number).name, hint="again to end at once")
-            stop.set()
-
-        for number in SIGNALS:
-            self._loop.add_signal_handler(number, first, number)
-        return stop
 
     def _context(self) -> Context:
         engine = self.engine

@@ -79,7 +79,7 @@ class Settings(Tuning):
     url: str = Field(
         "http://127.0.0.1:8000",
         validation_alias="ORCHESTRATOR_URL",
-        description="Where commands that talk to a server find it.",
+        description="Where commands that talk to a server, and workers, find it.",
     )
     partitions: int | None = Field(
         None,
@@ -110,6 +110,21 @@ class Settings(Tuning):
         ge=1,
         validation_alias="ORCHESTRATOR_WORKER",
         description="Which of several processes this one is. Their parent says it; leave it out.",
+    )
+    worker_lease: Seconds = Field(
+        30.0,
+        ge=5,
+        le=600,
+        validation_alias="ORCHESTRATOR_WORKER_LEASE",
+        description="Of `orchestrator worker`: so long after its death others are given what it held. "
+        "What takes longer it keeps for longer.",
+    )
+    worker_name: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        validation_alias="ORCHESTRATOR_WORKER_NAME",
+        description="Of `orchestrator worker`: its name for people, by default host and process.",
     )
     roles: Annotated[tuple[Role, ...], NoDecode, BeforeValidator(words), Field(min_length=1)] = Field(
         ROLES,

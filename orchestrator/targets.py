@@ -7,7 +7,7 @@ from pathlib import Path
 
 from adapters.errors import TargetError
 from adapters.kind import Surroundings
-from adapters.registry import load_targets
+from adapters.registry import Delivers, by_servers, load_targets
 from adapters.target import Target
 from orchestrator.secret import read_secret
 from rules.diagnostics import RuleErrors
@@ -15,19 +15,21 @@ from rules.load import check_targets
 from rules.ruleset import RuleSet
 
 
-def read_targets(path: Path | None, now: Callable[[], int], imports: Collection[str] = ()) -> dict[str, Target]:
-    """Those that exist always, for no path. `imports`: what the file may import (`adapters/imports.py`). Raises
-    TargetError."""
+def read_targets(
+    path: Path | None, now: Callable[[], int], imports: Collection[str] = (), *, delivers: Delivers = by_servers
+) -> dict[str, Target]:
+    """Those that exist always, for no path. `imports`: what the file may import (`adapters/imports.py`). `delivers`:
+    to which of them this process delivers. Raises TargetError."""
     around = Surroundings(now, read_secret, imports=frozenset(imports))
     if path is None:
-        return load_targets("", "", around)
+        return load_targets("", "", around, delivers=delivers)
     try:
         text = path.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise TargetError(f"{path} is not UTF-8: {error.reason}") from None
     except OSError as error:
         raise TargetError(f"{path}: {error.strerror or error}") from error
-    return load_targets(text, str(path), around)
+    return load_targets(text, str(path), around, delivers=delivers)
 
 
 def check_connections(targets: Mapping[str, Target], most: int) -> None:

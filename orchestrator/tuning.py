@@ -104,7 +104,9 @@ class Tuning(BaseSettings):
         description="Commands that a partition hands out for a target at once, where so many are asked for.",
     )
     framework: str | None = Field(
-        None, validation_alias="FRAMEWORK", description="Which framework a pool of adapters serves."
+        None,
+        validation_alias="FRAMEWORK",
+        description="The kind of the targets that `orchestrator worker` serves: webhook, langchain, temporal.",
     )
     langchain_api_key: SecretStr | None = Field(
         None,
@@ -133,8 +135,8 @@ WITHOUT_EFFECT: Final[Mapping[str, str]] = {
 ON_SERVERS: Final = ("timeout", "retry_attempts", "retry_delay", "redis_pool", "health_check")
 EMBEDDED: Final = "the embedded log is a file of this process: there is no connection"
 REFUSED: Final[Mapping[str, str]] = {
-    "framework": "pools of adapters come with a later version, and this server would evaluate instead: leave it out; "
-    "what frameworks offer over HTTP is a webhook in the targets file",
+    "framework": "this server would evaluate instead of serving a framework: start `orchestrator worker` with it, or "
+    "leave it out",
 }
 
 

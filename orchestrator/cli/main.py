@@ -60,6 +60,7 @@ COMMANDS: Final = {
     "replay rebuild": "replay:rebuild",
     "doctor": "doctor:doctor",
     "server": "server:server",
+    "worker": "worker:worker",
     "version": "version:version",
 }
 """Name → module of this package and function, in the order in which help shows them."""

@@ -72,6 +72,15 @@ class _Process:
     def said(self) -> str:
         return self.errors.read_text()
 
+    def _ready_line(self) -> dict[str, str]:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._out, selectors.EVENT_READ)
+            assert selector.select(READY), f"not ready after {READY} s: {self.said()}"
+        line = self._out.readline()
+        assert line, self.said()
+        found: dict[str, str] = json.loads(line)
+        return found
+
     @property
     def _out(self) -> IO[bytes]:
         assert self.process.stdout is not None
@@ -106,12 +115,7 @@ class ServerProcess(_Process):
         super().spawn(ORCHESTRATOR_PARTITIONS=str(self.partitions), **settings)
 
     def wait_ready(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._out, selectors.EVENT_READ)
-            assert selector.select(READY), f"not ready after {READY} s: {self.said()}"
-        line = self._out.readline()
-        assert line, self.said()
-        assert json.loads(line)["http"] == self.url
+        assert self._ready_line()["http"] == self.url
         self.ready = True
 
 
@@ -134,6 +138,20 @@ def serving(
         yield running
     finally:
         running.clean_up()
+
+
+class WorkerProcess(_Process):
+    """`orchestrator worker`, which takes commands from the server at `url`."""
+
+    def __init__(self, folder: Path, targets: Path, url: str, *options: str, name: str = "worker") -> None:
+        command = ["worker", "--targets", str(targets), "--url", url, "--port", "0", "--metrics-port", "0", "--json"]
+        super().__init__(folder, name, [*ORCHESTRATOR, *command, *options])
+        self.addresses: dict[str, str] = {}
+
+    def wait_ready(self) -> None:
+        """It says where it listens; the server may be away."""
+        self.addresses = self._ready_line()
+        self.ready = True
 
 
 class ImportProcess(_Process):

@@ -1,6 +1,6 @@
 """Writes docs/metrics.md from the list of metrics: `python -m tests.docs.metrics_page`."""
 
-from orchestrator.measures import MEASURES, SECONDS, Measure
+from orchestrator.measures import MEASURES, OF_PODS, SECONDS, Measure
 from tests.docs.pages import ROOT
 
 PAGE = ROOT / "docs/metrics.md"
@@ -40,6 +40,14 @@ histograms are summed, and keep what workers counted that have ended; what a gau
 |---|---|---|---|---|---|
 """
 
+PODS = """
+`orchestrator worker` has `orchestrator_errors_total`, `orchestrator_delivery_attempt_seconds`,
+`orchestrator_build_info`, those of the process, and:
+
+| metric | type | labels | unit | meaning |
+|---|---|---|---|---|
+"""
+
 TAIL = """
 Buckets of times, seconds: {buckets}.
 
@@ -62,13 +70,20 @@ _TOGETHER = {sum: "the sum", max: "the largest", min: "the smallest"}
 
 def page() -> str:
     buckets = ", ".join(f"{each:g}" for each in SECONDS)
-    return HEAD + "".join(map(_row, MEASURES)) + TAIL.format(buckets=buckets)
+    return HEAD + "".join(map(_row, MEASURES)) + PODS + "".join(map(_pod_row, OF_PODS)) + TAIL.format(buckets=buckets)
+
+
+def _pod_row(measure: Measure) -> str:
+    return f"| `{measure.name}` | {measure.kind} | {_labels(measure)} | {measure.unit} | {measure.meaning} |\n"
+
+
+def _labels(measure: Measure) -> str:
+    return ", ".join(f"`{label}`" for label in measure.labels) or "-"
 
 
 def _row(measure: Measure) -> str:
-    labels = ", ".join(f"`{label}`" for label in measure.labels) or "-"
     together = "of the parent only" if measure.of_parent else _TOGETHER[measure.together]  # type: ignore[index]
-    cells = [f"`{measure.name}`", measure.kind, labels, measure.unit, together, measure.meaning]
+    cells = [f"`{measure.name}`", measure.kind, _labels(measure), measure.unit, together, measure.meaning]
     return f"| {' | '.join(cells)} |\n"
 
 
