@@ -255,7 +255,7 @@ def test_a_worker_may_start_before_its_server_and_end_without_it(tmp_path: Path,
     [
         ([], {}, 2, "no targets: name them with --target, or their kind with --framework or FRAMEWORK"),
         ([], {"FRAMEWORK": "webhook"}, 1, "target `police`, `secret`: POLICE_SECRET is not set"),
-        ([], {"FRAMEWORK": "spark"}, 1, "FRAMEWORK=spark: there is no such kind of target: log, "),
+        ([], {"FRAMEWORK": "spark"}, 1, "FRAMEWORK=spark: there is no such kind of target: langchain, log, "),
         ([], {"FRAMEWORK": "log"}, 1, "no target of kind `log` is left to workers: give one `deliver: workers`"),
         (["--target", "polite"], {}, 1, "there is no target `polite`: did you mean `police`?"),
         (["--target", "bank"], {}, 1, "servers deliver to target `bank`: give it `deliver: workers`"),
