@@ -96,12 +96,15 @@ def log_url(folder: Path) -> str:
     return f"sqlite:///{log_path(folder)}"
 
 
-def orchestrator(folder: Path, rules: str, pinned: bool = True, url: str = "") -> Server:
+def orchestrator(folder: Path, rules: str, pinned: bool = True, url: str = "", targets: str = "") -> Server:
     """The real one, with default settings, over the log at `url`: "" for a SQLite log in `folder`."""
     file = folder / "bench.yaml"
     file.write_text(rules)
     arguments = ["server", "--json", "--port", "0", "--metrics-port", "0"]
     arguments += ["--log", url or log_url(folder), "--rules", str(file)]
+    if targets:
+        (folder / "targets.yaml").write_text(targets)
+        arguments += ["--targets", str(folder / "targets.yaml")]
     return Server(["-c", "from orchestrator.cli import main; main()", *arguments], folder, pinned)
 
 

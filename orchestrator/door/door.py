@@ -89,9 +89,8 @@ class Door:
             raise TooManyWaitingError(f"{MOST_WAITING:,} requests for work wait, as many as may: try again later")
         self._waiting += 1
         try:
-            if found := await self._at_once(asked):
-                return found
             until = asyncio.get_running_loop().time() + asked.wait
+            found = await self._at_once(asked)
             while not found and (left := until - asyncio.get_running_loop().time()) > 0 and not self._stopping.is_set():
                 found = await self._wait(asked._replace(wait=min(left, LOOK)))
             return found
