@@ -39,6 +39,10 @@ class TooManyWaitingError(Exception):
     """As many requests for work wait as there may be."""
 
 
+class StoppingError(Exception):
+    """The server stops, and gives out nothing more."""
+
+
 class Settlement(NamedTuple):
     """What a worker says of a command, with the token that it was given."""
 
@@ -83,8 +87,11 @@ class Door:
         self._turn = 0
 
     async def lease(self, asked: Asked) -> list[Work]:
-        """Raises UnknownTargetError, DeliveredHereError, TooManyWaitingError, and what reading the log raises."""
+        """Raises UnknownTargetError, DeliveredHereError, TooManyWaitingError, StoppingError, and what reading the log
+        raises."""
         self._check(asked.target)
+        if self._stopping.is_set():
+            raise StoppingError("the server stops: ask again, over another connection")
         if self._waiting >= MOST_WAITING:
             raise TooManyWaitingError(f"{MOST_WAITING:,} requests for work wait, as many as may: try again later")
         self._waiting += 1

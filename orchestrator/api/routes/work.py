@@ -18,7 +18,13 @@ from orchestrator.api.models import work as models
 from orchestrator.api.problem import Problem, answer
 from orchestrator.api.route import Parameter, Route, json
 from orchestrator.door import tokens
-from orchestrator.door.door import DeliveredHereError, Settlement, TooManyWaitingError, UnknownTargetError
+from orchestrator.door.door import (
+    DeliveredHereError,
+    Settlement,
+    StoppingError,
+    TooManyWaitingError,
+    UnknownTargetError,
+)
 from orchestrator.door.wire import Answer, Asked
 from streams import rfc3339
 
@@ -130,6 +136,9 @@ def _refusals() -> Iterator[None]:
         raise Problem(404, str(error), field="target") from error
     except DeliveredHereError as error:
         raise Problem(409, str(error), field="target") from error
+    except StoppingError as error:
+        # Who asks again at once over this connection would come here again, for as long as requests are still taken.
+        raise Problem(503, str(error), headers={"Retry-After": "1", "Connection": "close"}) from error
     except TooManyWaitingError as error:
         raise Problem(503, str(error), code="too-many", headers={"Retry-After": "1"}) from error
 
