@@ -23,7 +23,9 @@ MOST_WAITING: Final = 1_000
 LOOK: Final = 5.0
 """Seconds that members are waited for, before it is looked who they are."""
 TRIES: Final = 2
-"""Of saying what became of a command, where its partition has just moved."""
+"""Of saying what became of a command, where its partition has just moved…"""
+MOVED_WITHIN: Final = 1.0
+"""…which is answered within so many seconds; what takes longer waits for a log or a sibling."""
 REFUSED: Final = Answer(True)
 
 
@@ -113,6 +115,8 @@ class Door:
             work = tokens.read(id, token)
             if work is not None and work.partition < self._partitions:
                 answers[number], open[number] = NOT_HERE, Said(work, outcome, worker)
+        clock = asyncio.get_running_loop().time
+        began = clock()
         for tried in range(TRIES):
             places = await self._places({each.work.partition for each in open.values()}, again=tried > 0)
             told = await asyncio.gather(*(self._tell(place, open, places) for place in set(places.values())))
@@ -121,7 +125,7 @@ class Door:
                     answers[number] = answer
                     if answer.known:
                         del open[number]
-            if not open:
+            if not open or clock() - began > MOVED_WITHIN:
                 break
         return answers
 
