@@ -23,6 +23,7 @@ from adapters.engine import EngineOptions as DeliveryOptions
 from adapters.ledger import read
 from adapters.target import Target
 from adapters.turn import Bounds as DeliveryBounds
+from adapters.work import Work
 from orchestrator import attempts
 from orchestrator.api.app import add, make_app
 from orchestrator.api.context import CONTEXT, Context
@@ -107,6 +108,7 @@ class Server:
             body_bytes=settings.body_bytes,
             now=self.engine.now,
             observed=self.metrics.attempted,
+            lent=self._lent,
         )
         self.keeper = Keeper(
             self.engine.log,
@@ -160,6 +162,9 @@ class Server:
     def _seen(self, targets: Mapping[str, Target]) -> dict[str, Target]:
         found = {name: attempts.told(target) for name, target in targets.items()}
         return found if self._traces is None else self._traces.targets(found)
+
+    def _lent(self, work: Work) -> Work:
+        return work if self._traces is None else self._traces.lent(work)
 
     async def serve(self, ready: Callable[[dict[str, str]], None]) -> None:
         """Until it is told to stop; then everything is closed. `ready` is given the addresses. Raises OSError if a

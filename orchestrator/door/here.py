@@ -20,7 +20,8 @@ ATTEMPTS: Final = frozenset((Verdict.DONE, Verdict.RETRY, Verdict.FINAL, Verdict
 
 
 class Here:
-    """`observed`: told (target, verdict, seconds) of each attempt."""
+    """`observed`: told (target, verdict, seconds) of each attempt. `lent`: what is given out for work that is leased,
+    with headers for its target."""
 
     def __init__(
         self,
@@ -29,11 +30,13 @@ class Here:
         *,
         now: Callable[[], int],
         observed: Callable[[str, str, float], None],
+        lent: Callable[[Work], Work] = lambda work: work,
     ) -> None:
         self._delivery = delivery
         self._registry = registry
         self._now = now
         self._observed = observed
+        self._lent = lent
         self._leasing: set[asyncio.Task[list[Work]]] = set()
         self._stopping = False
 
@@ -51,7 +54,7 @@ class Here:
         try:
             works = self._within(await task)
             self._registry.leased(asked.worker, works)
-            return works
+            return [self._lent(work) for work in works]
         except asyncio.CancelledError:
             if task.done() and not task.cancelled() and task.exception() is None:
                 self._give_back(task.result())

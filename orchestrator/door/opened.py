@@ -10,6 +10,7 @@ from aiohttp import web
 
 from adapters.engine import Engine
 from adapters.target import Target
+from adapters.work import Work
 from orchestrator.door import answering, names
 from orchestrator.door.door import Alone, Door
 from orchestrator.door.here import Here
@@ -41,11 +42,12 @@ class Opened:
         body_bytes: int,
         now: Callable[[], int],
         observed: Callable[[str, str, float], None],
+        lent: Callable[[Work], Work],
     ) -> None:
         self.member = member
         """The name under which this process delivers."""
         self.registry = Registry(now, kept)
-        self._here = Here(delivery, self.registry, now=now, observed=observed)
+        self._here = Here(delivery, self.registry, now=now, observed=observed, lent=lent)
         self._runner: web.AppRunner | None = None
         self._socket: socket | None = None
         if siblings_host is not None and delivers:

@@ -74,6 +74,24 @@ class TracedAdapter:
         await self._adapter.close()
 
 
+def lent(work: Work, tracer: Tracer, decided: Decided) -> Work:
+    """The same work, on its way to a worker elsewhere, with the trace context of a span that says so."""
+    found = decided.of(work.id)
+    with tracer.start_as_current_span(
+        f"lend {work.target}",
+        NOTHING,
+        SpanKind.PRODUCER,
+        {
+            "orchestrator.command.id": work.id,
+            "orchestrator.target": work.target,
+            "orchestrator.attempt": work.attempt,
+            "orchestrator.partition": work.partition,
+        },
+        links=[] if found is None else [Link(found)],
+    ):
+        return work._replace(headers=headers())
+
+
 def traced(target: Target, tracer: Tracer, decided: Decided) -> Target:
     open = target.open
     return target if open is None else replace(target, open=lambda: TracedAdapter(open(), tracer, decided))

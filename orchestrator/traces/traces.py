@@ -16,7 +16,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from adapters.target import Target
-from orchestrator.traces.attempts import traced
+from adapters.work import Work
+from orchestrator.traces.attempts import lent, traced
 from orchestrator.traces.commits import Decided, TracedLog
 from orchestrator.traces.requests import middleware
 from streams.log import Log
@@ -47,6 +48,10 @@ class Traces:
     def targets(self, targets: Mapping[str, Target]) -> dict[str, Target]:
         """The same targets, whose attempts are spans."""
         return {name: traced(target, self._tracer, self._decided) for name, target in targets.items()}
+
+    def lent(self, work: Work) -> Work:
+        """The same work, on its way to a worker elsewhere, with a trace context for its target."""
+        return lent(work, self._tracer, self._decided)
 
     def close(self) -> None:
         """Sends what is left. Blocks."""

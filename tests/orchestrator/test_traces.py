@@ -135,6 +135,31 @@ async def test_a_request_a_commit_and_an_attempt_are_spans_that_are_joined(
     assert resource["deployment.environment.name"] == "test"
 
 
+async def test_what_a_worker_is_given_carries_a_trace_that_is_joined_to_what_decided_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with collecting() as (collector, there):
+        (tmp_path / "targets.yaml").write_text(json.dumps({"targets": {"office": {"kind": "worker"}}}))
+        monkeypatch.setenv("ORCHESTRATOR_TARGETS", str(tmp_path / "targets.yaml"))
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{there.port}/")
+        monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
+        server = await asyncio.to_thread(Running, tmp_path, RULES)
+        try:
+            assert await publish(server.url, {}) == 202
+            asked = {"target": "office", "wait": "10s"}
+            url = f"{server.url}/v1/commands/lease"
+            async with ClientSession() as session, session.post(url, json=asked) as answer:
+                (leased,) = (await answer.json())["commands"]
+            await happens(lambda: collector.named("lend office"))
+        finally:
+            await asyncio.to_thread(server.stop)
+    (lent,) = collector.named("lend office")
+    assert leased["headers"]["traceparent"].split("-")[1:3] == list(ids(lent))
+    assert attributes(lent)["orchestrator.command.id"] == leased["id"]
+    (decided,) = [span for span in collector.named("evaluate") if attributes(span)["orchestrator.outputs"] == 1]
+    assert [ids(link) for link in lent.links] == [ids(decided)]
+
+
 QUICK = {"initial": "100ms", "max": "200ms"}
 
 
