@@ -75,7 +75,10 @@ ONE = "targets:\n  police:\n    kind: webhook\n    url: http://a.example/\n"
         ("target: {}", "1:1: unknown key `target`; a targets file has one, `targets`"),
         ("targets: []", "1:1: `targets` maps names to targets: {police: {kind: webhook, …}}"),
         ("targets:\n  a: 1\n", "2:3: target `a` is a mapping: {kind: webhook, url: …}"),
-        ("targets:\n  a: {url: x}\n", "2:3: target `a` has no `kind`: add one of `langchain`, `log`, `temporal`, `webhook`"),
+        (
+            "targets:\n  a: {url: x}\n",
+            "2:3: target `a` has no `kind`: add one of `langchain`, `log`, `temporal`, `webhook`",
+        ),
         (
             "targets:\n  a:\n    kind: webhok",
             "3:5: target `a`: unknown kind `webhok`, not `langchain`, `log`, `temporal`, `webhook`",
@@ -84,7 +87,10 @@ ONE = "targets:\n  police:\n    kind: webhook\n    url: http://a.example/\n"
             "targets:\n  a:\n    kind: [webhook]",
             "3:5: target `a`: unknown kind `['webhook']`, not `langchain`, `log`, `temporal`, `webhook`",
         ),
-        ("targets: {a: {kind: kafka}}", "1:15: target `a`: unknown kind `kafka`, not `langchain`, `log`, `temporal`, `webhook`"),
+        (
+            "targets: {a: {kind: kafka}}",
+            "1:15: target `a`: unknown kind `kafka`, not `langchain`, `log`, `temporal`, `webhook`",
+        ),
         ("targets: {log: {kind: webhook, url: x}}", "1:11: target `log` always prints: choose another name"),
         ("targets:\n  a: {kind: log}\n  a: {kind: log}\n", "3:3: `a` is there twice in `targets`: remove one"),
         (ONE + "    url: http://b/\n", "5:5: `url` is there twice in `targets.police`: remove one"),

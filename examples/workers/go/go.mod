@@ -1,0 +1,3 @@
+module orchestrator.example/worker
+
+go 1.22
