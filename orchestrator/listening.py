@@ -30,13 +30,13 @@ async def listen(runner: web.AppRunner, host: str, port: int, setting: str, *, s
     return _url(runner.addresses[0])
 
 
-def bound(host: str, port: int, setting: str) -> socket.socket:
-    """A port to listen at later. Raises OSError that names the setting."""
+def bound(host: str, setting: str) -> socket.socket:
+    """Any port of this address, to listen at later. Raises OSError that names the setting."""
     try:
-        family, place = _addresses(host, port)[0]
+        family, place = _addresses(host, 0)[0]
         made = _bound(family, place, socket.SO_REUSEADDR)
     except OSError as error:
-        raise _refused(setting, host, port, error) from error
+        raise OSError(f"{setting}={host}: {error.strerror}; choose an address of this machine") from error
     _give_up(made)
     return made
 

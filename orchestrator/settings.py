@@ -196,6 +196,17 @@ class Settings(Tuning):
             raise ValueError("no API key is configured, so the server binds to loopback only: choose 127.0.0.1 or ::1")
         return host
 
+    @field_validator("siblings_host")
+    @classmethod
+    def _one_address(cls, host: str) -> str:
+        try:
+            everywhere = ipaddress.ip_address(host).is_unspecified
+        except ValueError:
+            everywhere = False
+        if everywhere:
+            raise ValueError("others cannot reach that: choose the address of this machine in their network")
+        return host
+
     @field_validator("origins")
     @classmethod
     def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:

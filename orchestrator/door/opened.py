@@ -51,7 +51,7 @@ class Opened:
         self._runner: web.AppRunner | None = None
         self._socket: socket | None = None
         if siblings_host is not None and delivers:
-            self._socket = bound(siblings_host, 0, SETTING)
+            self._socket = bound(siblings_host, SETTING)
             name = names.make(member, address(self._socket))
             self.member = name.member
             app = answering.app(self._here, name.url.rpartition("/")[2], body_bytes * LARGER)

@@ -43,7 +43,7 @@ class Servers:
         self._ends = ends
         self._count = 0
 
-    def start(self, roles: str = "api,agent,delivery") -> ServerProcess:
+    def start(self, roles: str = "api,agent,delivery", **settings: str) -> ServerProcess:
         self._count += 1
         made = ServerProcess(
             self._folder,
@@ -55,7 +55,7 @@ class Servers:
             options=["--lease", "1s", "--roles", roles],
         )
         self._ends.callback(made.clean_up)
-        made.spawn()
+        made.spawn(**settings)
         made.wait_ready()
         return made
 
@@ -201,6 +201,13 @@ def test_what_nobody_answers_for_goes_to_others_after_the_server_is_gone_too(ser
     assert settle(worker, lost) == ["lease-lost"] * 20
     assert settle(worker, found) == ["done"] * 20
     assert told(log) == Counter(f"succeeded {each['id']}" for each in lost)
+
+
+def test_an_address_of_another_machine_is_refused_with_the_remedy(servers: Servers, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError):  # it says nothing on stdout
+        servers.start(ORCHESTRATOR_SIBLINGS_HOST="192.0.2.1")
+    said = (tmp_path / "server1.errors.txt").read_text()
+    assert "ORCHESTRATOR_SIBLINGS_HOST=192.0.2.1: Cannot assign requested address; choose an address of this" in said
 
 
 @pytest.mark.timeout(120)

@@ -55,6 +55,7 @@ def test_rules_are_paths_as_in_path_and_leases_durations(monkeypatch: pytest.Mon
         ("ORCHESTRATOR_LEASE", "soon", "is not a duration"),
         ("LOG_LEVEL", "loud", "choose debug"),
         ("ORCHESTRATOR_HOST", "0.0.0.0", "loopback only"),
+        ("ORCHESTRATOR_SIBLINGS_HOST", "0.0.0.0", "others cannot reach that: choose the address of this machine"),
         ("ORCHESTRATOR_URL", "localhost:8000", "http://"),
         ("WORKERS", "2", "leave it at 1"),
         ("WORKERS", "0", "at least 1"),
