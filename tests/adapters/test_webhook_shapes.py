@@ -149,7 +149,7 @@ def test_a_secret_with_a_line_break_in_it_is_no_header() -> None:
 @pytest.mark.parametrize(
     ("keys", "why"),
     [
-        ({"format": "cloudevent"}, "`format`: Input should be 'plain', 'cloudevents-binary' or"),
+        ({"format": "cloudevent"}, "`format`: Input should be 'plain', 'cloudevents-binary', "),
         ({"type": "x"}, "`type` and `source` are of CloudEvents: add `format: cloudevents-structured`"),
         ({"type": "", "format": "cloudevents-binary"}, "`type`: must be a text of one line"),
         ({"source": "a\nb", "format": "cloudevents-binary"}, "`source`: must be a text of one line"),

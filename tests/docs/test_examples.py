@@ -27,6 +27,7 @@ from tests.docs.pages import PAGES, ROOT, Block, blocks, name
 from tests.docs.session import Session
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+CHAT = "https://chat.example/services/T0"
 
 
 class Page:
@@ -64,7 +65,7 @@ class Page:
 
     def _yaml(self, block: Block) -> None:
         if block.body.startswith("targets:"):
-            around = Surroundings(lambda: 0, lambda _: SECRET)
+            around = Surroundings(lambda: 0, lambda name: CHAT if name.endswith("_URL") else SECRET)
             assert set(load_targets(self._session.here(block.body), "t", around)) > set()
             return
         try:

@@ -13,7 +13,7 @@ from adapters.targets.webhook.model import WebhookModel
 from adapters.targets.webhook.shape import Shape
 from adapters.targets.webhook.signing import PREFIX, Signer
 from adapters.targets.webhook.tokens import TokenOptions, basic
-from adapters.targets.webhook.url import UrlTemplate
+from adapters.targets.webhook.url import UrlTemplate, check_url
 from adapters.template import Template
 from adapters.tls import make_context, trusting_more
 from adapters.tls_model import TlsModel
@@ -23,15 +23,16 @@ _Path = tuple[str | int, ...]
 
 def _make(name: str, model: WebhookModel, around: Surroundings) -> Callable[[], WebhookAdapter]:
     auth, tls = model.auth, model.tls or TlsModel()
+    url = _url(model, around)
     options = WebhookOptions(
-        model.url,
+        url,
         _signer(model, around),
         tuple(model.allow),
         model.timeout,
         model.concurrency,
         method=model.method,
         shape=Shape(model.format, Template(model.type), Template(model.source)),
-        path=None if Template(model.url).static else UrlTemplate(model.url),
+        path=None if Template(url).static else UrlTemplate(url),
         headers=_headers(model, around),
         authorization=_authorization(auth, around),
         tokens=_tokens(auth, tls, around),
@@ -41,6 +42,22 @@ def _make(name: str, model: WebhookModel, around: Surroundings) -> Callable[[], 
         now=around.now,
     )
     return lambda: WebhookAdapter(options)
+
+
+def _url(model: WebhookModel, around: Surroundings) -> str:
+    """What is written, or the secret that it refers to: who knows the address of a chat may write to it."""
+    if not model.url.startswith(REFERENCE):
+        return model.url
+    url = resolve(model.url, ("url",), around.secret)
+    try:
+        check_url(url)
+    except ValueError as error:
+        raise FieldError(("url",), f"the secret is no address: it {error}") from None
+    if model.tls is not None and not url.startswith("https:"):
+        raise FieldError(("tls",), "needs a `url` that begins with https://")
+    if model.batch > 1 and not Template(url).static:
+        raise FieldError(("url",), "is one for a whole batch: take the parts of the command out, or remove `batch`")
+    return url
 
 
 def _signer(model: WebhookModel, around: Surroundings) -> Signer | None:

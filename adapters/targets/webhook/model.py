@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from adapters.secrets import REFERENCE
 from adapters.target_file import BatchModel
 from adapters.targets.webhook.auth_model import AuthModel
 from adapters.targets.webhook.guard import Network, parse_network
@@ -39,7 +40,8 @@ class WebhookModel(BatchModel):
     kind: Literal["webhook"]
     url: str = Field(
         description="Where commands go: `http` or `https`, without user, password and fragment. Path and query may "
-        "hold parts of the command: `${command.key}`."
+        "hold parts of the command: `${command.key}`. Or a reference to a secret that is such a URL.",
+        repr=False,
     )
     method: Literal["POST", "PUT"] = Field("POST", description="Of the request.")
     secret: Annotated[list[str], BeforeValidator(_secrets, json_schema_input_type=str | list[str])] = Field(
@@ -49,7 +51,9 @@ class WebhookModel(BatchModel):
         "list of two both sign, while receivers change from one to the other.",
     )
     format: Format = Field(
-        "plain", description="The command's JSON, or a CloudEvent 1.0 whose data are its `args`, binary or structured."
+        "plain",
+        description="The command's JSON; a CloudEvent 1.0 whose data are its `args`, binary or structured; or a "
+        "message for Slack.",
     )
     type: str = Field(TYPE, description="CloudEvents: `type`. May hold parts of the command.")
     source: str = Field(SOURCE, description="CloudEvents: `source`. May hold parts of the command.")
@@ -67,7 +71,8 @@ class WebhookModel(BatchModel):
     @field_validator("url")
     @classmethod
     def _url(cls, text: str) -> str:
-        check_url(text)
+        if not text.startswith(REFERENCE):
+            check_url(text)
         return text
 
     @field_validator("type", "source")
@@ -80,12 +85,12 @@ class WebhookModel(BatchModel):
 
     @model_validator(mode="after")
     def _fits(self) -> WebhookModel:
-        if self.format == "plain" and self.model_fields_set & {"type", "source"}:
+        if self.format in ("plain", "slack") and self.model_fields_set & {"type", "source"}:
             raise ValueError("`type` and `source` are of CloudEvents: add `format: cloudevents-structured`")
-        if self.batch > 1 and self.format == BINARY:
-            raise ValueError(f"`{BINARY}` has no batches: choose `cloudevents-structured`")
+        if self.batch > 1 and self.format in (BINARY, "slack"):
+            raise ValueError(f"`{self.format}` has no batches: choose `cloudevents-structured`, or remove `batch`")
         if self.batch > 1 and not Template(self.url).static:
             raise ValueError("`url` is one for a whole batch: take the parts of the command out, or remove `batch`")
-        if self.tls is not None and not self.url.startswith("https:"):
+        if self.tls is not None and not self.url.startswith(("https:", *REFERENCE)):
             raise ValueError("`tls` needs a `url` that begins with https://")
         return self

@@ -1,4 +1,5 @@
-"""What a request consists of, for one command or for a batch: as it is, or as CloudEvents 1.0.
+"""What a request consists of, for one command or for a batch: as it is, as CloudEvents 1.0, or as a
+message for Slack.
 
 The same commands make the same bytes at every attempt.
 """
@@ -13,6 +14,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from adapters.targets.webhook import slack
 from adapters.template import Template
 from adapters.work import Work
 
@@ -21,7 +23,7 @@ STRUCTURED: Final = "application/cloudevents+json"
 BATCH: Final = "application/cloudevents-batch+json"
 TYPE: Final = "orchestrator.command.${command.command}"
 SOURCE: Final = "/rules/${command.rule}"
-Format = Literal["plain", "cloudevents-binary", "cloudevents-structured"]
+Format = Literal["plain", "cloudevents-binary", "cloudevents-structured", "slack"]
 _PRINTABLE: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 
 
@@ -53,6 +55,8 @@ class Shape:
         """Raises TemplateError."""
         if self.format == "plain":
             return Message(work.id, {"content-type": JSON}, work.body)
+        if self.format == "slack":
+            return Message(work.id, {"content-type": JSON}, slack.message(work.body))
         command = msgspec.json.decode(work.body, type=_Command)
         attributes = self._attributes(command, work.body)
         if self.format == "cloudevents-structured":
@@ -65,7 +69,7 @@ class Shape:
         id = batch_id([work.id for work in works])
         if self.format == "plain":
             return Message(id, {"content-type": JSON}, _array([work.body for work in works]))
-        assert self.format == "cloudevents-structured", "there are no binary batches"
+        assert self.format == "cloudevents-structured", "the others have no batches"
         return Message(id, {"content-type": BATCH}, _array([self.one(work).body for work in works]))
 
     def _attributes(self, command: _Command, body: bytes) -> dict[str, str]:
