@@ -71,7 +71,7 @@ class Outcome:
 
 
 RETURNED = Outcome(Verdict.RETURNED)
-BROKEN_OFF = Outcome(Verdict.RETRY, "the server stopped while it was being sent")
+BROKEN_OFF = Outcome(Verdict.RETRY, "the process that sent it stopped meanwhile")
 
 
 class WorkSource(Protocol):

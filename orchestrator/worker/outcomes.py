@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from adapters.work import Outcome, Verdict
@@ -24,6 +24,8 @@ LARGEST: Final = 1 << 20
 GRACE: Final = 60.0
 """Seconds after the end of a lease in which its outcome is still tried to be said: a server that was away may take it
 when it comes back."""
+SHORT: Final = 200
+"""Characters of a reason, where the server refused a longer outcome."""
 STORED: Final = "stored"
 REFUSED: Final = "refused"
 GIVEN_UP: Final = "given_up"
@@ -32,6 +34,7 @@ GIVEN_UP: Final = "given_up"
 @dataclass(eq=False, slots=True)
 class _Said:
     held: Held
+    outcome: Outcome
     text: bytes
     answer: asyncio.Future[bool | None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     other: bool = False
@@ -64,7 +67,7 @@ class Outcomes:
 
     def say(self, held: Held, outcome: Outcome) -> asyncio.Future[bool | None]:
         """As `adapters.work.WorkSource.acknowledge`."""
-        said = _Said(held, wire.said(held.work.id, held.token, outcome))
+        said = _Said(held, outcome, wire.said(held.work.id, held.token, outcome))
         self._line.append(said)
         self._empty.clear()
         self._news.set()
@@ -141,9 +144,7 @@ class Outcomes:
             self._alone = max(0, self._alone - 1)
             self._end(said, False, REFUSED)
             return
-        held = said.held
-        outcome = Outcome(Verdict.RETRY, f"what came of it could not be said: {error}")
-        said.text, said.other = wire.said(held.work.id, held.token, outcome), True
+        said.text, said.other = wire.said(said.held.work.id, said.held.token, _shorter(said.outcome, error)), True
 
     def _give_up_late(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -158,3 +159,10 @@ class Outcomes:
         self._counted(what)
         if not said.answer.done():
             said.answer.set_result(answer)
+
+
+def _shorter(outcome: Outcome, error: RefusedError) -> Outcome:
+    """The same without what may be too much. What was done stays done; only what needs its progress begins anew."""
+    if outcome.verdict is Verdict.WAITING:
+        return Outcome(Verdict.RETRY, f"its progress could not be stored: {error}")
+    return replace(outcome, reason=outcome.reason[:SHORT], result={"unreadable": str(error)}, progress=None)

@@ -71,7 +71,7 @@ async def test_what_does_not_end_in_time_is_broken_off_and_comes_again(log: Log,
         await until(lambda: police.at_once == 1)
         await asyncio.wait_for(delivery.stop(0, timeout=0.05), 5)
         assert states(log) == {"c1": "retrying"}
-        assert entries(log)["c1"].last_error == "the server stopped while it was being sent"
+        assert entries(log)["c1"].last_error == "the process that sent it stopped meanwhile"
         police.act = None
         clock.advance(5)
         delivery.start(owned(log, role=DELIVERY))

@@ -104,7 +104,7 @@ async def test_only_what_was_leased_from_the_partition_is_stopped() -> None:
     running = asyncio.create_task(workers.run())
     await until(lambda: adapter.at_once == 2)
     await workers.stop(1, 0.01)
-    assert dict(source.answers)["c1"].reason == "the server stopped while it was being sent"
+    assert dict(source.answers)["c1"].reason == "the process that sent it stopped meanwhile"
     gate.set()
     await until(lambda: len(source.answers) == 8)
     await ended(running)

@@ -39,12 +39,13 @@ T = TypeVar("T")
 
 
 class Receiver:
-    """Answers 204, or as `statuses` says of a command's plate; waits for `gate`."""
+    """Answers 200, or as `statuses` says of a command's plate; waits for `gate`."""
 
     def __init__(self) -> None:
         self.got: list[tuple[str, str]] = []
         """(id, plate)"""
         self.statuses: dict[str, list[int]] = {}
+        self.answers: dict[str, bytes] = {}
         self.gate = Event()
         self.gate.set()
         receiver = self
@@ -58,9 +59,12 @@ class Receiver:
                 receiver.got.append((self.headers["webhook-id"], plate))
                 receiver.gate.wait(30)
                 left = receiver.statuses.get(plate)
-                self.send_response(left.pop(0) if left else 204)
-                self.send_header("content-length", "0")
+                body = receiver.answers.get(plate, b"")
+                self.send_response(left.pop(0) if left else 200)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(body)))
                 self.end_headers()
+                self.wfile.write(body)
 
             def log_message(self, *_: object) -> None: ...
 
@@ -253,6 +257,24 @@ def test_a_worker_may_start_before_its_server_and_end_without_it(tmp_path: Path,
             until(lambda: commands(server, "done"))
             server.kill()
             assert worker.end(signal.SIGTERM) == 0, worker.said()
+
+
+def test_what_is_done_stays_done_where_a_server_takes_no_answer_of_that_length(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    receiver.answers = {"L1": b'"' + b"x" * 2000 + b'"', "S1": b'"short"'}
+    plates = [f"H{number}" for number in range(30)]
+    targets = TARGETS.format(port=receiver.port, timeout="15s")
+    with serving(tmp_path, RULES, targets, ORCHESTRATOR_MAX_BODY="1024") as server:
+        for plate in (*plates, "L1", "S1"):
+            decide(server, plate)
+        with working(server):
+            until(lambda: len(commands(server, "done")) == 32)
+        done = {each["key"]: each for each in commands(server, "done")}
+        assert {each["attempts"] for each in done.values()} == {1}
+        assert len(receiver.got) == 32
+        assert "short" in str(done["S1"]["result"])
+        assert "413" in done["L1"]["result"]["unreadable"]
 
 
 @pytest.mark.parametrize(
