@@ -11,7 +11,7 @@ from adapters.adapter import Adapter, BatchAdapter
 from adapters.target import Target
 from adapters.work import Outcome, Verdict, Work
 from orchestrator.traces.commits import Decided
-from orchestrator.traces.context import NOTHING, headers
+from orchestrator.traces.context import NOTHING, headers, of_event, of_headers
 
 LONGEST = 200
 """Characters of a reason."""
@@ -28,17 +28,20 @@ class TracedAdapter:
         self._decided = decided
 
     async def deliver(self, work: Work) -> Outcome:
+        """Of what a server has lent, the span is a child of that one's."""
         decided = self._decided.of(work.id)
+        about: dict[str, str | int] = {
+            "orchestrator.command.id": work.id,
+            "orchestrator.target": work.target,
+            "orchestrator.attempt": work.attempt,
+        }
+        if work.partition >= 0:  # a worker does not know it
+            about["orchestrator.partition"] = work.partition
         with self._tracer.start_as_current_span(
             f"deliver {work.target}",
-            NOTHING,
+            of_headers(dict(work.headers)),
             SpanKind.CLIENT,
-            {
-                "orchestrator.command.id": work.id,
-                "orchestrator.target": work.target,
-                "orchestrator.attempt": work.attempt,
-                "orchestrator.partition": work.partition,
-            },
+            about,
             links=[] if decided is None else [Link(decided)],
         ) as span:
             outcome = await self._adapter.deliver(work._replace(headers=headers()))
@@ -48,7 +51,7 @@ class TracedAdapter:
             return outcome
 
     async def deliver_many(self, works: Sequence[Work]) -> list[Outcome]:
-        """One span, because there is one request; joined to what decided each of its commands."""
+        """One span, because there is one request; joined to what decided or lent each of its commands."""
         assert isinstance(self._adapter, BatchAdapter)
         target = works[0].target
         with self._tracer.start_as_current_span(
@@ -59,7 +62,7 @@ class TracedAdapter:
             links=[
                 Link(decided, {"orchestrator.command.id": work.id})
                 for work in works[:MOST_LINKS]
-                if (decided := self._decided.of(work.id)) is not None
+                if (decided := self._decided.of(work.id) or of_event(dict(work.headers))) is not None
             ],
         ) as span:
             sent = headers()

@@ -28,6 +28,7 @@ from orchestrator.log_level import LogLevels
 from orchestrator.metrics import metrics_app
 from orchestrator.settings import Settings
 from orchestrator.stopping import told_to_stop
+from orchestrator.traces.open import open_traces
 from orchestrator.worker.door import Door
 from orchestrator.worker.metrics import WorkerMetrics
 from orchestrator.worker.pool import Pool
@@ -40,13 +41,16 @@ CLOSING: Final = 5.0
 
 
 class Pod:
-    """Made and served inside one event loop. `now`: the wall clock in microseconds."""
+    """Made and served inside one event loop. `now`: the wall clock in microseconds. Raises SettingsError for traces
+    without their libraries."""
 
     def __init__(self, settings: Settings, targets: Mapping[str, Target], now: Callable[[], int]) -> None:
         self._settings = settings
-        self._targets = {name: attempts.told(target) for name, target in targets.items()}
+        told = {name: attempts.told(target) for name, target in targets.items()}
         self._now = now
         self.name = settings.worker_name or f"{socket.gethostname()}:{os.getpid()}"
+        self._traces = open_traces(settings.traces, self.name)
+        self._targets = told if self._traces is None else self._traces.targets(told)
         self._metrics = WorkerMetrics(lambda: {pool.target.name: pool.held for pool in self._pools})
         self._health = Health(time.monotonic, self._metrics.failed)
         self._log_levels = LogLevels(settings.log_level)
@@ -60,7 +64,11 @@ class Pod:
         connector = aiohttp.TCPConnector(limit=0)  # bounded by who asks
         with reported(loop, self._health.failed, self._health.noted):
             async with aiohttp.ClientSession(connector=connector, trust_env=False) as http:
-                await self._serve(http, ready)
+                try:
+                    await self._serve(http, ready)
+                finally:
+                    if self._traces is not None:
+                        await asyncio.to_thread(self._traces.close)
 
     async def _serve(self, http: aiohttp.ClientSession, ready: Callable[[dict[str, str]], None]) -> None:
         loop = asyncio.get_running_loop()

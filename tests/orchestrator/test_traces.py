@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -19,6 +20,7 @@ from orchestrator.settings import SettingsError
 from orchestrator.traces.commits import MOST_DECIDED, Decided
 from orchestrator.traces.context import of_event
 from orchestrator.traces.open import open_traces
+from tests.crash.processes import WorkerProcess
 from tests.orchestrator.test_server import Running
 
 RULES = """
@@ -239,3 +241,34 @@ async def test_a_batch_is_one_span_joined_to_what_decided_each_of_its_commands(
     sent = [call["traceparent"].split("-")[1:3] for call in collector.calls]
     assert sent == [list(ids(span)) for span in (first, second)]
     assert all(call["webhook-id"].startswith("batch_") for call in collector.calls)
+
+
+async def test_what_a_worker_delivers_belongs_to_the_trace_of_the_server_that_lent_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with collecting() as (collector, there):
+        office = {"kind": "webhook", "url": str(there.make_url("/office")), "allow": ["127.0.0.1/32"]}
+        targets = tmp_path / "targets.yaml"
+        targets.write_text(json.dumps({"targets": {"office": {**office, "retry": QUICK, "deliver": "workers"}}}))
+        monkeypatch.setenv("ORCHESTRATOR_TARGETS", str(targets))
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{there.port}/")
+        monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
+        server = await asyncio.to_thread(Running, tmp_path, RULES)
+        worker = WorkerProcess(tmp_path, targets, server.url, "--target", "office")
+        try:
+            worker.spawn()
+            await asyncio.to_thread(worker.wait_ready)
+            assert await publish(server.url, {}) == 202
+            await happens(lambda: len(collector.named("deliver office")) == 2)
+            assert await asyncio.to_thread(worker.end, signal.SIGTERM) == 0
+        finally:
+            worker.clean_up()
+            await asyncio.to_thread(server.stop)
+    (decided,) = [span for span in collector.named("evaluate") if attributes(span)["orchestrator.outputs"]]
+    lent, delivered = collector.named("lend office"), collector.named("deliver office")
+    assert [ids(link) for span in lent for link in span.links] == [ids(decided)] * 2
+    assert [span.parent_span_id for span in delivered] == [span.span_id for span in lent]
+    assert [span.trace_id for span in delivered] == [span.trace_id for span in lent]
+    assert "orchestrator.partition" not in attributes(delivered[0])
+    sent = [call["traceparent"].split("-")[1:3] for call in collector.calls]
+    assert sent == [list(ids(span)) for span in delivered]
