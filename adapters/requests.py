@@ -11,6 +11,7 @@ from adapters.ledger import Entry, State
 CANCELLABLE: Final = frozenset((State.PENDING, State.RETRYING, State.WAITING, State.PARKED))
 
 OTHER_STATES: Final = "pending, retrying, waiting and parked commands can be cancelled"
+TOO_LATE_TO_EXPIRE: Final = "pending, retrying, waiting and parked commands can be made to expire"
 
 
 def check_redrive(entry: Entry, targets: Container[str]) -> None:
@@ -23,10 +24,19 @@ def check_redrive(entry: Entry, targets: Container[str]) -> None:
 
 def check_cancel(entry: Entry) -> None:
     """Raises WrongStateError."""
+    _check_waits(entry, OTHER_STATES)
+
+
+def check_expire(entry: Entry) -> None:
+    """Raises WrongStateError."""
+    _check_waits(entry, TOO_LATE_TO_EXPIRE)
+
+
+def _check_waits(entry: Entry, states: str) -> None:
     if entry.state is State.IN_FLIGHT:
         raise WrongStateError(entry.command.id, entry.state, "it is being sent; wait until that attempt has ended")
     if not may_cancel(entry):
-        raise WrongStateError(entry.command.id, entry.state, OTHER_STATES)
+        raise WrongStateError(entry.command.id, entry.state, states)
 
 
 def may_redrive(entry: Entry, targets: Container[str]) -> bool:

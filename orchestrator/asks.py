@@ -1,4 +1,5 @@
-"""What people ask for commands, by a decision in the log: to send parked ones again, to cancel those that wait.
+"""What people ask for commands, by a decision in the log: to send parked ones again, to cancel those that
+wait, or to let them expire.
 
 Any process may do it, whoever owns the partitions: it looks the commands up in what delivery stores, appends one
 control event to each partition that decided some of them, and waits until delivery has come to it. Evaluation makes an
@@ -13,8 +14,8 @@ from typing import Any, Final, NamedTuple
 
 from adapters.errors import DeliveryError, UnknownCommandError
 from adapters.ledger import Entry, State, find
-from adapters.requests import check_cancel, check_redrive
-from streams.event import CANCELLING, REDRIVEN, Event, control
+from adapters.requests import check_cancel, check_expire, check_redrive
+from streams.event import CANCELLING, EXPIRING, REDRIVEN, Event, control
 from streams.log import Append, Log
 from streams.worker import RULES
 
@@ -39,7 +40,7 @@ class _There(NamedTuple):
 class Asks:
     """On any event loop. `targets`: those that commands may be sent to.
 
-    Both check all commands before anything is asked, and leave what changed between the check and the doing as it is.
+    They check all commands before anything is asked, and leave what changed between the check and the doing as it is.
     They raise UnknownCommandError, WrongStateError, NotYetError, and what reading and appending raise: whether
     something was asked is not known then, and asking again does no harm."""
 
@@ -55,7 +56,12 @@ class Asks:
     async def cancel(self, ids: Sequence[str], reason: str) -> int:
         """How many are cancelled. The others were given to their target or ended meanwhile."""
         there = await self._ask(ids, CANCELLING, {"reason": reason}, check_cancel)
-        return await asyncio.to_thread(self._cancelled, there)
+        return await asyncio.to_thread(self._in_state, there, State.CANCELLED)
+
+    async def expire(self, ids: Sequence[str], reason: str) -> int:
+        """As `cancel`; but what their rules want in their stead is put out."""
+        there = await self._ask(ids, EXPIRING, {"reason": reason}, check_expire)
+        return await asyncio.to_thread(self._in_state, there, State.EXPIRED)
 
     async def _ask(
         self, ids: Sequence[str], type: str, more: dict[str, Any], check: Callable[[Entry], None]
@@ -111,9 +117,9 @@ class Asks:
                 found[partition] = _There(there.offset, same)
         return found
 
-    def _cancelled(self, places: Mapping[int, _There]) -> int:
+    def _in_state(self, places: Mapping[int, _There], state: State) -> int:
         stored = [find(self._log, partition, there.entries) for partition, there in places.items()]
-        return sum(entry.state is State.CANCELLED for entries in stored for entry in entries.values())
+        return sum(entry.state is state for entries in stored for entry in entries.values())
 
 
 def _event(type: str, ids: Sequence[str], here: Mapping[str, Entry], more: dict[str, Any], now: int) -> Event:

@@ -124,6 +124,8 @@ SAID: Final = {
     "redriven-some": "{n} redriven; no longer parked, and left as they are: {m}.",
     "cancelled": "{n} cancelled: they are never sent.",
     "cancelled-some": "{n} cancelled; sent, or ended meanwhile: {m}.",
+    "expired": "{n} expired: they are never sent, and their fallback is put out.",
+    "expired-some": "{n} expired; sent, or ended meanwhile: {m}.",
     "unpark": "The parked event is evaluated again, and then what waits behind it.",
     "skip": "The parked event is left out; what waits behind it is evaluated.",
 }

@@ -28,6 +28,7 @@ PAGES = {
     "/console/redrive?rule=nothing": "Send parked commands again",
     "/console/cancel?state=retrying": "Cancel commands",
     "/console/cancel?state=pending": "Cancel commands",
+    "/console/expire?state=parked": "Let commands expire",
     "/console/keys": "Blocked keys",
     "/console/keys/skip?key=nuts": "Leave out: key nuts",
     "/console/keys/unpark?key=nuts": "Evaluate again: key nuts",

@@ -146,3 +146,16 @@ async def test_the_api_says_what_became_of_it() -> None:
             if each.type == "orchestrator.command.cancelled"
         }
         assert reason == "cancelled by hand"
+
+
+async def test_what_is_parked_expires_in_all_partitions_and_rules_are_told() -> None:
+    async with parked() as world:
+        ids = [world.ids[key] for key in KEYS]
+        asking = await asked(world, Asks(world.log, ()).expire(ids, "too old"), *KEYS)
+        world.settle()
+        assert await asyncio.wait_for(asking, 5) == len(KEYS)
+        assert set(world.states().values()) == {"expired", "done"}
+        found = [each for partition in range(3) for each in told(world.log, partition)]
+        assert sorted(id for what, id in found if what == "expired") == sorted(ids)
+        with pytest.raises(WrongStateError, match="is expired: pending, retrying, waiting and parked commands can be"):
+            await Asks(world.log, ()).expire(ids[:1], "again")

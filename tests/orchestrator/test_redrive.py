@@ -138,17 +138,25 @@ def test_what_a_target_refused_is_found_counted_and_sent_again(
         assert json.loads(capsys.readouterr().out) == {"redriven": 1}
         wait_for(lambda: len(listed(capsys, server.url, "--state", "parked")) == 19)
         requests = len(answering.requests)
+        [expiring] = listed(capsys, server.url, "--state", "parked", "--key", "o9")
+        assert run(["commands", "expire", expiring["id"], "--reason", "too old", "--url", server.url]) == 0
+        assert capsys.readouterr().out == "1 expired\n"
+        wait_for(lambda: len(listed(capsys, server.url, "--state", "expired")) == 1)
         call = ["commands", "cancel", "--to", "bank", "--reason", "no longer wanted", "--url", server.url]
         assert run(call) == 2
         out, err = capsys.readouterr()
-        assert out.splitlines()[0] == "19 parked: 19 to bank"
+        assert out.splitlines()[0] == "18 parked: 18 to bank"
         assert "nothing was cancelled: add --yes" in err
         assert run([*call, "--yes", "--json"]) == 0
-        assert json.loads(capsys.readouterr().out) == {"found": 19, "cancelled": 19, "changed": 0}
-        wait_for(lambda: len(listed(capsys, server.url, "--state", "cancelled")) == 19)
+        assert json.loads(capsys.readouterr().out) == {"found": 18, "cancelled": 18, "changed": 0}
+        wait_for(lambda: len(listed(capsys, server.url, "--state", "cancelled")) == 18)
         assert {each["last_error"] for each in listed(capsys, server.url, "--state", "cancelled")} == {
             "no longer wanted"
         }
+        assert run(["commands", "expire", one, "--url", server.url]) == 4
+        assert (
+            "is done: pending, retrying, waiting and parked commands can be made to expire" in capsys.readouterr().err
+        )
         assert run(["commands", "cancel", one, "--url", server.url]) == 4
         assert "is done: pending, retrying, waiting and parked commands can be cancelled" in capsys.readouterr().err
         assert len(answering.requests) == requests

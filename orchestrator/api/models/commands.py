@@ -79,3 +79,13 @@ class Cancel(Ids):
 
 class Cancelled(Shown):
     cancelled: int = Field(description="Fewer than asked for, if some were sent or ended meanwhile.")
+
+
+class Expire(Ids):
+    reason: str = Field(
+        "expired by hand", min_length=1, max_length=1_000, description="Kept with the command, and told to rules."
+    )
+
+
+class Expired(Shown):
+    expired: int = Field(description="Fewer than asked for, if some were sent or ended meanwhile.")

@@ -1,5 +1,5 @@
 """`/v1/commands`: what was decided and what became of it; by hand parked ones are sent again, waiting ones
-cancelled."""
+cancelled, or made to expire."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from orchestrator.api.models.commands import (
     CommandAlone,
     Commands,
     CommandsQuery,
+    Expire,
+    Expired,
     Ids,
     Redriven,
 )
@@ -62,6 +64,14 @@ async def cancel(request: web.Request) -> web.Response:
     return answer(202, {"cancelled": cancelled})
 
 
+async def expire(request: web.Request) -> web.Response:
+    """All of them, or none and why."""
+    asked = await document(request, Expire)
+    with _refusals():
+        expired = await request.app[CONTEXT].asks.expire(asked.ids, asked.reason)
+    return answer(202, {"expired": expired})
+
+
 @contextmanager
 def _refusals() -> Iterator[None]:
     try:
@@ -99,6 +109,16 @@ ROUTES: Final = (
         "Cancels pending, retrying, waiting and parked commands: all of them, or none",
         body=json(Cancel),
         answers={202: json(Cancelled, "they are never sent again")},
+        problems=(404, 409, 504),
+    ),
+    Route(
+        "POST",
+        "/v1/commands/expire",
+        expire,
+        "Lets pending, retrying, waiting and parked commands expire, so that their fallback is put out: all of them, or"
+        " none",
+        body=json(Expire),
+        answers={202: json(Expired, "they are never sent again")},
         problems=(404, 409, 504),
     ),
     Route(

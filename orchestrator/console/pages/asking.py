@@ -1,5 +1,5 @@
-"""Parked commands are sent again, commands that wait or are parked are cancelled: those that are ticked, or all that a
-filter finds; counted first, then confirmed.
+"""Parked commands are sent again, commands that wait or are parked are cancelled or expire: those that are ticked, or
+all that a filter finds; counted first, then confirmed.
 
 The form of the confirmation holds the ids, so what happens is what was shown. Commands that changed meanwhile are left
 out and counted, as the command line does.
@@ -33,19 +33,20 @@ SHOWN: Final = 20
 """Commands, and reasons, that the confirmation shows."""
 MOST_CHANGED: Final = 50
 """So many that changed are left out; beyond that the list is too old."""
-BY_HAND: Final = "cancelled in the console"
 LONGEST_REASON: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    name: Literal["redrive", "cancel"]
+    name: Literal["redrive", "cancel", "expire"]
     """As the command line calls it."""
     title: str
     states: frozenset[State]
     """In which it is possible."""
     said: tuple[str, str]
     """What the list says afterwards: when all were done, and when some had changed."""
+    by_hand: str = ""
+    """The reason, if no other is given. With one, it cannot be undone."""
 
     @property
     def path(self) -> str:
@@ -53,11 +54,14 @@ class Act:
 
 
 REDRIVE: Final = Act("redrive", "Send parked commands again", frozenset((State.PARKED,)), ("redriven", "redriven-some"))
-CANCEL: Final = Act("cancel", "Cancel commands", CANCELLABLE, ("cancelled", "cancelled-some"))
+CANCEL: Final = Act(
+    "cancel", "Cancel commands", CANCELLABLE, ("cancelled", "cancelled-some"), "cancelled in the console"
+)
+EXPIRE: Final = Act("expire", "Let commands expire", CANCELLABLE, ("expired", "expired-some"), "expired in the console")
 
 
 def add(app: web.Application) -> None:
-    for act in (REDRIVE, CANCEL):
+    for act in (REDRIVE, CANCEL, EXPIRE):
         app.router.add_get(act.path, partial(confirm, act))
         app.router.add_post(act.path, partial(do, act))
 
@@ -92,7 +96,7 @@ async def confirm(act: Act, request: web.Request) -> web.Response:
         most=MOST,
         reasons=reasons.most_common(SHOWN),
         targets=Counter(command["to"] for command in fitting).most_common(),
-        by_hand=BY_HAND,
+        by_hand=act.by_hand,
         longest_reason=LONGEST_REASON,
         command_options=_options(ids, state.value, filters),
         back=link(LIST, state=state.value, **filters),
@@ -104,9 +108,9 @@ async def do(act: Act, request: web.Request) -> web.Response:
     ids = list(dict.fromkeys(fields.get("id", [])))
     if not 1 <= len(ids) <= MOST:
         raise Problem(400, f"{len(ids)} commands are not possible: choose 1 to {MOST}")
-    if act is CANCEL and fields.get("sure") != ["yes"]:
+    if act.by_hand and fields.get("sure") != ["yes"]:
         raise Problem(400, "tick that they shall never be sent: nothing was done")
-    reason = (fields.get("reason", [""])[0].strip() or BY_HAND)[:LONGEST_REASON]
+    reason = (fields.get("reason", [""])[0].strip() or act.by_hand)[:LONGEST_REASON]
     state = _state(act, fields.get("state", [""])[0] or None)
     try:
         done, changed = await _done(_ask(act, request.app[CONSOLE].context.asks, reason), act.states, ids)
@@ -122,7 +126,9 @@ def _ask(act: Act, asks: Asks, reason: str) -> Callable[[list[str]], Awaitable[i
         await asks.redrive(ids)
         return len(ids)
 
-    return redrive if act is REDRIVE else lambda ids: asks.cancel(ids, reason)
+    if act is REDRIVE:
+        return redrive
+    return lambda ids: asks.expire(ids, reason) if act is EXPIRE else asks.cancel(ids, reason)
 
 
 async def _done(

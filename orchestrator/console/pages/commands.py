@@ -66,7 +66,7 @@ async def commands(request: web.Request) -> web.Response:
 
 def _acts(state: str | None) -> list[str]:
     """What may be asked for all commands of a list."""
-    return ["redrive"] * (state == State.PARKED) + ["cancel"] * (state in CANCELLABLE)
+    return ["redrive"] * (state == State.PARKED) + ["cancel", "expire"] * (state in CANCELLABLE)
 
 
 async def command(request: web.Request) -> web.Response:

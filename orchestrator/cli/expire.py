@@ -1,0 +1,50 @@
+"""`orchestrator commands expire`: commands that wait or are parked end as if their time had run out."""
+
+from __future__ import annotations
+
+from orchestrator.cli.asking import Asking, ask
+
+
+def expire(
+    *ids: str,
+    state: str | None = None,
+    to: str | None = None,
+    rule: str | None = None,
+    key: str | None = None,
+    reason: str = "expired by hand",
+    yes: bool = False,
+    url: str | None = None,
+    json: bool = False,
+) -> int:
+    """Let commands that wait or are parked expire: those named, all or none; or all that are found, once they were
+    counted.
+
+    They are never sent again, their fallback is put out, and the event `orchestrator.command.expired` tells rules. What
+    is being sent or is done cannot expire.
+
+    Example: orchestrator commands expire --state retrying --to police --reason "too late to matter"
+
+    Parameters
+    ----------
+    ids
+        The commands, as `orchestrator commands list` shows them.
+    state
+        Instead of ids: pending, retrying, waiting or parked. Says that all are meant, if nothing else is said; without
+        it, other filters find commands in all four.
+    to
+        Only those for this target.
+    rule
+        Only those of this rule.
+    key
+        Only those of this key.
+    reason
+        Kept with the command, and told to rules.
+    yes
+        Do not ask. Without it, and without a terminal to ask at, they are only counted.
+    url
+        Where the server is; by default http://127.0.0.1:8000 (ORCHESTRATOR_URL).
+    json
+        Print the answer as one JSON object.
+    """
+    asking = Asking("expire", "expired", ("pending", "retrying", "waiting", "parked"), (("reason", reason),))
+    return ask(asking, ids, state, {"to": to, "rule": rule, "key": key}, yes=yes, url=url, json=json)
