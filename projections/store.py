@@ -44,6 +44,10 @@ class CommandFilter:
     to: str | None = None
     rule: str | None = None
     key: str | None = None
+    since: int | None = None
+    """Microseconds: the firing time is not before…"""
+    until: int | None = None
+    """…and is before."""
 
 
 class Place(NamedTuple):

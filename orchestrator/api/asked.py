@@ -13,6 +13,7 @@ from orchestrator.api.context import CONTEXT
 from orchestrator.api.problem import Problem, printable
 from orchestrator.api.route import Asked
 from orchestrator.refusals import remedy
+from streams import rfc3339
 
 A = TypeVar("A", bound=Asked)
 
@@ -28,6 +29,14 @@ def question(request: web.Request, model: type[A]) -> A:
         if len(request.query.getall(name)) > 1:
             raise Problem(400, f"`{name}` comes more than once: send it once", field=name)
     return _made(model, dict(request.query))
+
+
+def micros(field: str, text: str | None) -> int | None:
+    """A moment in RFC 3339 as microseconds since 1970. Raises Problem 400 that names the parameter."""
+    try:
+        return rfc3339.parse(text) if text is not None else None
+    except ValueError as error:
+        raise Problem(400, f"`{field}` is refused: {error}; send RFC 3339", field=field) from None
 
 
 async def document(request: web.Request, model: type[A]) -> A:

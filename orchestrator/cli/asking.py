@@ -16,6 +16,7 @@ from typing import Any, Final
 from orchestrator.cli.client import Client, Refused, body, connect
 from orchestrator.cli.exits import OK, USAGE, CommandFailed
 from orchestrator.cli.show import json_line, line, note, one_line, progress
+from orchestrator.cli.times import moment
 
 PAGE: Final = 1_000
 BATCH: Final = 500
@@ -42,6 +43,14 @@ class Asking:
         return ", ".join(self.states[:-1]) + " or " + self.states[-1] if len(self.states) > 1 else self.states[0]
 
 
+def filters(
+    to: str | None, rule: str | None, key: str | None, since: str | None, until: str | None
+) -> dict[str, str | None]:
+    """As `GET /v1/commands` has them. Raises CommandFailed."""
+    times = {"since": moment("--since", since), "until": moment("--until", until)}
+    return {"to": to, "rule": rule, "key": key, **times}
+
+
 def ask(
     asking: Asking,
     ids: Sequence[str],
@@ -56,7 +65,9 @@ def ask(
     wanted = state is not None or any(value is not None for value in filters.values())
     if bool(ids) == wanted:
         example = f"--state {asking.states[-1]}"
-        raise CommandFailed(f"name commands by their ids, or find them: {example}, --to, --rule, --key", USAGE)
+        raise CommandFailed(
+            f"name commands by their ids, or find them: {example}, --to, --rule, --key, --since, --until", USAGE
+        )
     if state is not None and state not in asking.states:
         raise CommandFailed(
             f"--state={state}: only what is {asking.fitting} is {asking.done}: --state {asking.states[-1]}", USAGE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from orchestrator.cli.asking import filters
 from orchestrator.cli.client import connect, segment
 from orchestrator.cli.exits import OK
 from orchestrator.cli.show import json_line, line, listed, one_line
@@ -17,6 +18,8 @@ def list_commands(
     to: str | None = None,
     rule: str | None = None,
     key: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
     limit: int = 100,
     cursor: str | None = None,
     url: str | None = None,
@@ -36,6 +39,10 @@ def list_commands(
         Only those of this rule.
     key
         Only those of this key.
+    since
+        Only those decided for a time that is not before: RFC 3339, or how long ago, such as 15m.
+    until
+        Only those decided for a time before: RFC 3339, or how long ago.
     limit
         How many at most.
     cursor
@@ -45,7 +52,7 @@ def list_commands(
     json
         Print one JSON object a line.
     """
-    query = {"state": state, "to": to, "rule": rule, "key": key, "limit": limit, "cursor": cursor}
+    query = {"state": state, **filters(to, rule, key, since, until), "limit": limit, "cursor": cursor}
     with connect(url) as client:
         found = client.call("GET", "/v1/commands", query=query)
     rows = [

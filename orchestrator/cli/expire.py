@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.cli.asking import Asking, ask
+from orchestrator.cli.asking import Asking, ask, filters
 
 
 def expire(
@@ -11,6 +11,8 @@ def expire(
     to: str | None = None,
     rule: str | None = None,
     key: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
     reason: str = "expired by hand",
     yes: bool = False,
     url: str | None = None,
@@ -37,6 +39,10 @@ def expire(
         Only those of this rule.
     key
         Only those of this key.
+    since
+        Only those decided for a time that is not before: RFC 3339, or how long ago, such as 15m.
+    until
+        Only those decided for a time before: RFC 3339, or how long ago.
     reason
         Kept with the command, and told to rules.
     yes
@@ -47,4 +53,4 @@ def expire(
         Print the answer as one JSON object.
     """
     asking = Asking("expire", "expired", ("pending", "retrying", "waiting", "parked"), (("reason", reason),))
-    return ask(asking, ids, state, {"to": to, "rule": rule, "key": key}, yes=yes, url=url, json=json)
+    return ask(asking, ids, state, filters(to, rule, key, since, until), yes=yes, url=url, json=json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from orchestrator.cli.asking import Asking, ask
+from orchestrator.cli.asking import Asking, ask, filters
 
 _REDRIVE: Final = Asking("redrive", "redriven", ("parked",))
 
@@ -15,6 +15,8 @@ def redrive(
     to: str | None = None,
     rule: str | None = None,
     key: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
     yes: bool = False,
     url: str | None = None,
     json: bool = False,
@@ -37,6 +39,10 @@ def redrive(
         Only those of this rule.
     key
         Only those of this key.
+    since
+        Only those decided for a time that is not before: RFC 3339, or how long ago, such as 15m.
+    until
+        Only those decided for a time before: RFC 3339, or how long ago.
     yes
         Do not ask. Without it, and without a terminal to ask at, they are only counted.
     url
@@ -44,4 +50,4 @@ def redrive(
     json
         Print the answer as one JSON object.
     """
-    return ask(_REDRIVE, ids, state, {"to": to, "rule": rule, "key": key}, yes=yes, url=url, json=json)
+    return ask(_REDRIVE, ids, state, filters(to, rule, key, since, until), yes=yes, url=url, json=json)

@@ -8,7 +8,7 @@ from tests.orchestrator.serving import api
 @pytest.mark.parametrize(
     ("query", "detail"),
     [
-        ("status=parked", "there is no parameter `status`: use state, to, rule, key, limit, cursor"),
+        ("status=parked", "there is no parameter `status`: use state, to, rule, key, since, until, limit, cursor"),
         (
             "state=lost",
             "state: `lost` is not possible: choose pending, in_flight, retrying, waiting, done, parked, cancelled, "

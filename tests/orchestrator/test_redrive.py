@@ -138,6 +138,15 @@ def test_what_a_target_refused_is_found_counted_and_sent_again(
         assert json.loads(capsys.readouterr().out) == {"redriven": 1}
         wait_for(lambda: len(listed(capsys, server.url, "--state", "parked")) == 19)
         requests = len(answering.requests)
+        parked = listed(capsys, server.url, "--state", "parked")
+        middle = sorted(each["at"] for each in parked)[10]
+        for times in (["--since", middle], ["--until", middle]):
+            found = listed(capsys, server.url, "--state", "parked", *times)
+            assert found == [each for each in parked if (each["at"] >= middle) is (times[0] == "--since")]
+        assert run(["commands", "redrive", "--until", middle, "--url", server.url]) == 2
+        assert capsys.readouterr().out.startswith(f"{sum(each['at'] < middle for each in parked)} parked: ")
+        assert run(["commands", "list", "--since", "yesterday", "--url", server.url]) == 2
+        assert "--since=yesterday" in capsys.readouterr().err
         [expiring] = listed(capsys, server.url, "--state", "parked", "--key", "o9")
         assert run(["commands", "expire", expiring["id"], "--reason", "too old", "--url", server.url]) == 0
         assert capsys.readouterr().out == "1 expired\n"

@@ -140,14 +140,17 @@ def test_pages_put_together_are_the_filtered_list(
                 ("key", ["A", "B"]),
             )
         }
+        since, until = (draw.draw(st.none() | st.integers(-4, 5)) for _ in range(2))
         looks = draw.draw(st.sampled_from([2, redis.LOOKS]))
         expected = [
             (each["at"], f"c{number:02d}")
             for number, each in enumerate(commands)
             if all(value is None or each[name] == value for name, value in chosen.items())
+            and (since is None or each["at"] >= since)
+            and (until is None or each["at"] < until)
         ]
         with patch.object(redis, "LOOKS", looks):
-            found = ids(world, CommandFilter(**chosen), limit)
+            found = ids(world, CommandFilter(**chosen, since=since, until=until), limit)
         assert found == [id for _, id in sorted(expected, reverse=True)]
     finally:
         world.close()

@@ -117,7 +117,16 @@ def test_an_id_that_could_be_more_than_a_name_never_reaches_a_statement(world: W
 
 @pytest.mark.parametrize(
     "filter",
-    [ALL, CommandFilter(state="parked"), CommandFilter(to="x"), CommandFilter(rule="x"), CommandFilter(key="x")],
+    [
+        ALL,
+        CommandFilter(state="parked"),
+        CommandFilter(to="x"),
+        CommandFilter(rule="x"),
+        CommandFilter(key="x"),
+        CommandFilter(since=1, until=2),
+        CommandFilter(state="parked", until=2),
+        CommandFilter(rule="x", since=1),
+    ],
 )
 def test_every_list_is_read_from_an_index_in_its_order(world: World, filter: CommandFilter) -> None:
     with world.file.reading() as db:

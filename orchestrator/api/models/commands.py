@@ -16,6 +16,8 @@ class CommandsQuery(Asked):
     to: str | None = Field(None, description="Only those to this target.")
     rule: str | None = Field(None, description="Only those of this rule.")
     key: str | None = Field(None, description="Only those of this key.")
+    since: Moment | None = Field(None, description="Only those whose firing time is not before.")
+    until: Moment | None = Field(None, description="Only those whose firing time is before.")
     limit: Limit = 100
     cursor: Cursor | None = None
 

@@ -11,7 +11,7 @@ from typing import Final
 from aiohttp import web
 
 from adapters.errors import UnknownCommandError, WrongStateError
-from orchestrator.api.asked import document, question
+from orchestrator.api.asked import document, micros, question
 from orchestrator.api.context import CONTEXT
 from orchestrator.api.models.commands import (
     Cancel,
@@ -32,7 +32,9 @@ from projections.query import CommandFilter
 
 async def commands(request: web.Request) -> web.Response:
     asked = question(request, CommandsQuery)
-    filter = CommandFilter(asked.state, asked.to, asked.rule, asked.key)
+    filter = CommandFilter(
+        asked.state, asked.to, asked.rule, asked.key, micros("since", asked.since), micros("until", asked.until)
+    )
     queries = request.app[CONTEXT].queries
     page = await asyncio.to_thread(queries.commands, filter, asked.limit, asked.cursor)
     for each in page.commands:

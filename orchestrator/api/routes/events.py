@@ -16,7 +16,7 @@ import msgspec
 from aiohttp import web
 
 from orchestrator.api import sse
-from orchestrator.api.asked import question
+from orchestrator.api.asked import micros, question
 from orchestrator.api.body import read_body
 from orchestrator.api.context import CONTEXT, Context
 from orchestrator.api.looks import LISTING
@@ -27,7 +27,6 @@ from orchestrator.history import EventFilter, Recorded, newest
 from orchestrator.pages import Page
 from orchestrator.places import read as read_places
 from orchestrator.places import write as write_places
-from streams import rfc3339
 from streams.event import NULL, Event
 from streams.intake import IntakeError
 from streams.log import Log
@@ -108,7 +107,7 @@ async def recorded(request: web.Request) -> web.StreamResponse:
     context = request.app[CONTEXT]
     asked = question(request, EventsQuery)
     filter = EventFilter(
-        asked.partition, asked.type, asked.subject, _micros("since", asked.since), _micros("until", asked.until)
+        asked.partition, asked.type, asked.subject, micros("since", asked.since), micros("until", asked.until)
     )
     if asked.partition is not None and asked.partition >= context.log.info.partitions:
         raise Problem(404, f"there is no partition {asked.partition}: there are {context.log.info.partitions}")
@@ -163,13 +162,6 @@ def _next(
 
 def _shown(found: Recorded) -> dict[str, Any]:
     return {"position": str(found.position), **found.event.document()}
-
-
-def _micros(field: str, text: str | None) -> int | None:
-    try:
-        return rfc3339.parse(text) if text is not None else None
-    except ValueError as error:
-        raise Problem(400, f"`{field}` is refused: {error}; send RFC 3339", field=field) from None
 
 
 ROUTES: Final = (

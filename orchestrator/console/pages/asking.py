@@ -75,7 +75,8 @@ async def confirm(act: Act, request: web.Request) -> web.Response:
     if ids:
         found, more = await asyncio.to_thread(_named, queries, ids), False
     else:
-        answer = await asyncio.to_thread(queries.commands, CommandFilter(state.value, **filters), MOST)
+        filter = CommandFilter(state.value, filters["to"], filters["rule"], filters["key"])
+        answer = await asyncio.to_thread(queries.commands, filter, MOST)
         found, more = answer.commands, answer.next is not None
     fitting = [command for command in found if command["state"] in act.states]
     # In the order in which they were decided, as they would have been sent.

@@ -44,7 +44,7 @@ async def commands(request: web.Request) -> web.Response:
     if state is not None and state not in set(State):
         raise Problem(404, f"there is no state `{state[:40]}`: there are {', '.join(State)}")
     filters = {name: asked(request, name) for name in FILTERS}
-    filter = CommandFilter(state, **filters)
+    filter = CommandFilter(state, filters["to"], filters["rule"], filters["key"])
     found = await asyncio.to_thread(console.context.queries.commands, filter, LIMIT, asked(request, "cursor"))
     return page(
         request,

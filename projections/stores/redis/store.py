@@ -173,11 +173,18 @@ class QueryStore:
     def commands(self, filter: CommandFilter, limit: int, after: Place | None = None) -> list[Listed]:
         """Merged: of each partition the next ones, until no partition can have any that stand before the last."""
         asked = conditions(filter)
-        begin = place_bytes(after) if after is not None else b""
+        begins = [place_bytes(after)] if after is not None else []
+        if filter.until is not None:
+            begins.append(place_bytes(Place(filter.until, "")))
+        begin = min(begins, default=b"")
+        floor = place_bytes(Place(filter.since, "")) if filter.since is not None else b""
         going = dict.fromkeys(range(self.info.partitions), begin)
         found: list[tuple[bytes, bytes]] = []
         while going:
-            calls = [(partition, self._list_call(partition, limit, place, asked)) for partition, place in going.items()]
+            calls = [
+                (partition, self._list_call(partition, limit, place, floor, asked))
+                for partition, place in going.items()
+            ]
             for partition, (place, *flat) in zip(list(going), self._ask(calls), strict=True):
                 found += zip(flat[::2], flat[1::2], strict=True)
                 going[partition] = place
@@ -186,9 +193,9 @@ class QueryStore:
             going = {partition: place for partition, place in going.items() if place > last}
         return [Listed(read_place(place), summary.decode()) for place, summary in found]
 
-    def _list_call(self, partition: int, limit: int, place: bytes, asked: Sequence[bytes]) -> Call:
+    def _list_call(self, partition: int, limit: int, place: bytes, floor: bytes, asked: Sequence[bytes]) -> Call:
         key = self._layout.rows(partition, COMMANDS)
-        return _LIST.call([key, f"{key}:i"], [limit, LOOKS, place, *asked])
+        return _LIST.call([key, f"{key}:i"], [limit, LOOKS, place, floor, *asked])
 
     def count(self, table: QueryTable) -> int:
         return self._count(unit(table))

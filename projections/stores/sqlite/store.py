@@ -282,6 +282,10 @@ def _conditions(filter: CommandFilter) -> tuple[list[str], list[str | int]]:
         if value is not None:
             where.append(f"{column} = ?")
             values.append(value)
+    for condition, moment in (("at >= ?", filter.since), ("at < ?", filter.until)):
+        if moment is not None:
+            where.append(condition)
+            values.append(moment)
     if filter.state is not None and filter.state not in SETTLED:
         where.append(OPEN)  # said again, so that the index over the others can be used
     return where, values
