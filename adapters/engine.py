@@ -208,6 +208,7 @@ class Engine:
         ours = self._desk.loops.get(partition) is loop
         if ours:
             del self._desk.loops[partition]
+            self._gates.leave(partition)
             self._share()
             self._problems.pop(_partition(partition), None)
         if loop.fenced:

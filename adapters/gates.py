@@ -8,7 +8,7 @@ starts a partition restores both, and of two switches the newer one counts. Turn
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,6 +43,8 @@ class _Gate:
         self.bucket = Bucket(policy.rate) if policy.rate is not None else None
         self.probing: dict[str, int] = {}
         """Id → end of its lease, of what was leased while the breaker was half open."""
+        self.reserved = 0
+        """Room given to turns that have not said yet what they leased."""
 
 
 class Gates:
@@ -81,6 +83,11 @@ class Gates:
                 self._pauses.pop((partition, target), None)
         self._changed()
 
+    def leave(self, partition: int) -> None:
+        """It is delivered from here no more: others say how it stands."""
+        with self._lock:
+            self._pauses = {key: pause for key, pause in self._pauses.items() if key[0] != partition}
+
     def share(self, share: float, now: int) -> None:
         """What part of the rates this process may use, 0 to 1."""
         with self._lock:
@@ -98,8 +105,8 @@ class Gates:
         opened = gate.breaker is not None and gate.breaker.open(now)
         return opened or (partition, target) in self._pauses
 
-    def room(self, partition: int, target: str, limit: int, now: int) -> int:
-        """How many of `limit` may be leased now."""
+    def reserve(self, partition: int, target: str, limit: int, now: int) -> int:
+        """How many of `limit` may be leased now. Nobody else has this room until `lent` is called, which must be."""
         gate = self._gates.get(target)
         if gate is None:
             return limit
@@ -108,20 +115,24 @@ class Gates:
                 return 0
             if gate.breaker is not None and gate.breaker.half_open(now):
                 gate.probing = {id: end for id, end in gate.probing.items() if end > now}
-                limit = min(limit, gate.breaker.probes - len(gate.probing))
-            return max(0, limit if gate.bucket is None else min(limit, gate.bucket.room(now)))
+                limit = min(limit, gate.breaker.probes - len(gate.probing) - gate.reserved)
+            if gate.bucket is not None:
+                limit = min(limit, gate.bucket.room(now))
+                gate.bucket.take(max(0, limit))
+            gate.reserved += max(0, limit)
+            return max(0, limit)
 
-    def lent(self, target: str, ids: Iterable[str], end: int, now: int) -> None:
-        """Leased until `end`, after asking for room."""
+    def lent(self, target: str, ids: Collection[str], reserved: int, end: int, now: int) -> None:
+        """Of what was reserved, these were leased, until `end`."""
         gate = self._gates.get(target)
         if gate is None:
             return
         with self._lock:
-            given = list(ids)
+            gate.reserved -= reserved
             if gate.bucket is not None:
-                gate.bucket.take(len(given))
+                gate.bucket.put_back(reserved - len(ids))
             if gate.breaker is not None and gate.breaker.half_open(now):
-                gate.probing.update(dict.fromkeys(given, end))
+                gate.probing.update(dict.fromkeys(ids, end))
 
     def problems(self, now: int) -> dict[str, str]:
         """By target, what holds its commands back, in words."""
@@ -129,7 +140,7 @@ class Gates:
             found = {}
             for target, gate in self._gates.items():
                 breaker = gate.breaker
-                if breaker is not None and breaker.switch.open:
+                if breaker is not None and breaker.open(now):
                     found[target] = f"the breaker is open: {breaker.switch.reason}"
                 pauses = [pause for (_, paused), pause in self._pauses.items() if paused == target]
                 if pauses:

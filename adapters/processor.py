@@ -202,14 +202,25 @@ class Delivery:
     def _grant(self, want: Want, now: int) -> int | None:
         """Until when something that is due is held back: because what caused it is not durable yet, too much is lent,
         or the target's gate lets no more through. None where nothing is."""
-        policy = self._targets[want.target]
         limit = min(want.limit, self._bounds.lent - len(self._leases)) if want.outside else want.limit
         if limit <= 0:
             return now + LENT_WAIT
-        room = self._gates.room(self._partition, want.target, limit, now)
-        ids = self._queues.take(want.target, now, room)
-        entries = self._draft.find(ids)
+        room = self._gates.reserve(self._partition, want.target, limit, now)
         lent: list[str] = []
+        try:
+            held = self._lend_due(want, room, now, lent)
+        finally:
+            self._gates.lent(want.target, lent, room, now + int(want.ttl * 1e6), now)
+        if room < limit and want.target in self._queues.ready(now):
+            shut = self._gates.next_at(self._partition, want.target, now)
+            held = shut if held is None else min(held, shut)
+        return held
+
+    def _lend_due(self, want: Want, limit: int, now: int, lent: list[str]) -> int | None:
+        """Notes in `lent` what is leased. Until when something is held back that is not durable yet."""
+        policy = self._targets[want.target]
+        ids = self._queues.take(want.target, now, limit)
+        entries = self._draft.find(ids)
         held: int | None = None
         for id in ids:
             entry = entries[id]
@@ -223,10 +234,6 @@ class Delivery:
             else:
                 self._queues.add(entry)
                 held = now + DURABLE_WAIT
-        self._gates.lent(want.target, lent, now + int(want.ttl * 1e6), now)
-        if room < limit and want.target in self._queues.ready(now):
-            shut = self._gates.next_at(self._partition, want.target, now)
-            held = shut if held is None else min(held, shut)
         return held
 
     def _is_durable(self, offset: int) -> bool:

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from adapters.breaker import BreakerPolicy
 from adapters.bucket import Rate
-from adapters.gates import GatePolicy
+from adapters.gates import GatePolicy, Gates, Pause
 from adapters.kind import Surroundings
 from adapters.ledger import DELIVERY, State
 from adapters.registry import load_targets
@@ -150,6 +150,33 @@ def test_a_rate_lets_so_many_through_in_a_time(make_world: Make) -> None:
     assert len(world.turn(limit=100).works) == 1
     world.clock.advance(0.15)
     assert len(world.turn(limit=100).works) == 2
+
+
+def test_turns_of_two_partitions_at_the_same_time_do_not_both_use_the_same_room() -> None:
+    gates = Gates({"police": GatePolicy(BREAKER, Rate(10, 1.0, 5.0))})
+    assert gates.reserve(0, "police", 4, now=1) == 4
+    assert gates.reserve(1, "police", 4, now=1) == 1
+    gates.lent("police", ["c1"], 4, end=100, now=1)
+    assert gates.reserve(1, "police", 4, now=1) == 3, "what one did not use is for others"
+
+
+def test_turns_at_the_same_time_do_not_try_more_than_the_probes() -> None:
+    gates = Gates({"police": GatePolicy(BREAKER)})
+    for number in range(4):
+        gates.record("police", f"c{number}", RETRY, now=1)
+    after = 1 + 30_000_000
+    assert gates.reserve(0, "police", 10, now=after) == 1
+    assert gates.reserve(1, "police", 10, now=after) == 0
+    gates.lent("police", [], 1, end=after + 1, now=after)
+    assert gates.reserve(1, "police", 10, now=after) == 1
+
+
+def test_of_partitions_that_others_deliver_from_nothing_is_said() -> None:
+    gates = Gates({"police": GatePolicy()})
+    gates.pause(0, "police", Pause(1, "they move house"))
+    assert gates.problems(now=2) == {"police": "paused: they move house"}
+    gates.leave(0)
+    assert gates.problems(now=2) == {}
 
 
 def test_what_is_given_back_may_go_instead_of_another(make_world: Make) -> None:

@@ -147,7 +147,7 @@ def test_an_open_breaker_is_shown_and_closes_by_itself(server: ServerProcess, re
     shown = get(server, "/v1/targets/police")["breaker"]
     assert shown["reason"] == "HTTP 503"
     assert shown["until"] > shown["since"]
-    assert "target police: the breaker is open: HTTP 503" in get(server, "/health")["problems"]
+    until(lambda: "target police: the breaker is open: HTTP 503" in get(server, "/health")["problems"])
     receiver.status = 204
     until(lambda: len(get(server, "/v1/commands?state=done")["commands"]) == 40)
     assert get(server, "/v1/targets/police")["breaker"]["state"] == "closed"
