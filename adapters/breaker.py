@@ -44,6 +44,8 @@ class Switch(msgspec.Struct, array_like=True, frozen=True):
     """In a row, this one included."""
     reason: str = ""
     """Of the last attempt that failed."""
+    since: int = 0
+    """When the first of these pauses began."""
 
 
 CLOSED: Final = Switch(False, 0)
@@ -114,7 +116,9 @@ class Breaker:
 
     def _open(self, now: int, reason: str, pauses: int) -> Switch:
         pause = min(self._policy.pause * 2.0 ** min(pauses - 1, MOST_DOUBLINGS), self._policy.longest)
-        return self._turn(Switch(True, max(now, self.switch.at + 1), now + int(pause * 1e6), pauses, reason))
+        at = max(now, self.switch.at + 1)
+        since = self.switch.since if pauses > 1 else at
+        return self._turn(Switch(True, at, now + int(pause * 1e6), pauses, reason, since))
 
     def _close(self, now: int) -> Switch:
         return self._turn(Switch(False, max(now, self.switch.at + 1)))

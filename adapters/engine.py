@@ -183,7 +183,8 @@ class Engine:
         if (older := self._desk.loops.get(partition)) is not None:
             self._tasks[older].cancel()  # of an older epoch: what it would store is refused anyway
         policies = {name: target.retry for name, target in self._targets.items()}
-        delivery = Delivery(self._log, lease, policies, self._chance, self._options.bounds, self._gates)
+        alarms = {name: target.alarm for name, target in self._targets.items() if target.alarm is not None}
+        delivery = Delivery(self._log, lease, policies, self._chance, self._options.bounds, self._gates, alarms)
         loop = PartitionLoop(partition, delivery, self._desk, self._threads, self._now, self._options.pace)
         self._desk.loops[partition] = loop
         self._share()

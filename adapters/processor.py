@@ -20,6 +20,7 @@ import msgspec
 
 from adapters import gates as gate
 from adapters import ledger, results
+from adapters.alarms import AlarmPolicy, Alarms
 from adapters.breaker import Switch
 from adapters.draft import Draft
 from adapters.due_queue import DueQueues, Key
@@ -65,6 +66,7 @@ class Delivery:
         chance: Callable[[], float],
         bounds: Bounds | None = None,
         gates: Gates | None = None,
+        alarms: Mapping[str, AlarmPolicy] | None = None,
     ) -> None:
         self._log = log
         self._lease = lease
@@ -73,6 +75,7 @@ class Delivery:
         self._chance = chance
         self._bounds = bounds or Bounds()
         self._gates = gates or Gates({})
+        self._alarms = Alarms(lease.partition, alarms or {})
         self._switches: dict[str, Switch] = {}
         """Changes of breakers that are not stored: they survive whatever a turn raises."""
         self._acks: list[Ack] = []
@@ -104,12 +107,13 @@ class Delivery:
         self._expire_passed(now)
         held = {want.target: at for want in wants if (at := self._grant(want, now)) is not None}
         self._retention.step(self._draft, now)
+        self._alarms.step(self._draft, now)
         self._end()
         told, self._finished = self._finished, Turn()
         told.works = [work for work in told.works if work.deadline > now]  # a lease may have run out before it was told
         told.ready = self._queues.ready(now) - held.keys()
         soon = min(held.values(), default=NEVER)
-        told.next_at = min(self._queues.next_due(now), self._leases.next, self._retention.next, soon)
+        told.next_at = min(self._queues.next_due(now), self._leases.next, self._retention.next, self._alarms.next, soon)
         told.more = more or self._stale or self._queues.dry(now)
         return told
 
@@ -125,16 +129,25 @@ class Delivery:
         if self._stale:
             self._forget()
             self._position = self._log.position(self._partition, ledger.DELIVERY)
-            rows = self._rows([ledger.CURSOR, *self._gates.rows])
+            rows = self._rows([ledger.CURSOR, *self._gates.rows, *self._alarms.rows])
             row = rows.get(ledger.CURSOR)
             self._read = self._saved = ledger.read_cursor(row) if row is not None else 0
             self._gates.restore(self._partition, rows)
+            self._alarms.restore(rows)
         self._stale = True  # until the end is reached: whatever is raised before it leaves memory half changed
         self._durable_asked = False
         self._draft = Draft(self.find, self._leases, self._switches)
         self._lanes = Lanes(self._draft, self._rows)
         self._settling = Settling(
-            self._draft, self._lanes, self._queues, self._leases, self._targets, self._gates, self._chance, now
+            self._draft,
+            self._lanes,
+            self._queues,
+            self._leases,
+            self._targets,
+            self._gates,
+            self._alarms,
+            self._chance,
+            now,
         )
 
     def _refill(self, now: int) -> bool:

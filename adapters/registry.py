@@ -19,7 +19,7 @@ from adapters.errors import TargetError
 from adapters.kind import FieldError, Kind, Surroundings
 from adapters.redact import Redacted, Redactor
 from adapters.target import Target
-from adapters.target_file import BatchModel, TargetModel
+from adapters.target_file import AlarmModel, BatchModel, TargetModel
 from adapters.yaml_places import Path, Places, YamlError, read
 
 LOG: Final = "log"
@@ -99,6 +99,7 @@ def _made(name: str, kind: Kind, model: TargetModel, around: Surroundings, deliv
         timeout=model.timeout,
         concurrency=model.concurrency,
         retry=model.retry.policy(),
+        alarm=model.alarm.policy() if isinstance(model.alarm, AlarmModel) else None,
         gate=model.gate(),
         batch=batch,
     )

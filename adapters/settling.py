@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from adapters import results
+from adapters.alarms import Alarms
 from adapters.draft import Draft
 from adapters.due_queue import DueQueues
 from adapters.gates import Gates, Pause
@@ -37,6 +38,7 @@ class Settling:
         leases: Leases,
         targets: Mapping[str, RetryPolicy],
         gates: Gates,
+        alarms: Alarms,
         chance: Callable[[], float],
         now: int,
     ) -> None:
@@ -46,6 +48,7 @@ class Settling:
         self._leases = leases
         self._targets = targets
         self._gates = gates
+        self._alarms = alarms
         self._chance = chance
         self._now = now
 
@@ -107,6 +110,7 @@ class Settling:
             return False  # somebody else has it now; but that it was done is true whoever says so
         if (switch := self._gates.record(entry.command.to, work.id, outcome, self._now)) is not None:
             self._draft.switches[entry.command.to] = switch
+            self._alarms.switched(switch, entry)
         if outcome.verdict is Verdict.HELD:
             entry.deadline = max(entry.deadline, self._now + _micros(outcome.retry_after))
             self._draft.stage(entry)
@@ -218,6 +222,7 @@ class Settling:
         entry.progress = None
         entry.fail(reason)
         self._end(entry, "parked", results.parked)
+        self._alarms.parked(entry)
         self._fall_back(entry)
 
     def _cancel(self, entry: Entry, reason: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from adapters.adapter import Adapter
+from adapters.alarms import AlarmPolicy
 from adapters.gates import GatePolicy
 from adapters.retry import RetryPolicy
 
@@ -21,6 +22,8 @@ class Target:
     concurrency: int = 8
     """Attempts at once."""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    alarm: AlarmPolicy | None = None
+    """When people are told of it."""
     gate: GatePolicy = field(default_factory=GatePolicy)
     batch: int = 1
     """Commands in one attempt, at most; more than one only where the adapter is a `BatchAdapter`."""

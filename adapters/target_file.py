@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from adapters.alarms import AlarmPolicy
 from adapters.breaker import BreakerPolicy
 from adapters.bucket import Rate
 from adapters.gates import GatePolicy
@@ -18,6 +19,7 @@ MOST_AT_ONCE = 1_000
 LARGEST_BATCH = 1_000
 _DEFAULT = RetryPolicy()
 _BREAKER = BreakerPolicy()
+_ALARM = AlarmPolicy()
 
 
 def _seconds(value: Any) -> float:
@@ -68,6 +70,14 @@ class BreakerModel(FileModel):
         return BreakerPolicy(self.failures, self.window, self.minimum, self.pause, self.longest, self.probes)
 
 
+class AlarmModel(FileModel):
+    every: Annotated[Seconds, Field(ge=1, le=30 * 86_400)] = _ALARM.every / 1e6
+    open: Annotated[Seconds, Field(ge=0, le=30 * 86_400)] = _ALARM.open / 1e6
+
+    def policy(self) -> AlarmPolicy:
+        return AlarmPolicy(int(self.every * 1e6), int(self.open * 1e6))
+
+
 class RateModel(FileModel):
     limit: Annotated[int, Field(ge=1, le=1_000_000)]
     per: Annotated[Seconds, Field(ge=0.1, le=86_400)] = 1.0
@@ -84,6 +94,7 @@ class TargetModel(FileModel):
     retry: RetryModel = RetryModel()
     breaker: BreakerModel | Literal["off"] = BreakerModel()
     rate: RateModel | None = None
+    alarm: AlarmModel | Literal["off"] = AlarmModel()
     deliver: Literal["here", "workers"] = "here"
     """Whether servers deliver, or workers that take commands over HTTP."""
 

@@ -22,6 +22,7 @@ from streams.copies import Copies
 from streams.due import DueIndex
 from streams.event import (
     ACTIVATED,
+    ALARM,
     CANCELLING,
     CLOSED,
     EXPIRING,
@@ -53,8 +54,9 @@ FEW: Final = 4
 """Events of a turn after one that held poison, so that a flood of it keeps other partitions waiting for a few commits
 only; doubled by each turn without."""
 _TOLD: Final = frozenset((FORKED, OPENED, CLOSED))
+_DECIDED: Final = frozenset((FALLBACK, ALARM))
 _ASKED: Final = frozenset((REDRIVEN, CANCELLING, EXPIRING, PAUSING, RESUMING))
-_SINGLE: Final = frozenset((TICK, MODE, ACTIVATED, UNPARKED, SKIPPED, FALLBACK)) | _ASKED | _TOLD
+_SINGLE: Final = frozenset((TICK, MODE, ACTIVATED, UNPARKED, SKIPPED)) | _ASKED | _TOLD | _DECIDED
 _NOTHING: Final = Batch((), [])
 _partitions: Final = msgspec.msgpack.Decoder(Partition)
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -286,7 +288,7 @@ class Worker:
             pass  # for readers of the log; what is evaluated follows from the log as it is now
         elif event.type == REDRIVEN:
             step.outputs.append(Asked("redrive", tuple(data["ids"]), offset=offset))
-        elif event.type == FALLBACK:
+        elif event.type in _DECIDED:
             step.outputs += read_instead(event.data).put_out(event.time, offset)
         elif event.type == CANCELLING:
             step.outputs.append(Asked("cancel", tuple(data["ids"]), data["reason"], offset))

@@ -18,7 +18,7 @@ from orchestrator.trace.looking import Looking
 from orchestrator.trace.nodes import Kind, Node, Trace
 from projections.query import CommandFilter, Queries
 from streams import rfc3339
-from streams.event import CONTROL, DERIVED, FALLBACK, FORWARDED, RESULT, TICK, Event, Forwarded
+from streams.event import ALARM, CONTROL, DERIVED, FALLBACK, FORWARDED, RESULT, TICK, Event, Forwarded
 from streams.keys import partition_of
 from streams.log import Log
 from streams.outputs import Command, Decision, Derived, Forward
@@ -159,7 +159,7 @@ class _Tree:
                 derived.rule = output.rule
                 node.then.append(derived)
                 causes[output.event.id] = derived
-            elif isinstance(output, Command) and (output.cause in causes or event.type == FALLBACK):
+            elif isinstance(output, Command) and (output.cause in causes or event.type in (ALARM, FALLBACK)):
                 commands.add(output.id)
                 causes.get(output.cause, node).then.append(self._command(partition, output))
             elif isinstance(output, Forward):

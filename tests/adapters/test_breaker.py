@@ -31,7 +31,7 @@ def opened(now: int) -> Breaker:
 def test_it_opens_when_the_share_of_failures_is_reached_and_not_before_the_least_number() -> None:
     breaker = Breaker(POLICY)
     assert [fail(breaker, SECOND) for _ in range(3)] == [None] * 3
-    assert fail(breaker, SECOND) == Switch(True, SECOND, 6 * SECOND, 1, DOWN)
+    assert fail(breaker, SECOND) == Switch(True, SECOND, 6 * SECOND, 1, DOWN, SECOND)
 
 
 def test_it_stays_closed_below_the_share() -> None:

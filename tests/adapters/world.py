@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
+from adapters.alarms import AlarmPolicy
 from adapters.gates import GatePolicy, Gates
 from adapters.ledger import CURSOR, DELIVERY, Entry, State, read
 from adapters.processor import Delivery
@@ -62,6 +63,7 @@ class World:
         bounds: Bounds = SMALL,
         chance: Callable[[], float] = lambda: 0.5,
         gates: Mapping[str, GatePolicy] | None = None,
+        alarms: Mapping[str, AlarmPolicy] | None = None,
     ) -> None:
         self.log = FaultyLog(log)
         self.clock = clock
@@ -69,6 +71,7 @@ class World:
         self.bounds = bounds
         self.chance = chance
         self.policies = gates or {}
+        self.alarms = alarms or {}
         self.decided: dict[str, Command] = {}
         self.rules = Writer(log)
         self.held = owned(log, role=DELIVERY)
@@ -79,7 +82,15 @@ class World:
         self.log._log.release(self.held)
         self.held = owned(self.log._log, role=DELIVERY)
         self.gates = Gates(self.policies)
-        self.delivery = Delivery(self.log, self.held, self.targets, self.chance, self.bounds, self.gates)  # type: ignore[arg-type]
+        self.delivery = Delivery(
+            self.log,  # type: ignore[arg-type]
+            self.held,
+            self.targets,
+            self.chance,
+            self.bounds,
+            self.gates,
+            self.alarms,
+        )
 
     def decide(self, *names: str, to: str = "police", shadow: bool = False, hops: int = 0) -> None:
         """The rules commit these commands, all of one commit."""

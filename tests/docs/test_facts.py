@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapters.target_file import BreakerModel, RetryModel, TargetModel
+from adapters.target_file import AlarmModel, BreakerModel, RetryModel, TargetModel
 from adapters.targets.langchain import answers as langchain
 from adapters.targets.temporal import answers as temporal
 from adapters.targets.temporal.model import TemporalModel
@@ -149,7 +149,7 @@ def test_the_limits_of_expressions_are_those_of_the_code() -> None:
 
 def test_the_keys_of_targets_and_their_defaults_are_those_of_the_code() -> None:
     rows = table(TARGETS, "## Keys")
-    parts = {"retry": RetryModel, "breaker": BreakerModel}
+    parts = {"retry": RetryModel, "breaker": BreakerModel, "alarm": AlarmModel}
     names = {name for name in WebhookModel.model_fields if name != "retry"}
     names |= {f"{part}.{name}" for part, model in parts.items() for name in model.model_fields}
     assert {name for row in rows for name in re.findall(r"`([^`]+)`", row[0])} == names

@@ -186,7 +186,9 @@ def test_what_comes_from_outside_makes_no_new_series(server: Running) -> None:
 
 
 def test_parked_commands_are_counted_while_they_are_parked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "targets.yaml").write_text("targets: {office: {kind: webhook, url: 'http://127.0.0.1:9/'}}\n")
+    (tmp_path / "targets.yaml").write_text(
+        "targets: {office: {kind: webhook, url: 'http://127.0.0.1:9/', alarm: off}}\n"
+    )
     monkeypatch.setenv("ORCHESTRATOR_TARGETS", str(tmp_path / "targets.yaml"))
     server = Running(tmp_path, RULES.replace("to: log", "to: office"))
     try:

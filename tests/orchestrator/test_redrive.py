@@ -89,7 +89,7 @@ def test_what_a_target_refused_is_found_counted_and_sent_again(
     tmp_path: Path, answering: Answering, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     targets = tmp_path / "targets.yaml"
-    hook = f"{{kind: webhook, url: '{answering.url}', allow: [127.0.0.1/32]}}"
+    hook = f"{{kind: webhook, url: '{answering.url}', allow: [127.0.0.1/32], alarm: off}}"
     targets.write_text(f"targets: {{police: {hook}, bank: {hook}}}")
     monkeypatch.setenv("ORCHESTRATOR_TARGETS", str(targets))
     answering.answer = lambda method, path, body: (422, {"big": 2**70, "why": "\x1b[2J\nno"})

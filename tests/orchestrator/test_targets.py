@@ -154,3 +154,15 @@ def test_an_open_breaker_is_shown_and_closes_by_itself(server: ServerProcess, re
     for what in ("opened", "closed"):
         events = get(server, f"/v1/events?type=orchestrator.target.{what}")["events"]
         assert {event["subject"] for event in events} == {"police"}
+
+
+def test_of_what_is_parked_people_are_told_by_an_alert_in_the_log(server: ServerProcess, receiver: Receiver) -> None:
+    receiver.status = 400
+    try:
+        decide(server, "C-1")
+        until(lambda: get(server, "/v1/commands?to=alerts&state=done")["commands"])
+    finally:
+        receiver.status = 204
+    (alert,) = get(server, "/v1/commands?to=alerts")["commands"]
+    assert (alert["command"], alert["rule"], alert["key"]) == ("alert", "orchestrator.alarm", "C-1")
+    assert alert["args"]["text"].startswith("a command to police was parked and needs a decision: HTTP 400")

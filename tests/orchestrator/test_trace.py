@@ -58,7 +58,7 @@ async def depot() -> AsyncIterator[str]:
 
 @pytest.fixture
 def server(tmp_path: Path, depot: str) -> Iterator[ServerProcess]:
-    targets = f'targets:\n  depot: {{kind: webhook, url: "{depot}", allow: [127.0.0.1]}}\n'
+    targets = f'targets:\n  depot: {{kind: webhook, url: "{depot}", alarm: off, allow: [127.0.0.1]}}\n'
     with serving(tmp_path, RULES, targets, ORCHESTRATOR_TICK_DELAY="0") as running:
         yield running
 

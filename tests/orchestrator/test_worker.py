@@ -29,10 +29,11 @@ rules:
 """
 TARGETS = """
 targets:
-  police: {{kind: webhook, url: "http://127.0.0.1:{port}/", secret: "env:POLICE_SECRET", allow: [127.0.0.1/32],
+  police: {{kind: webhook, url: "http://127.0.0.1:{port}/", secret: "env:POLICE_SECRET", alarm: off,
+           allow: [127.0.0.1/32],
            deliver: workers, retry: {{initial: 10ms, max: 10ms, attempts: 3}}, concurrency: 4, timeout: {timeout}}}
-  bank: {{kind: webhook, url: "http://127.0.0.1:{port}/bank", allow: [127.0.0.1/32]}}
-  printer: {{kind: worker}}
+  bank: {{kind: webhook, url: "http://127.0.0.1:{port}/bank", alarm: off, allow: [127.0.0.1/32]}}
+  printer: {{kind: worker, alarm: off}}
 """
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 T = TypeVar("T")
