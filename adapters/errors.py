@@ -28,3 +28,7 @@ class WrongStateError(DeliveryError):
 
 class TargetError(DeliveryError):
     """A targets file is refused, or a target cannot be opened. Names file, line, target and key."""
+
+
+class LibraryMissingError(TargetError):
+    """A kind of target cannot be used because what it builds on is not installed."""

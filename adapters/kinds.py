@@ -9,7 +9,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
-from adapters.errors import TargetError
+from adapters.errors import LibraryMissingError, TargetError
 from adapters.kind import Kind
 
 GROUP: Final = "orchestrator.targets"
@@ -30,12 +30,13 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Kind | None:
-    """None if there is no such kind. Raises TargetError if it cannot be used as it is installed."""
+    """None if there is no such kind. Raises TargetError if it cannot be used as it is installed, LibraryMissingError if
+    it would be with more."""
     if (module := OURS.get(name)) is not None:
         try:
             kind = import_module(module).KIND
         except ModuleNotFoundError as error:
-            raise TargetError(
+            raise LibraryMissingError(
                 f"kind `{name}` needs the module {error.name}: pip install 'business-logic-orchestrator[{name}]'"
             ) from error
         assert isinstance(kind, Kind)

@@ -15,11 +15,11 @@ from pydantic import BaseModel, ValidationError
 
 from adapters import kinds
 from adapters.adapter import Adapter, BatchAdapter
-from adapters.errors import TargetError
+from adapters.errors import LibraryMissingError, TargetError
 from adapters.kind import FieldError, Kind, Surroundings
 from adapters.redact import Redacted, Redactor
 from adapters.target import Target
-from adapters.target_file import AlarmModel, BatchModel, TargetModel
+from adapters.target_file import AlarmModel, BatchModel, LeftModel, TargetModel
 from adapters.yaml_places import Path, Places, YamlError, read
 
 LOG: Final = "log"
@@ -73,7 +73,9 @@ def _target(name: str, body: Any, places: Places, file: str, around: Surrounding
     try:
         kind = kinds.find(kind_name) if isinstance(kind_name, str) else None
     except TargetError as error:
-        raise _error(file, places, (*path, "kind"), f"target `{name}`: {error}") from error
+        if not isinstance(error, LibraryMissingError) or body.get("deliver") != "workers":
+            raise _error(file, places, (*path, "kind"), f"target `{name}`: {error}") from error
+        kind = _elsewhere(str(kind_name), error)
     if kind is None:
         why = f"unknown kind `{kind_name}`, not {_list(kinds.names())}"
         raise _error(file, places, (*path, "kind"), f"target `{name}`: {why}")
@@ -86,6 +88,15 @@ def _target(name: str, body: Any, places: Places, file: str, around: Surrounding
     except FieldError as error:
         where = "".join(f", `{key}`" for key in error.path[:1])
         raise _error(file, places, (*path, *error.path), f"target `{name}`{where}: {error}") from None
+
+
+def _elsewhere(name: str, error: LibraryMissingError) -> Kind:
+    """The kind for those who leave its targets to workers: what is its own in the file is theirs to check."""
+
+    def make(target: str, model: TargetModel, around: Surroundings) -> None:
+        raise FieldError(("kind",), str(error))
+
+    return Kind(name, LeftModel, make)
 
 
 def _made(name: str, kind: Kind, model: TargetModel, around: Surroundings, delivers: Delivers) -> Target:

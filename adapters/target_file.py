@@ -105,6 +105,12 @@ class TargetModel(FileModel):
         )
 
 
+class LeftModel(TargetModel):
+    """Of a target that is left to workers by who does not know its kind: only what every target has."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
 class BatchModel(TargetModel):
     """Of a kind whose adapter is a `BatchAdapter`."""
 

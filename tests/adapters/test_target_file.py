@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import sys
 
 import pytest
 
+from adapters import kinds
 from adapters.errors import TargetError
 from adapters.kind import Surroundings
 from adapters.registry import load_targets
@@ -180,3 +182,20 @@ def test_addresses_that_could_never_be_called_are_refused(url: str, message: str
 @pytest.mark.parametrize("url", ["http://[::1]:8080/x", "http://10.0.0.1/", "https://ä.example/", "http://a_b:1?x=ü"])
 def test_addresses_of_every_kind_are_taken(url: str) -> None:
     assert load(f'targets: {{p: {{kind: webhook, url: "{url}"}}}}')["p"].kind == "webhook"
+
+
+def test_what_is_left_to_workers_needs_neither_its_library_nor_its_secrets_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keys = 'kind: langchain, model: "openai:x", prompt: "?", api_key: "env:NONE"'
+    left = f"targets: {{m: {{{keys}, deliver: workers, retry: {{attempts: 3}}}}}}"
+    target = load(left)["m"]
+    assert (target.kind, target.open, target.retry.attempts) == ("langchain", None, 3)
+    monkeypatch.setitem(sys.modules, kinds.OURS["langchain"], None)
+    target = load(left)["m"]
+    assert (target.kind, target.open, target.retry.attempts) == ("langchain", None, 3)
+    assert "`retry.attempts`" in refused(left.replace("3", "0"))
+    needed = "kind `langchain` needs the module adapters.targets.langchain.kind: pip install"
+    assert needed in refused(f"targets: {{m: {{{keys}}}}}")
+    with pytest.raises(TargetError, match="target `m`, `kind`: kind `langchain` needs the module"):
+        load_targets(left, "t.yaml", Surroundings(lambda: 0, SECRETS.get), delivers=lambda name, model: True)
