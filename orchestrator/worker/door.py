@@ -6,6 +6,7 @@ that what was said is at fault. In one event loop.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple, TypeVar
@@ -21,6 +22,8 @@ CONNECT: Final = 5.0
 """Seconds to connect."""
 ANSWER: Final = 15.0
 """Seconds that an answer takes, beside the wait that was asked for. A server stores outcomes within 10."""
+SOON: Final = 1.0
+"""Seconds: an answer that took no longer was not held up."""
 LARGEST: Final = 64 << 20
 """Bytes of an answer. A server sends 8 MiB of commands at once."""
 MOST: Final = 1_000
@@ -69,6 +72,8 @@ class Door:
         self._url = url
         self._worker = worker
         self._now = now
+        self._offset: float | None = None
+        """The event loop's time less the server's, seconds, as the last answer says that was not waited for."""
 
     async def lease(self, target: str, limit: int, lease: float, wait: float) -> list[Given]:
         """Raises AwayError and RefusedError."""
@@ -79,13 +84,14 @@ class Door:
             "wait": wire.duration(min(wait, LONGEST_WAIT)),
             "worker": self._worker,
         }
+        began = asyncio.get_running_loop().time()
         body, headers = await self._post("lease", msgspec.json.encode(asked), ANSWER + wait)
         found = self._read(body, _leases).commands
         try:
             moments = [rfc3339.parse(each.deadline) for each in found]
         except ValueError as error:
             raise self._stranger(f"a deadline that is none ({error})") from error
-        clock, doubt = self._clock(headers)
+        clock, doubt = self._clock(headers, asyncio.get_running_loop().time() - began)
         return [Given(each, (at - clock) / 1e6 - doubt) for each, at in zip(found, moments, strict=True)]
 
     async def settle(self, outcomes: Sequence[bytes]) -> list[wire.Answer]:
@@ -145,12 +151,18 @@ class Door:
     def _stranger(self, what: str) -> AwayError:
         return AwayError(f"{self._url} gave {what}: is it an orchestrator? (ORCHESTRATOR_URL)")
 
-    def _clock(self, headers: Mapping[str, str]) -> tuple[int, float]:
-        """What the server's clock shows, which need not be ours, and by how many seconds it may be later."""
+    def _clock(self, headers: Mapping[str, str], took: float) -> tuple[int, float]:
+        """What the server's clock showed when it answered, which need not be ours, and how many seconds ago that may
+        be: a process that was frozen reads an answer late."""
         try:
-            return round(parsedate_to_datetime(headers["Date"]).timestamp() * 1e6), 1.0
+            date = parsedate_to_datetime(headers["Date"]).timestamp()
         except (KeyError, ValueError, TypeError, IndexError, OverflowError):  # taken away or changed on the way
             return self._now(), 0.0
+        offset = asyncio.get_running_loop().time() - date
+        if took <= SOON or self._offset is None:
+            self._offset = offset
+        late = min(max(0.0, offset - self._offset), took)
+        return round(date * 1e6), 1.0 + late
 
 
 class _Held(msgspec.Struct, frozen=True):

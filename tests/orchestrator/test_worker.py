@@ -223,6 +223,29 @@ def test_a_worker_that_was_killed_costs_one_attempt_and_another_delivers(
     assert (done["attempts"], len(set(receiver.got)), len(receiver.got)) == (2, 1, 2)
 
 
+def test_a_worker_that_was_frozen_beyond_its_leases_sends_nothing_that_another_was_given(
+    server: ServerProcess, receiver: Receiver
+) -> None:
+    with working(server, ORCHESTRATOR_WORKER_LEASE="5s") as frozen:
+        decide(server, *(f"J{number}" for number in range(100)))
+        until(lambda: len(commands(server, "done")) == 100)  # it has seen how fast it goes, and takes more ahead
+        receiver.gate.clear()
+        receiver.got.clear()
+        decide(server, *(f"K{number}" for number in range(30)))
+        until(lambda: len(receiver.got) == 4 and len(commands(server, "in_flight")) == 30)
+        frozen.process.send_signal(signal.SIGSTOP)
+        receiver.gate.set()
+        with working(server, name="another", ORCHESTRATOR_WORKER_LEASE="5s"):
+            until(lambda: len(commands(server, "done")) == 130, within=30)
+            assert len(receiver.got) == 34, "what was being sent is sent again, with the same id"
+            frozen.process.send_signal(signal.SIGCONT)
+            until(lambda: health(frozen)["targets"][0]["held"] == 0)
+            text = requests.get(frozen.addresses["metrics"], timeout=10).text
+            assert 'orchestrator_worker_outcomes_total{answer="refused"} ' in text
+            assert (len(receiver.got), len(set(receiver.got))) == (34, 30)
+    assert {each["attempts"] for each in commands(server, "done") if each["key"].startswith("K")} <= {2, 3}
+
+
 def test_a_server_that_is_away_is_waited_for_and_told_when_it_is_back(
     server: ServerProcess, receiver: Receiver
 ) -> None:
