@@ -67,6 +67,12 @@ class Session:
                 **given,
                 "ORCHESTRATOR_URL": f"http://127.0.0.1:{self._ports['8000']}",
                 "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}:{jobs}",
+                # What a page installs is there for the page, and the environment of the tests stays as it is.
+                "PIP_TARGET": str(jobs / "site"),
+                "PIP_NO_DEPS": "1",
+                "PIP_NO_BUILD_ISOLATION": "0",  # as pip reads it: without isolation
+                "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+                "PYTHONPATH": str(jobs / "site"),
                 "COLUMNS": "80",
                 "TERM": "dumb",
                 "no_proxy": "*",
