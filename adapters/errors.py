@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from adapters.problem import Problem
+
 
 class DeliveryError(Exception):
     """The text says what and what to do."""
@@ -32,3 +36,11 @@ class TargetError(DeliveryError):
 
 class LibraryMissingError(TargetError):
     """A kind of target cannot be used because what it builds on is not installed."""
+
+
+class TargetFileError(TargetError):
+    """A targets file is refused; `problems` are all that were found, in the order of the file, at least one."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(each.said for each in problems))
+        self.problems = tuple(problems)

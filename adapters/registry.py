@@ -1,5 +1,6 @@
-"""From the text of a targets file to targets, by name. Read once, at start; every mistake is a `TargetError` that says
-where, what and what to do. Secrets are resolved here, by a function that the shell hands in, and shown nowhere.
+"""From the text of a targets file to targets, by name. Read once, at start; what is wrong, of all targets, is a
+`TargetFileError` that says where, what and what to do. Secrets are resolved here, by a function that the shell hands
+in, and shown nowhere.
 
 The target `log` always exists, and `alerts` is a second one of its kind unless the file declares another.
 """
@@ -15,8 +16,9 @@ from pydantic import BaseModel, ValidationError
 
 from adapters import kinds
 from adapters.adapter import Adapter, BatchAdapter
-from adapters.errors import LibraryMissingError, TargetError
+from adapters.errors import LibraryMissingError, TargetError, TargetFileError
 from adapters.kind import FieldError, Kind, Surroundings
+from adapters.problem import Problem
 from adapters.redact import Redacted, Redactor
 from adapters.target import Target
 from adapters.target_file import AlarmModel, BatchModel, LeftModel, TargetModel
@@ -38,13 +40,22 @@ def load_targets(
     text: str, file_name: str, around: Surroundings, *, delivers: Delivers = by_servers
 ) -> dict[str, Target]:
     """An empty text is the file of whoever has none. What is delivered elsewhere is checked, and has no adapter. Raises
-    TargetError."""
+    TargetFileError."""
     try:
         content, places = read(text)
     except YamlError as error:
-        raise TargetError(f"{file_name}:{error.line}:{error.column}: {error}") from None
+        raise TargetFileError([Problem("error", str(error), file_name, error.line, error.column)]) from None
     bodies = {LOG: {"kind": LOG}, ALERTS: {"kind": LOG}, **_targets(content, places, file_name)}
-    return {name: _target(name, body, places, file_name, around, delivers) for name, body in bodies.items()}
+    found: dict[str, Target] = {}
+    wrong: list[Problem] = []
+    for name, body in bodies.items():
+        try:
+            found[name] = _target(name, body, places, file_name, around, delivers)
+        except TargetFileError as error:
+            wrong.extend(error.problems)
+    if wrong:
+        raise TargetFileError(wrong)
+    return found
 
 
 def _targets(content: Any, places: Places, file: str) -> dict[str, Any]:
@@ -69,7 +80,7 @@ def _target(name: str, body: Any, places: Places, file: str, around: Surrounding
         raise _error(file, places, path, f"target `{name}` is a mapping: {{kind: webhook, url: …}}")
     kind_name = body.get("kind")
     if kind_name is None:
-        raise _error(file, places, path, f"target `{name}` has no `kind`: add one of {_list(kinds.names())}")
+        raise _error(file, places, path, f"target `{name}` has no `kind`", f"add one of {_list(kinds.names())}")
     try:
         kind = kinds.find(kind_name) if isinstance(kind_name, str) else None
     except TargetError as error:
@@ -139,19 +150,22 @@ def _opening(name: str, make: Callable[[], Adapter], redactor: Redactor, batch: 
 
 def _validation_error(
     file: str, places: Places, name: str, error: ValidationError, model: type[TargetModel]
-) -> TargetError:
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    inside = tuple(part for part in first["loc"])
-    path: Path = ("targets", name, *inside)
-    key = ".".join(map(str, inside))
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        known = _keys(model, inside[:-1])
-        close = get_close_matches(str(inside[-1]), known, 1)
-        message = "is no key of it" + (f": did you mean `{close[0]}`?" if close else _there_are(known))
-    elif first["type"] == "missing":
-        message = "is missing: add it"
-    return _error(file, places, path, f"target `{name}`" + (f", `{key}`: " if key else ": ") + message)
+) -> TargetFileError:
+    problems: dict[Problem, None] = {}
+    for each in error.errors(include_url=False, include_input=False, include_context=False):
+        inside = tuple(part for part in each["loc"])
+        key = ".".join(map(str, inside))
+        message, hint = each["msg"].removeprefix("Value error, "), None
+        if each["type"] == "extra_forbidden":
+            known = _keys(model, inside[:-1])
+            close = get_close_matches(str(inside[-1]), known, 1)
+            message, hint = "is no key of it", f"did you mean `{close[0]}`?" if close else _there_are(known)
+        elif each["type"] == "missing":
+            message, hint = "is missing", "add it"
+        line, column = places.of(("targets", name, *inside))
+        said = f"target `{name}`" + (f", `{key}`: " if key else ": ") + message
+        problems[Problem("error", said, file, line, column, hint)] = None
+    return TargetFileError(sorted(problems, key=lambda each: (each.line, each.column)))
 
 
 def _keys(model: type[BaseModel], path: Path) -> list[str]:
@@ -166,13 +180,13 @@ def _keys(model: type[BaseModel], path: Path) -> list[str]:
     return sorted(model.model_fields)
 
 
-def _error(file: str, places: Places, path: Path, message: str) -> TargetError:
+def _error(file: str, places: Places, path: Path, message: str, hint: str | None = None) -> TargetFileError:
     line, column = places.of(path)
-    return TargetError(f"{file}:{line}:{column}: {message}")
+    return TargetFileError([Problem("error", message, file, line, column, hint)])
 
 
-def _there_are(known: Sequence[str]) -> str:
-    return f"; there are {_list(known)}" if known else ""
+def _there_are(known: Sequence[str]) -> str | None:
+    return f"there are {_list(known)}" if known else None
 
 
 def _list(names: Any) -> str:

@@ -47,6 +47,7 @@ COMMANDS: Final = {
     "commands redrive": "redrive:redrive",
     "commands cancel": "cancel:cancel",
     "commands expire": "expire:expire",
+    "targets check": "targets_check:check",
     "targets list": "targets:list_targets",
     "targets pause": "targets:pause",
     "targets resume": "targets:resume",

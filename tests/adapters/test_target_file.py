@@ -100,7 +100,7 @@ ONE = "targets:\n  police:\n    kind: webhook\n    url: http://a.example/\n"
         (ONE + "    timeuot: 5s\n", "5:5: target `police`, `timeuot`: is no key of it: did you mean `timeout`?"),
         (
             ONE + "    zzz: 5s\n",
-            "5:5: target `police`, `zzz`: is no key of it; there are `alarm`, `allow`, `auth`, `batch`, ",
+            "5:5: target `police`, `zzz`: is no key of it: there are `alarm`, `allow`, `auth`, `batch`, ",
         ),
         (
             ONE + "    retry:\n      atempts: 5\n",
