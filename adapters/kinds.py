@@ -26,7 +26,12 @@ OURS: Final = {
 
 def names() -> list[str]:
     """Of all kinds, also of those whose libraries are missing."""
-    return sorted({*OURS, *(found.name for found in entry_points(group=GROUP))})
+    return sorted({*OURS, *foreign()})
+
+
+def foreign() -> list[str]:
+    """Those that other distributions add."""
+    return sorted({found.name for found in entry_points(group=GROUP)} - OURS.keys())
 
 
 def find(name: str) -> Kind | None:

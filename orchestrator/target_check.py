@@ -25,6 +25,8 @@ from adapters.yaml_places import YamlError, read
 from orchestrator.secret import read_secret
 
 STAND_IN: Final = "whsec_" + base64.b64encode(bytes(32)).decode()
+ADDRESS: Final = "https://secret.invalid/"
+"""Where the secret is one."""
 _OF_OURS: Final = ("localhost", ".localhost", ".local", ".internal", ".svc")
 """Ends of names that no public host has."""
 
@@ -44,6 +46,11 @@ def check_targets_file(path: Path, now: Callable[[], int], imports: Collection[s
     """`most`: connections that one target may have. Raises OSError and UnicodeDecodeError."""
     text, file = path.read_text("utf-8"), str(path)
     missing: dict[str, str] = {}
+    try:
+        content, places = read(text)
+    except YamlError as error:
+        return Checked({}, (Problem("error", str(error), file, error.line, error.column),))
+    addresses = {value for keys, value in _texts(content, ()) if _is_address(keys)}
 
     def secret(reference: str) -> str:
         try:
@@ -52,7 +59,7 @@ def check_targets_file(path: Path, now: Callable[[], int], imports: Collection[s
             missing[reference] = "is not set" if reference.startswith("env:") else "is empty"
         except SecretError as error:
             missing[reference] = str(error)
-        return STAND_IN
+        return ADDRESS if reference in addresses else STAND_IN
 
     problems: list[Problem] = []
     targets: dict[str, Target] = {}
@@ -61,10 +68,6 @@ def check_targets_file(path: Path, now: Callable[[], int], imports: Collection[s
         targets = load_targets(text, file, around, delivers=lambda name, model: True)
     except TargetFileError as error:
         problems.extend(error.problems)
-    try:
-        content, places = read(text)
-    except YamlError:
-        return Checked({}, tuple(problems))  # as the first problem says
     for name, target in targets.items():
         if target.concurrency > most:
             line, column = places.of(("targets", name, "concurrency"))
@@ -78,7 +81,7 @@ def check_targets_file(path: Path, now: Callable[[], int], imports: Collection[s
             message = f"{where}: the secret `{value}` is not here: {missing[value]}"
             hint = "the server that uses the file needs it"
             problems.append(Problem("warning", message, file, line, column, hint))
-        elif str(keys[-1]).endswith("url") and _in_the_clear(value):
+        elif _is_address(keys) and _in_the_clear(value):
             message = f"{where}: everybody on the way can read and change what is sent"
             problems.append(Problem("warning", message, file, line, column, "write https://"))
     return Checked(targets, tuple(sorted(problems, key=lambda each: (each.line, each.column))))
@@ -94,6 +97,10 @@ def _texts(value: Any, keys: Keys) -> Iterator[tuple[Keys, str]]:
     elif isinstance(value, list):
         for place, each in enumerate(value):
             yield from _texts(each, (*keys, place))
+
+
+def _is_address(keys: Keys) -> bool:
+    return str(keys[-1]).endswith("url")
 
 
 def _in_the_clear(url: str) -> bool:

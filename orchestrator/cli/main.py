@@ -48,6 +48,7 @@ COMMANDS: Final = {
     "commands cancel": "cancel:cancel",
     "commands expire": "expire:expire",
     "targets check": "targets_check:check",
+    "targets schema": "target_schema:print_schema",
     "targets list": "targets:list_targets",
     "targets pause": "targets:pause",
     "targets resume": "targets:resume",

@@ -45,14 +45,14 @@ def _section(name: str, each: dict[str, Any], described: dict[str, Any]) -> Iter
     for said, form in _forms(each):
         yield f"\n{said}\n\n{TABLE}" if said else f"\n{TABLE}"
         for key, value in form["properties"].items():
-            default = f"`{_written(value['default'])}`" if "default" in value else ""
+            default = f"`{written(value['default'])}`" if "default" in value else ""
             needed = "yes" if key in form.get("required", []) else ""
             meaning = value.get("description") or described.get(_name(value), {}).get("description", "")
             meaning = meaning.replace("|", r"\|")
             yield f"| `{key}` | {_kind(value, described)} | {needed} | {default} | {meaning} |\n"
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
     """As rule files write it: `true`, not `True`."""
     return value if isinstance(value, str) else json.dumps(value)
 

@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from adapters.target_file import AlarmModel, BreakerModel, RetryModel, TargetModel
+from adapters.target_file import TargetModel
 from adapters.targets.langchain import answers as langchain
 from adapters.targets.temporal import answers as temporal
 from adapters.targets.temporal.model import TemporalModel
 from adapters.targets.webhook.answers import ANSWERS, FAILURES
-from adapters.targets.webhook.model import WebhookModel
 from orchestrator.api.app import EVERYTHING
 from orchestrator.api.codes import BY_STATUS, CODES
 from orchestrator.api.models.common import MOST
@@ -38,11 +37,12 @@ from tests.docs.reference_page import PAGE as REFERENCE
 from tests.docs.reference_page import page as reference
 from tests.docs.settings_page import PAGE as SETTINGS
 from tests.docs.settings_page import page as settings
+from tests.docs.targets_page import PAGE as TARGETS_REFERENCE
+from tests.docs.targets_page import page as targets_reference
 
 OPERATING = (ROOT / "docs/operations/README.md").read_text()
 HTTP = (ROOT / "docs/http.md").read_text()
 RULES = (ROOT / "docs/rules.md").read_text()
-TARGETS = (ROOT / "docs/targets.md").read_text()
 WEBHOOK = (ROOT / "docs/targets/webhook.md").read_text()
 TEMPORAL = (ROOT / "docs/targets/temporal.md").read_text()
 
@@ -147,20 +147,8 @@ def test_the_limits_of_expressions_are_those_of_the_code() -> None:
     ]
 
 
-def test_the_keys_of_targets_and_their_defaults_are_those_of_the_code() -> None:
-    rows = table(TARGETS, "## Keys")
-    parts = {"retry": RetryModel, "breaker": BreakerModel, "alarm": AlarmModel}
-    names = {name for name in WebhookModel.model_fields if name != "retry"}
-    names |= {f"{part}.{name}" for part, model in parts.items() for name in model.model_fields}
-    assert {name for row in rows for name in re.findall(r"`([^`]+)`", row[0])} == names
-    seconds = {"s": 1, "m": 60, "h": 3600}
-    for row in rows:
-        name = code(row[0])
-        part, _, key = name.rpartition(".")
-        default = parts.get(part, WebhookModel).model_fields[key].default
-        if isinstance(default, (int, float)):
-            said = code(row[1])
-            assert float(said.rstrip("smh")) * seconds.get(said[-1], 1) == default, name
+def test_the_reference_of_targets_files_is_written_from_the_models_of_kinds() -> None:
+    assert TARGETS_REFERENCE.read_text() == targets_reference(), "run `python -m tests.docs.targets_page`"
 
 
 def test_what_an_answer_of_a_webhook_means_is_the_table_of_the_code() -> None:

@@ -71,6 +71,12 @@ def test_a_secret_that_is_not_here_is_a_warning_and_the_rest_is_checked(capsys: 
     assert "cannot be read" in found[1]["message"]
 
 
+def test_an_address_that_is_a_secret_may_be_elsewhere_too(capsys: pytest.CaptureFixture[str]) -> None:
+    text = GOOD.replace("https://police.example/", "env:NOT_HERE")
+    (found,) = checked(text, status=0, capsys=capsys)["diagnostics"]
+    assert (found["severity"], found["line"]) == ("warning", 4)
+
+
 def test_no_secret_is_shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHORT", "whsec_c2hvcnQ=")
     found = checked(GOOD + "    secret: env:SHORT\n", status=1, capsys=capsys)

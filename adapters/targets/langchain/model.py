@@ -22,19 +22,19 @@ def _text(value: Any) -> Template:
     return Template(value, objects=True)
 
 
-Text = Annotated[Template, BeforeValidator(_text)]
+Text = Annotated[Template, BeforeValidator(_text, json_schema_input_type=str)]
 
 
 class BudgetModel(FileModel):
-    per_minute: _Tokens = None
-    per_day: _Tokens = None
+    per_minute: _Tokens = Field(None, description="Tokens in a minute, at most.")
+    per_day: _Tokens = Field(None, description="Tokens in a day, at most.")
 
 
 class PricesModel(FileModel):
     """In whatever currency, for a million tokens."""
 
-    input: _Price
-    output: _Price
+    input: _Price = Field(description="Of a million tokens that are sent.")
+    output: _Price = Field(description="Of a million tokens that are answered.")
 
 
 class LangchainModel(TargetModel):
@@ -43,7 +43,7 @@ class LangchainModel(TargetModel):
     model_config = FileModel.model_config | {"arbitrary_types_allowed": True}
 
     kind: Literal["langchain"]
-    timeout: Annotated[Seconds, Field(ge=0.001, le=LONGEST_TIMEOUT)] = 60.0
+    timeout: Annotated[Seconds, Field(ge=0.001, le=LONGEST_TIMEOUT)] = Field(60.0, description="For one attempt.")
     model: str | None = Field(None, min_length=1, description="As LangChain's `init_chat_model` takes it.")
     runnable: str | None = Field(
         None, description="Instead of `model`: the import path of a Runnable, which ORCHESTRATOR_ALLOW_IMPORTS has."
@@ -54,7 +54,7 @@ class LangchainModel(TargetModel):
     )
     api_key: str | None = Field(None, description="A secret; else LANGCHAIN_API_KEY, else what the provider reads.")
     base_url: str | None = Field(None, description="Of the provider's API, if it is not the usual one.")
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(None, description="Of the model.")
     max_tokens: Annotated[int, Field(ge=1, le=10**7)] | None = Field(None, description="Of one answer, at most.")
     options: dict[str, Any] = Field({}, description="More that the provider's class of LangChain takes.")
     output: dict[str, Any] | None = Field(

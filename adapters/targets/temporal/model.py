@@ -51,7 +51,7 @@ class TemporalModel(TargetModel):
     """One operation on a workflow for each command."""
 
     kind: Literal["temporal"]
-    timeout: Annotated[Seconds, Field(ge=0.001, le=600)] = 10.0
+    timeout: Annotated[Seconds, Field(ge=0.001, le=600)] = Field(10.0, description="For one attempt.")
     address: str = Field(description="Of the server's frontend: `HOST:PORT`.")
     namespace: str = Field("default", min_length=1, max_length=LONGEST_ID, description="That the workflows are in.")
     operation: Operation = Field("start", description="What a command comes to.")

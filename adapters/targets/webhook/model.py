@@ -64,7 +64,7 @@ class WebhookModel(BatchModel):
     )
     auth: AuthModel | None = Field(None, description="What the header `Authorization` says; none: there is none.")
     tls: TlsModel | None = Field(None, description="Whom to trust and who we are; none: what the system trusts.")
-    allow: list[Annotated[Network, BeforeValidator(_network)]] = Field(
+    allow: list[Annotated[Network, BeforeValidator(_network, json_schema_input_type=str)]] = Field(
         default=[], description="Networks that may be called although they are not public: `10.0.0.0/8`."
     )
 
