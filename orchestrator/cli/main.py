@@ -50,6 +50,8 @@ COMMANDS: Final = {
     "targets check": "targets_check:check",
     "targets schema": "target_schema:print_schema",
     "targets list": "targets:list_targets",
+    "targets show": "targets:show",
+    "targets test": "targets_test:send_test",
     "targets pause": "targets:pause",
     "targets resume": "targets:resume",
     "parked list": "parked:list_parked",

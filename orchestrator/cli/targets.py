@@ -1,8 +1,10 @@
-"""`orchestrator targets list|pause|resume`: where commands go, and what is sent there now."""
+"""`orchestrator targets list|show|pause|resume`: where commands go, and what is sent there now."""
 
 from __future__ import annotations
 
 from typing import Any
+
+import msgspec
 
 from orchestrator.cli.client import body, connect, segment
 from orchestrator.cli.exits import OK
@@ -26,6 +28,29 @@ def list_targets(*, url: str | None = None, json: bool = False) -> int:
     with connect(url) as client:
         found = client.call("GET", "/v1/targets")["targets"]
     listed(COLUMNS, found, [_row(each) for each in found], None, json)
+    return OK
+
+
+def show(name: str, /, *, url: str | None = None, json: bool = False) -> int:
+    """Show all settings of a target, and what is sent to it now; no addresses and no secrets.
+
+    Example: orchestrator targets show police
+
+    Parameters
+    ----------
+    name
+        The target, as the targets file says it.
+    url
+        Where the server is; by default http://127.0.0.1:8000 (ORCHESTRATOR_URL).
+    json
+        Print the answer as one JSON object.
+    """
+    with connect(url) as client:
+        found = client.call("GET", f"/v1/targets/{segment(name)}")
+    if json:
+        json_line(found)
+    else:
+        line(msgspec.json.format(msgspec.json.encode(found)).decode())
     return OK
 
 

@@ -125,6 +125,8 @@ def test_a_paused_target_gets_nothing_until_it_is_resumed(server: ServerProcess,
     assert "target police: paused: they move house" in get(server, "/health")["problems"]
     listed = orchestrator(server, "targets", "list", "--json")
     assert json.loads(listed.stdout.splitlines()[2])["paused"] == paused
+    shown = orchestrator(server, "targets", "show", "police", "--json")
+    assert json.loads(shown.stdout) == get(server, "/v1/targets/police")
     assert orchestrator(server, "targets", "pause", "police").returncode == 0, "said twice it changes nothing"
     assert orchestrator(server, "targets", "resume", "police").stdout == "police is resumed\n"
     until(lambda: len(set(receiver.ids)) == 20)
