@@ -152,7 +152,7 @@ def _validation_error(
     file: str, places: Places, name: str, error: ValidationError, model: type[TargetModel]
 ) -> TargetFileError:
     problems: dict[Problem, None] = {}
-    for each in error.errors(include_url=False, include_input=False, include_context=False):
+    for each in _without_alternatives(error.errors(include_url=False, include_input=False, include_context=False)):
         inside = tuple(part for part in each["loc"])
         key = ".".join(map(str, inside))
         message, hint = each["msg"].removeprefix("Value error, "), None
@@ -166,6 +166,25 @@ def _validation_error(
         said = f"target `{name}`" + (f", `{key}`: " if key else ": ") + message
         problems[Problem("error", said, file, line, column, hint)] = None
     return TargetFileError(sorted(problems, key=lambda each: (each.line, each.column)))
+
+
+def _without_alternatives(errors: Sequence[Any]) -> list[Any]:
+    """Where a mapping or a word may stand, pydantic tells what is wrong with the value as either, under names of its
+    own: what is wrong with the mapping if it is one, else with the word."""
+    found: list[Any] = []
+    for each in errors:
+        loc = each["loc"]
+        if len(loc) > 1 and str(loc[1]).startswith("literal["):
+            as_mapping = [one for one in errors if one["loc"][0] == loc[0] and one is not each]
+            if any(one["type"] != "model_type" for one in as_mapping):
+                continue
+            found.append({**each, "loc": loc[:1], "msg": f"{each['msg']}, or a mapping"})
+        elif len(loc) > 1 and str(loc[1]).endswith(("Model", "Model]")):
+            if each["type"] != "model_type":
+                found.append({**each, "loc": (loc[0], *loc[2:])})
+        else:
+            found.append(each)
+    return found
 
 
 def _keys(model: type[BaseModel], path: Path) -> list[str]:

@@ -103,6 +103,11 @@ ONE = "targets:\n  police:\n    kind: webhook\n    url: http://a.example/\n"
             "5:5: target `police`, `zzz`: is no key of it: there are `alarm`, `allow`, `auth`, `batch`, ",
         ),
         (
+            ONE + "    breaker:\n      pauze: 5s\n",
+            "6:7: target `police`, `breaker.pauze`: is no key of it: did you mean `pause`?",
+        ),
+        (ONE + "    breaker: on\n", "5:5: target `police`, `breaker`: Input should be 'off', or a mapping"),
+        (
             ONE + "    retry:\n      atempts: 5\n",
             "6:7: target `police`, `retry.atempts`: is no key of it: did you mean `attempts`?",
         ),
