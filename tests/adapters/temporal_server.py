@@ -14,9 +14,10 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
-from tests.conformance.redis_servers import free_ports
+from tests.conformance.redis_servers import free_ports, is_free
 
 SCRIPT = Path(__file__).parent.parent / "services" / "temporal"
 BUILT = 1_300.0
@@ -52,6 +53,10 @@ class TemporalServer:
     def kill(self) -> None:
         os.kill(int((self._folder / "pid").read_text()), signal.SIGKILL)
         self.stop()
+        until = time.monotonic() + 30
+        while not is_free(self.port):  # a large one takes a while to go
+            assert time.monotonic() < until, f"port {self.port} is not given back"
+            time.sleep(0.01)
 
     def start(self) -> None:
         """At the same address."""

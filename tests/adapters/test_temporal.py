@@ -189,6 +189,27 @@ async def test_signal_with_start_that_comes_again_after_the_close_starts_no_seco
     assert (found.verdict, found.status) == (Verdict.FINAL, "ALREADY_EXISTS")
 
 
+@pytest.mark.parametrize("operation", ["signal", "signal-with-start"])
+async def test_a_signal_that_a_closed_run_had_is_not_given_to_the_next_one(operation: str) -> None:
+    id, sent = fresh(), work(sum=1)
+    keys: dict[str, Any] = {"operation": "signal-with-start", "workflow_id": id, "signal": "paid"}
+    more = {"args": [{"args": {"waits": 1}}]}
+    async with working() as temporal, opened(**keys, **more) as adapter:
+        first = await adapter.deliver(sent)
+        await temporal.get_workflow_handle(id).result()
+        async with opened(**keys, args=[{"args": {"waits": 9}}]) as patient:
+            assert (await patient.deliver(work(sum=2))).status == "started"
+        async with asyncio.timeout(20):
+            while len(await runs(temporal, id)) < 2:  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.05)
+        async with opened(**(keys | {"operation": operation}), **(more if "start" in operation else {})) as other:
+            found = await other.deliver(again(sent))
+        assert (found.verdict, found.status) == (Verdict.DONE, "signalled")
+        assert found.result["run_id" if "start" in operation else "workflow_id"] in (first.result["run_id"], id)
+        assert await signals(temporal, id) == 1
+        await temporal.get_workflow_handle(id).terminate()
+
+
 # -- update, cancel
 
 

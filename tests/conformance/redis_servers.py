@@ -33,12 +33,12 @@ def free_ports(count: int) -> int:
         drawn.bind(("127.0.0.1", 0))
         start = 11_000 + drawn.getsockname()[1] % max(min(lowest, 32_000) - 12_000, 1)
     for first in range(start, 65_000, count):
-        if all(_free(first + each) for each in range(count)):
+        if all(is_free(first + each) for each in range(count)):
             return first
     raise AssertionError("no free ports")
 
 
-def _free(port: int) -> bool:
+def is_free(port: int) -> bool:
     with socket.socket() as tried:
         tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -114,7 +114,7 @@ class Servers:
         (pid,) = (pid for at, pid, _ in self.members() if at == port)
         os.kill(pid, signal.SIGKILL)
         until = time.monotonic() + 30
-        while not _free(port):  # a large one takes a while to go
+        while not is_free(port):  # a large one takes a while to go
             assert time.monotonic() < until, f"port {port} is not given back"
             time.sleep(0.01)
 

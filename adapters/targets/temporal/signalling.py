@@ -1,21 +1,24 @@
 """`signal` and `signal-with-start`.
 
-A server drops a signal whose request id it knows, as long as it has the run in memory. A `signal-with-start` to a
-workflow that was closed meanwhile would start a second one; so when a command comes again, and its workflow is closed,
-the history of its last run is looked through for the command's id, which each signal has in a header.
+A run takes a signal once: the server drops one whose request id the run knows. But where that run is closed, the same
+signal would be refused, or go to the next run, or start one. So when a command comes again, the histories of the last
+closed runs are looked through for the command's id, which each signal has in a header.
 """
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from temporalio.api.common.v1 import Header, WorkflowExecution
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
 from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionRequest,
     GetWorkflowExecutionHistoryRequest,
+    ListWorkflowExecutionsRequest,
     SignalWithStartWorkflowExecutionRequest,
     SignalWorkflowExecutionRequest,
 )
@@ -32,27 +35,27 @@ from adapters.work import Outcome, Verdict
 PAGE: Final = 1_000
 MOST_PAGES: Final = 60
 """A server ends a history at some 51,200 events."""
+MOST_RUNS: Final = 20
+MOST_CLOSING: Final = 5
+"""Runs that close under our hands."""
+_RUNNING: Final = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING
+_NO_LIST: Final = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED)
+"""Of servers that list nothing, or not for us."""
+
+
+class _Had(NamedTuple):
+    """A run that an earlier attempt told, or this one just now."""
+
+    run_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Signalling:
     async def deliver(self, session: Session, asked: Asked) -> Outcome:
         """Raises RPCError, ConverterError, TooLargeError."""
-        request = SignalWorkflowExecutionRequest(
-            namespace=session.namespace,
-            workflow_execution=WorkflowExecution(workflow_id=asked.workflow_id),
-            signal_name=asked.signal,
-            input=await encode(session.converter(asked.workflow_id), "the signal's arguments", asked.signal_args),
-            identity=session.identity,
-            request_id=session.work.id,
-            header=_header(session.work.id),
-        )
-        try:
-            await session.call(session.client.workflow_service.signal_workflow_execution, request)
-        except RPCError as error:
-            # Perhaps it is closed because of this very signal, whose answer was lost.
-            if error.status is not RPCStatusCode.NOT_FOUND or not await _run_that_has_it(session, asked.workflow_id):
-                raise
+        signal = await _signal(session, asked)
+        if await _had(session, signal) is None:
+            await session.call(session.client.workflow_service.signal_workflow_execution, signal)
         return Outcome(Verdict.DONE, result={"workflow_id": asked.workflow_id}, status="signalled")
 
 
@@ -63,56 +66,103 @@ class SignallingWithStart:
 
     async def deliver(self, session: Session, asked: Asked) -> Outcome:
         """Raises RPCError, ConverterError, TooLargeError."""
-        if run_id := await _run_that_has_it(session, asked.workflow_id):
-            return started(self.plan, self.following, asked, run_id, "signalled")
-        converter = session.converter(asked.workflow_id)
+        signal = await _signal(session, asked)
+        if (had := await _had(session, signal)) is not None:
+            return started(self.plan, self.following, asked, had.run_id, "signalled")
         request = SignalWithStartWorkflowExecutionRequest(
-            signal_name=asked.signal,
-            signal_input=await encode(converter, "the signal's arguments", asked.signal_args),
-            header=_header(session.work.id),
+            signal_name=signal.signal_name,
+            signal_input=signal.input,
+            header=signal.header,
             **await start_fields(self.plan, session, asked),
         )
         answer = await session.call(session.client.workflow_service.signal_with_start_workflow_execution, request)
         return started(self.plan, self.following, asked, answer.run_id, "started" if answer.started else "signalled")
 
 
-async def _run_that_has_it(session: Session, workflow_id: str) -> str:
-    """The last run of the workflow, if it is closed and was given this command's signal by an earlier attempt; else
-    empty. Raises RPCError."""
+async def _signal(session: Session, asked: Asked) -> SignalWorkflowExecutionRequest:
+    return SignalWorkflowExecutionRequest(
+        namespace=session.namespace,
+        workflow_execution=WorkflowExecution(workflow_id=asked.workflow_id),
+        signal_name=asked.signal,
+        input=await encode(session.converter(asked.workflow_id), "the signal's arguments", asked.signal_args),
+        identity=session.identity,
+        request_id=session.work.id,
+        header=Header(fields={MARK: PayloadConverter.default.to_payload(session.work.id)}),
+    )
+
+
+async def _had(session: Session, signal: SignalWorkflowExecutionRequest) -> _Had | None:
+    """Whether an attempt before this one has told a run that is closed; one that runs is told now, by its own id, and
+    takes it once. None if nobody has it and none runs. Raises RPCError."""
     if session.work.attempt == 1:
-        return ""
-    service, execution = session.client.workflow_service, WorkflowExecution(workflow_id=workflow_id)
+        return None
+    for _ in range(MOST_CLOSING):
+        runs = await _runs(session, signal.workflow_execution.workflow_id)
+        for info in runs:
+            if info.status != _RUNNING:
+                async for event in _history(session, info.execution):
+                    if _mark(event.workflow_execution_signaled_event_attributes.header) == _mark(signal.header):
+                        return _Had(info.execution.run_id)
+        if not runs or runs[0].status != _RUNNING:
+            return None
+        pinned = SignalWorkflowExecutionRequest()
+        pinned.CopyFrom(signal)
+        pinned.workflow_execution.CopyFrom(runs[0].execution)
+        try:
+            await session.call(session.client.workflow_service.signal_workflow_execution, pinned)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            continue  # closed just now: its history is complete
+        return _Had(runs[0].execution.run_id)
+    return None
+
+
+async def _runs(session: Session, workflow_id: str) -> list[WorkflowExecutionInfo]:
+    """The last of them, and those before it that the server lists, which it does somewhat later."""
+    service = session.client.workflow_service
     try:
         described = await session.call(
             service.describe_workflow_execution,
-            DescribeWorkflowExecutionRequest(namespace=session.namespace, execution=execution),
+            DescribeWorkflowExecutionRequest(
+                namespace=session.namespace, execution=WorkflowExecution(workflow_id=workflow_id)
+            ),
         )
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
-            return ""
+            return []
         raise
-    info = described.workflow_execution_info
-    if info.status == WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING:
-        return ""  # the server knows the request's id
+    last = described.workflow_execution_info
+    quote = '"' if "'" in workflow_id else "'"
+    if quote in workflow_id or "\\" in workflow_id:
+        return [last]  # it cannot be asked for
+    try:
+        listed = await session.call(
+            service.list_workflow_executions,
+            ListWorkflowExecutionsRequest(
+                namespace=session.namespace, page_size=MOST_RUNS, query=f"WorkflowId = {quote}{workflow_id}{quote}"
+            ),
+        )
+    except RPCError as error:
+        if error.status in _NO_LIST:
+            return [last]
+        raise
+    return [last, *(each for each in listed.executions if each.execution.run_id != last.execution.run_id)]
+
+
+async def _history(session: Session, execution: WorkflowExecution) -> AsyncIterator[HistoryEvent]:
     request = GetWorkflowExecutionHistoryRequest(
-        namespace=session.namespace, execution=info.execution, maximum_page_size=PAGE
+        namespace=session.namespace, execution=execution, maximum_page_size=PAGE
     )
-    mark = _header(session.work.id).fields[MARK].data
     for _ in range(MOST_PAGES):
-        page = await session.call(service.get_workflow_execution_history, request)
-        if any(_mark(event) == mark for event in page.history.events):
-            return info.execution.run_id
-        request.next_page_token = page.next_page_token
+        page = await session.call(session.client.workflow_service.get_workflow_execution_history, request)
+        for event in page.history.events:
+            yield event
         if not page.next_page_token:
-            break
-    return ""
+            return
+        request.next_page_token = page.next_page_token
 
 
-def _header(command_id: str) -> Header:
+def _mark(header: Header) -> bytes:
     """Never encoded by the target's converter, as headers are not."""
-    return Header(fields={MARK: PayloadConverter.default.to_payload(command_id)})
-
-
-def _mark(event: HistoryEvent) -> bytes:
-    fields = event.workflow_execution_signaled_event_attributes.header.fields
-    return fields[MARK].data if MARK in fields else b""
+    return header.fields[MARK].data if MARK in header.fields else b""
