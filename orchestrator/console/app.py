@@ -21,10 +21,25 @@ from orchestrator.console.pages import (
     projections,
     rows,
     rules,
+    targets,
     trace,
 )
 from orchestrator.console.site import CONSOLE, UNDER, Console, dressed
 
+SUBJECTS: Final = (
+    overview,
+    events,
+    commands,
+    asking,
+    targets,
+    keys,
+    projections,
+    rows,
+    rules,
+    dry_run,
+    trace,
+    health,
+)
 STATIC: Final = Path(__file__).parent / "static"
 TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
@@ -34,7 +49,20 @@ def add(app: web.Application, console: Console) -> None:
     app[CONSOLE] = console
     # Right outside of what makes problems of errors, and within all that surrounds answers.
     app.middlewares.insert(len(app.middlewares) - 1, dressed)
-    for subject in (overview, events, commands, asking, keys, projections, rows, rules, dry_run, trace, health):
+    for subject in (
+        overview,
+        events,
+        commands,
+        asking,
+        targets,
+        keys,
+        projections,
+        rows,
+        rules,
+        dry_run,
+        trace,
+        health,
+    ):
         subject.add(app)
     for file in sorted(STATIC.rglob("*")):
         if file.suffix in TYPES:

@@ -40,6 +40,7 @@ PLACES: Final = (
     ("o", HOME, "Overview"),
     ("e", f"{UNDER}/events", "Events"),
     ("c", f"{UNDER}/commands", "Commands"),
+    ("a", f"{UNDER}/targets", "Targets"),
     ("b", f"{UNDER}/keys", "Blocked keys"),
     ("p", f"{UNDER}/projections", "Projections"),
     ("r", f"{UNDER}/rules", "Rules"),
@@ -126,6 +127,8 @@ SAID: Final = {
     "cancelled-some": "{n} cancelled; sent, or ended meanwhile: {m}.",
     "expired": "{n} expired: they are never sent, and their fallback is put out.",
     "expired-some": "{n} expired; sent, or ended meanwhile: {m}.",
+    "paused": "The target is paused: nothing is sent to it.",
+    "resumed": "The target is resumed: what waits is sent.",
     "unpark": "The parked event is evaluated again, and then what waits behind it.",
     "skip": "The parked event is left out; what waits behind it is evaluated.",
 }

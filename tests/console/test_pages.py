@@ -29,6 +29,8 @@ PAGES = {
     "/console/cancel?state=retrying": "Cancel commands",
     "/console/cancel?state=pending": "Cancel commands",
     "/console/expire?state=parked": "Let commands expire",
+    "/console/targets": "Targets",
+    "/console/targets/pause?name=log": "Pause: target log",
     "/console/keys": "Blocked keys",
     "/console/keys/skip?key=nuts": "Leave out: key nuts",
     "/console/keys/unpark?key=nuts": "Evaluate again: key nuts",
@@ -430,3 +432,18 @@ def test_everything_works_without_scripts(plain: Page, scene: Scene) -> None:
     plain.get_by_role("button", name="Send the ticked ones again…").click()
     plain.get_by_role("button", name="Send it again").click()
     expect(plain.get_by_role("status").first).to_contain_text("1 redriven")
+
+
+def test_a_target_is_paused_and_resumed_with_a_reason(scene: Scene, page: Page) -> None:
+    page.goto("/console/targets")
+    row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="log", exact=True))
+    expect(row).to_contain_text("sends")
+    row.get_by_role("link", name="Pause…").click()
+    page.get_by_label("Reason, for whoever asks").fill("they move house")
+    page.get_by_role("button", name="Pause it").click()
+    expect(page.locator("#said")).to_have_text("The target is paused: nothing is sent to it.")
+    expect(row).to_contain_text("paused")
+    expect(row).to_contain_text("they move house")
+    row.get_by_role("link", name="Resume…").click()
+    page.get_by_role("button", name="Resume it").click()
+    expect(row).to_contain_text("sends")

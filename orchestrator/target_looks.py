@@ -1,0 +1,68 @@
+"""Targets as the API, the command line and the console show them: what they bear, and what is sent to them now.
+
+Addresses and secrets are not among it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from adapters.gate_looks import GateLook, look
+from adapters.target import Target
+from streams import rfc3339
+from streams.log import Log
+
+
+class _Here(Protocol):
+    """What of a process is needed."""
+
+    @property
+    def log(self) -> Log: ...
+
+    @property
+    def targets(self) -> Mapping[str, Target]: ...
+
+    @property
+    def now(self) -> Callable[[], int]: ...
+
+
+async def shown(here: _Here) -> list[dict[str, Any]]:
+    """All of them, by name."""
+    found = sorted(here.targets.values(), key=lambda each: each.name)
+    looks = await asyncio.to_thread(look, here.log, [each.name for each in found], here.now())
+    return [_document(each, looks[each.name]) for each in found]
+
+
+def _document(target: Target, look: GateLook) -> dict[str, Any]:
+    retry, rate, breaker = target.retry, target.gate.rate, target.gate.breaker
+    return {
+        "name": target.name,
+        "kind": target.kind,
+        "deliver": "workers" if target.open is None else "here",
+        "timeout": target.timeout,
+        "concurrency": target.concurrency,
+        "batch": target.batch,
+        "retry": {
+            "initial": retry.initial,
+            "factor": retry.factor,
+            "max": retry.max,
+            "attempts": retry.attempts,
+            "elapsed": retry.elapsed,
+        },
+        "rate": None if rate is None else {"limit": rate.limit, "per": rate.per, "burst": rate.burst},
+        "breaker": {
+            "state": "off" if breaker is None else look.state,
+            "since": _moment(look.since),
+            "until": _moment(look.until),
+            "reason": look.reason or None,
+        },
+        "paused": None
+        if look.paused is None
+        else {"since": rfc3339.format(look.paused.at), "reason": look.paused.reason},
+    }
+
+
+def _moment(micros: int) -> str | None:
+    return rfc3339.format(micros) if micros else None
