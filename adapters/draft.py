@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from adapters.arming import Arming
+from adapters.arming import stored as stored_arming
 from adapters.breaker import Switch
 from adapters.gates import Pause, stored_pause
 from adapters.leases import Leases
@@ -31,6 +33,8 @@ class Draft:
         self.switches = switches
         self.pauses: dict[str, Pause | None] = {}
         """By target, with this turn."""
+        self.arming: Arming | None = None
+        """With this turn."""
         self.turn = Turn()
 
     def __contains__(self, id: str) -> bool:
@@ -67,6 +71,11 @@ class Draft:
     def row(self, name: str, value: bytes | None) -> None:
         """A row that is no command; None deletes it."""
         self._rows[name] = value
+
+    def arm(self, arming: Arming) -> None:
+        """Or disarm."""
+        self.arming = arming
+        self.row(*stored_arming(arming))
 
     def pause(self, target: str, pause: Pause | None) -> None:
         """None resumes."""

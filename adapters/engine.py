@@ -31,6 +31,10 @@ REOPEN: Final = 1.0
 LONGEST_REOPEN: Final = 30.0
 THERE: Final = 1.0
 """Seconds in which work that is known to be there is leased, commit included."""
+DISARMED: Final = (
+    "delivery is disarmed: nothing is sent until somebody confirms how many commands wait, see `orchestrator delivery "
+    "status`"
+)
 CLOSING: Final = 5.0
 """Seconds that an adapter may take to close after another could not be opened."""
 
@@ -43,6 +47,8 @@ class EngineOptions:
     """Commands that a partition hands out for a target at once, where so many are asked for."""
     bounds: Bounds = field(default_factory=Bounds)
     pace: Pace = field(default_factory=Pace)
+    disarmed: int = 0
+    """Since when nothing is sent until somebody confirms it (`arming.py`); 0: as the log says."""
 
 
 class Engine:
@@ -81,7 +87,8 @@ class Engine:
         self._pools: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
-        self._gates = Gates({name: target.gate for name, target in self._targets.items()}, self._gates_changed)
+        gates = {name: target.gate for name, target in self._targets.items()}
+        self._gates = Gates(gates, self._gates_changed, self._options.disarmed)
         self._threads = ThreadPoolExecutor(self._options.threads, "delivery")
 
     # -- life
@@ -154,7 +161,13 @@ class Engine:
     def problems(self) -> list[str]:
         """What is wrong now, in words."""
         held = {_target(name): what for name, what in self._gates.problems(self._now()).items()}
-        return [f"{where}: {what}" for where, what in sorted((self._problems | held).items())]
+        found = [f"{where}: {what}" for where, what in sorted((self._problems | held).items())]
+        return [DISARMED, *found] if self.disarmed else found
+
+    @property
+    def disarmed(self) -> int:
+        """Since when nothing is sent from partitions that it has, microseconds since 1970; 0 if that is so of none."""
+        return self._gates.disarmed
 
     @property
     def partitions(self) -> list[int]:

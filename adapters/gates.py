@@ -1,4 +1,4 @@
-"""What may be sent to each target now: its breaker, its rate, and whether people have paused it.
+"""What may be sent to each target now: its breaker, its rate, whether people have paused it, whether all is disarmed.
 
 One for all partitions of a process, so that each knows of a target that is down after the first few attempts of any. A
 breaker's changes lie in a row of the partition whose attempt made them, and a pause in one of every partition; whoever
@@ -14,6 +14,8 @@ from typing import Final
 
 import msgspec
 
+from adapters import arming
+from adapters.arming import ARMING, Arming
 from adapters.breaker import Breaker, BreakerPolicy, Switch
 from adapters.bucket import Bucket, Rate
 from adapters.work import BROKEN_OFF, Outcome, Verdict
@@ -48,11 +50,16 @@ class _Gate:
 
 
 class Gates:
-    """`changed` is called, from any thread, when more or less may be sent than before."""
+    """`changed` is called, from any thread, when more or less may be sent than before. `disarmed`: since when nothing
+    is sent until somebody confirms it, microseconds since 1970; 0: as the log says."""
 
-    def __init__(self, policies: Mapping[str, GatePolicy], changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, policies: Mapping[str, GatePolicy], changed: Callable[[], None] = lambda: None, disarmed: int = 0
+    ) -> None:
         self._gates = {target: _Gate(policy) for target, policy in policies.items()}
         self._pauses: dict[tuple[int, str], Pause] = {}
+        self._since = disarmed
+        self._armings: dict[int, Arming] = {}
         self._changed = changed
         self._lock = threading.Lock()
 
@@ -61,11 +68,16 @@ class Gates:
     @property
     def rows(self) -> list[str]:
         """Names of the rows in a partition's state that say how the gates stand."""
-        return [f"{kind}{target}" for kind in (BREAKER, PAUSED) for target in self._gates]
+        return [ARMING, *(f"{kind}{target}" for kind in (BREAKER, PAUSED) for target in self._gates)]
 
-    def restore(self, partition: int, rows: Mapping[str, bytes]) -> None:
-        """Raises msgspec.MsgspecError for a row that is none."""
+    def restore(self, partition: int, rows: Mapping[str, bytes]) -> Arming | None:
+        """What holds already and is to be stored, if anything. Raises msgspec.MsgspecError for a row that is none."""
+        found = arming.restored(rows, self._since)
         with self._lock:
+            if found is not None:
+                self._armings[partition] = found
+            else:
+                self._armings.pop(partition, None)
             for target, gate in self._gates.items():
                 if gate.breaker is not None and (row := rows.get(BREAKER + target)) is not None:
                     gate.breaker.restore(msgspec.json.decode(row, type=Switch))
@@ -73,6 +85,21 @@ class Gates:
                     self._pauses[partition, target] = msgspec.json.decode(row, type=Pause)
                 else:
                     self._pauses.pop((partition, target), None)
+        return found if found is not None and arming.stored(found)[1] != rows.get(ARMING) else None
+
+    def arming(self, partition: int) -> Arming | None:
+        return self._armings.get(partition)
+
+    def arm(self, partition: int, arming: Arming) -> None:
+        with self._lock:
+            self._armings[partition] = arming
+        self._changed()
+
+    @property
+    def disarmed(self) -> int:
+        """Since when a partition that is delivered from here is; 0 if none is."""
+        with self._lock:
+            return max((each.at for each in self._armings.values() if not each.armed), default=0)
 
     def pause(self, partition: int, target: str, pause: Pause | None) -> None:
         """None resumes."""
@@ -87,6 +114,7 @@ class Gates:
         """It is delivered from here no more: others say how it stands."""
         with self._lock:
             self._pauses = {key: pause for key, pause in self._pauses.items() if key[0] != partition}
+            self._armings.pop(partition, None)
 
     def share(self, share: float, now: int) -> None:
         """What part of the rates this process may use, 0 to 1."""
@@ -99,6 +127,8 @@ class Gates:
 
     def shut(self, partition: int, target: str, now: int) -> bool:
         """Whether what is leased already is not to be sent."""
+        if self._disarmed(partition):
+            return True
         gate = self._gates.get(target)
         if gate is None:
             return False
@@ -107,6 +137,8 @@ class Gates:
 
     def reserve(self, partition: int, target: str, limit: int, now: int) -> int:
         """How many of `limit` may be leased now. Nobody else has this room until `lent` is called, which must be."""
+        if self._disarmed(partition):
+            return 0
         gate = self._gates.get(target)
         if gate is None:
             return limit
@@ -134,6 +166,10 @@ class Gates:
             if gate.breaker is not None and gate.breaker.half_open(now):
                 gate.probing.update(dict.fromkeys(ids, end))
 
+    def _disarmed(self, partition: int) -> bool:
+        arming = self._armings.get(partition)
+        return arming is not None and not arming.armed
+
     def problems(self, now: int) -> dict[str, str]:
         """By target, what holds its commands back, in words."""
         with self._lock:
@@ -149,9 +185,9 @@ class Gates:
 
     def next_at(self, partition: int, target: str, now: int) -> int:
         """When there is room again as things are; NEVER if that is for others to say."""
-        gate = self._gates[target]
+        gate = self._gates.get(target)
         with self._lock:
-            if (partition, target) in self._pauses:
+            if gate is None or self._disarmed(partition) or (partition, target) in self._pauses:
                 return NEVER
             at = now if gate.bucket is None else gate.bucket.next_at(now)
             if gate.breaker is not None and gate.breaker.switch.open:

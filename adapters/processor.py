@@ -18,8 +18,8 @@ from typing import Final
 
 import msgspec
 
+from adapters import arming, ledger, results
 from adapters import gates as gate
-from adapters import ledger, results
 from adapters.alarms import AlarmPolicy, Alarms
 from adapters.breaker import Switch
 from adapters.draft import Draft
@@ -126,17 +126,20 @@ class Delivery:
     def _begin(self, now: int) -> None:
         if self._unfinished is not None:
             self._finish()
+        unstored = None
         if self._stale:
             self._forget()
             self._position = self._log.position(self._partition, ledger.DELIVERY)
             rows = self._rows([ledger.CURSOR, *self._gates.rows, *self._alarms.rows])
             row = rows.get(ledger.CURSOR)
             self._read = self._saved = ledger.read_cursor(row) if row is not None else 0
-            self._gates.restore(self._partition, rows)
+            unstored = self._gates.restore(self._partition, rows)
             self._alarms.restore(rows)
         self._stale = True  # until the end is reached: whatever is raised before it leaves memory half changed
         self._durable_asked = False
         self._draft = Draft(self.find, self._leases, self._switches)
+        if unstored is not None:
+            self._draft.arm(unstored)
         self._lanes = Lanes(self._draft, self._rows)
         self._settling = Settling(
             self._draft,
@@ -200,10 +203,19 @@ class Delivery:
                 due += 1
                 if output.id not in known and output.id not in self._draft:
                     self._settling.note(output, number, due)
+            elif isinstance(output, Asked) and output.action == "arm":
+                self._arm(int(output.ids[0]), now)
             elif isinstance(output, Asked):
                 self._settling.do(output)
         self._read = first + len(outputs) - 1
         return len(outputs) >= self._bounds.page
+
+    def _arm(self, until: int, now: int) -> None:
+        """What was confirmed while this process, or the log that it was restored from, was not disarmed yet changes
+        nothing."""
+        found = arming.confirmed(self._draft.arming or self._gates.arming(self._partition), until, now)
+        if found is not None:
+            self._draft.arm(found)
 
     def _expire_passed(self, now: int) -> None:
         """What is in memory; the rest when it comes there, which is no later than it is due."""
@@ -322,6 +334,8 @@ class Delivery:
         self._position = batch.commit.end
         for target, pause in batch.draft.pauses.items():
             self._gates.pause(self._partition, target, pause)
+        if batch.draft.arming is not None:
+            self._gates.arm(self._partition, batch.draft.arming)
         self._tell(batch.draft.turn)
 
     def _tell(self, turn: Turn) -> None:

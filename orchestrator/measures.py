@@ -130,6 +130,12 @@ MEASURES: Final = (
         together=sum,
     ),
     _gauge(
+        "orchestrator_delivery_disarmed",
+        "1",
+        "1 while nothing is sent until somebody confirms how many commands wait.",
+        together=max,
+    ),
+    _gauge(
         "orchestrator_undelivered_commands",
         "commands",
         "Commands that are neither done nor parked; 1,000 means as many or more.",

@@ -133,6 +133,7 @@ class Watched:
     """Events that wait for their append."""
     deliveries: Callable[[], Mapping[str, int]]
     """`WHAT|TARGET` → how often."""
+    disarmed: Callable[[], bool]
     outside: Callable[[], Mapping[str, tuple[int, int]]]
     """Target → (workers elsewhere that asked for work of it of late, commands that they hold of it)."""
     stalled: Callable[[int], bool]
@@ -174,6 +175,7 @@ class Collected(Collector):
             yield family
         yield gauge("rule_evaluation_rate", rate)
         yield gauge("orchestrator_appends_waiting", self._watched.waiting())
+        yield gauge("orchestrator_delivery_disarmed", self._watched.disarmed())
         outcomes = counter("orchestrator_deliveries_total")
         for key, count in dict(self._watched.deliveries()).items():
             what, _, target = key.partition("|")

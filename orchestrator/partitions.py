@@ -77,11 +77,15 @@ def _blocked(log: Log, partition: int) -> int:
 
 def undelivered(log: Log, partition: int) -> int:
     """Commands that are neither done nor parked, counted up to MOST_UNDELIVERED."""
+    waiting = log.due(partition, DELIVERY, (-NEVER - 1, ""), MOST_UNDELIVERED)
+    return min(MOST_UNDELIVERED, unread(log, partition) + len(waiting))
+
+
+def unread(log: Log, partition: int) -> int:
+    """Commands that delivery has not taken in yet, counted up to MOST_UNDELIVERED outputs."""
     row = log.rows(partition, DELIVERY, [CURSOR]).get(CURSOR)
     _, outputs = log.outputs(partition, read_cursor(row) if row is not None else 0, MOST_UNDELIVERED)
-    unread = sum(isinstance(output, Command) and not output.shadow for output in outputs)
-    waiting = log.due(partition, DELIVERY, (-NEVER - 1, ""), MOST_UNDELIVERED)
-    return min(MOST_UNDELIVERED, unread + len(waiting))
+    return sum(isinstance(output, Command) and not output.shadow for output in outputs)
 
 
 def shown(log: Log, partition: int, queries: Queries) -> bool:

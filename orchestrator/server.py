@@ -29,6 +29,7 @@ from orchestrator.api.app import add, make_app
 from orchestrator.api.context import CONTEXT, Context
 from orchestrator.api.routes import health
 from orchestrator.appends import Appends
+from orchestrator.armings import Armings
 from orchestrator.asks import Asks
 from orchestrator.console import app as console
 from orchestrator.console.recent import Recent
@@ -94,7 +95,9 @@ class Server:
             observed=self.metrics.attempted,
             fenced=lambda lease: self.keeper.lost(lease),
             options=DeliveryOptions(
-                batch=settings.command_batch, bounds=DeliveryBounds(kept=int(settings.commands_kept * 1e6))
+                batch=settings.command_batch,
+                bounds=DeliveryBounds(kept=int(settings.commands_kept * 1e6)),
+                disarmed=settings.disarmed_since,
             ),
         )
         self._opened = Opened(
@@ -148,6 +151,7 @@ class Server:
                 views=self.engine.views,
                 waiting=lambda: self._appends.waiting,
                 deliveries=lambda: self.delivery.counts,
+                disarmed=lambda: self.delivery.disarmed > 0,
                 stalled=self.watchdog.stalled,
                 outside=self._opened.registry.by_target,
                 shown=self.engine.shown,
@@ -279,9 +283,11 @@ class Server:
             asks=Asks(engine.log, self._targets),
             targets=self._targets,
             target_asks=TargetAsks(engine.log, self._targets),
+            armings=Armings(engine.log, engine.queries, self._settings.disarmed_since),
             door=self._opened.door,
             waiting_for=self._waiting_for,
             problems=self.health.problems,
+            disarmed=lambda: self.delivery.disarmed,
             stalled=self.watchdog.hangs,
             log_levels=self._log_levels,
             failed=self.health.failed,

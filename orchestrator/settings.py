@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import time
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -19,6 +20,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from orchestrator.refusals import remedy
 from orchestrator.setting_kinds import Paths, Seconds, lower, words
 from orchestrator.tuning import Tuning
+from streams import rfc3339
 from streams.backends.redis.url import RedisOptions
 from streams.keys import SLICES
 
@@ -101,6 +103,13 @@ class Settings(Tuning):
         validation_alias="ORCHESTRATOR_COMMANDS_KEPT",
         description="How long commands that are done, cancelled, expired or in shadow stay in the ledger and in lists. "
         "0: for good. A decision that is made again after that time is delivered again.",
+    )
+    disarmed: str | None = Field(
+        None,
+        validation_alias="ORCHESTRATOR_DISARMED",
+        description="After a restore: nothing is sent until somebody confirms how many commands wait "
+        "(`orchestrator delivery arm`). The moment of the restore, RFC 3339: what was confirmed later counts, also "
+        "after a restart. Or `true`: since this start, and each one until it is taken out.",
     )
     workers: int = Field(
         1, ge=1, le=SLICES, validation_alias="WORKERS", description="Processes of this server; 1 on the embedded log."
@@ -196,6 +205,20 @@ class Settings(Tuning):
             raise ValueError("no API key is configured, so the server binds to loopback only: choose 127.0.0.1 or ::1")
         return host
 
+    @field_validator("disarmed")
+    @classmethod
+    def _moment(cls, disarmed: str | None) -> str | None:
+        """As a moment: a worker that is started again is disarmed no later than its parent."""
+        if disarmed is None or disarmed.lower() in ("false", "0", "no", "off"):
+            return None
+        if disarmed.lower() in ("true", "1", "yes", "on"):
+            return rfc3339.format(time.time_ns() // 1000)
+        try:
+            rfc3339.parse(disarmed)
+        except ValueError:
+            raise ValueError("write `true`, or the moment of the restore, such as 2025-05-01T12:00:00Z") from None
+        return disarmed
+
     @field_validator("siblings_host")
     @classmethod
     def _one_address(cls, host: str) -> str:
@@ -241,6 +264,11 @@ class Settings(Tuning):
                 "everything; leave it out"
             )
         return self
+
+    @property
+    def disarmed_since(self) -> int:
+        """Microseconds since 1970; 0 if it is not said."""
+        return rfc3339.parse(self.disarmed) if self.disarmed is not None else 0
 
     @property
     def embedded(self) -> bool:

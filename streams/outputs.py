@@ -120,11 +120,11 @@ class Decision(msgspec.Struct, array_like=True, tag="decision", frozen=True):
 class Asked(msgspec.Struct, array_like=True, tag="asked", frozen=True):
     """What people ask for commands that this partition decided: `action` is redrive, cancel or expire. Delivery does
     it for those whose state allows it when it comes to this output, and leaves the others. Or for targets: pause or
-    resume."""
+    resume; or for all that was disarmed up to a moment: arm."""
 
-    action: Literal["redrive", "cancel", "expire", "pause", "resume"]
+    action: Literal["redrive", "cancel", "expire", "pause", "resume", "arm"]
     ids: tuple[str, ...]
-    """Of commands, or names of targets."""
+    """Of commands, or names of targets, or the moment."""
     reason: str = ""
     offset: int = 0
 

@@ -23,6 +23,7 @@ from streams.due import DueIndex
 from streams.event import (
     ACTIVATED,
     ALARM,
+    ARMING,
     CANCELLING,
     CLOSED,
     EXPIRING,
@@ -55,7 +56,7 @@ FEW: Final = 4
 only; doubled by each turn without."""
 _TOLD: Final = frozenset((FORKED, OPENED, CLOSED))
 _DECIDED: Final = frozenset((FALLBACK, ALARM))
-_ASKED: Final = frozenset((REDRIVEN, CANCELLING, EXPIRING, PAUSING, RESUMING))
+_ASKED: Final = frozenset((REDRIVEN, CANCELLING, EXPIRING, PAUSING, RESUMING, ARMING))
 _SINGLE: Final = frozenset((TICK, MODE, ACTIVATED, UNPARKED, SKIPPED)) | _ASKED | _TOLD | _DECIDED
 _NOTHING: Final = Batch((), [])
 _partitions: Final = msgspec.msgpack.Decoder(Partition)
@@ -298,6 +299,8 @@ class Worker:
             step.outputs.append(Asked("pause", (data["target"],), data["reason"], offset))
         elif event.type == RESUMING:
             step.outputs.append(Asked("resume", (data["target"],), offset=offset))
+        elif event.type == ARMING:
+            step.outputs.append(Asked("arm", (str(data["until"]),), offset=offset))
         else:
             yield from self._unpark(event, offset)
             return

@@ -15,6 +15,7 @@ from orchestrator.api.problem import middleware
 from orchestrator.api.route import Route
 from orchestrator.api.routes import (
     commands,
+    delivery,
     description,
     events,
     health,
@@ -40,6 +41,7 @@ EVERYTHING: Final = tuple(
         work,
         workers,
         targets,
+        delivery,
         keys,
         partitions,
         trace,

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from adapters.target import Target
 from orchestrator.appends import Appends
+from orchestrator.armings import Armings
 from orchestrator.asks import Asks
 from orchestrator.door.door import Door
 from orchestrator.imports import Imports
@@ -37,11 +38,14 @@ class Context:
     asks: Asks
     targets: Mapping[str, Target]
     target_asks: TargetAsks
+    armings: Armings
     door: Door
     waiting_for: Callable[[], list[str]]
     """What keeps this process from its work, in words."""
     problems: Callable[[], list[str]]
     """What is wrong, in words."""
+    disarmed: Callable[[], int]
+    """Since when nothing is sent until somebody confirms it, as far as this process knows; 0: that is not so."""
     stalled: Callable[[], list[str]]
     """What of it hangs, so that a restart may mend it."""
     log_levels: LogLevels

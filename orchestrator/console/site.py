@@ -86,6 +86,7 @@ def page(
         "places": PLACES,
         "as_of": context.now(),
         "status_line": "failing" if context.stalled() else "degraded" if context.problems() else "ok",
+        "disarmed": context.disarmed(),
         "said": said(request),
         "token": lambda: guard.token(request),
         "base_url": f"{request.scheme}://{request.host}",

@@ -14,6 +14,7 @@ from adapters.target import Target
 from orchestrator.api.app import make_app
 from orchestrator.api.context import Context
 from orchestrator.appends import Appends
+from orchestrator.armings import Armings
 from orchestrator.asks import Asks
 from orchestrator.door.door import Alone, Door
 from orchestrator.door.here import Here
@@ -83,6 +84,8 @@ async def api(
             asks=Asks(log, targets, patience=0.2),
             targets={name: Target(name, "log", None) for name in targets},
             target_asks=TargetAsks(log, targets, patience=0.2),
+            armings=Armings(log, Queries(store), patience=0.2),
+            disarmed=lambda: 0,
             door=no_door(log),
             problems=lambda: [*problems, *stalled],
             stalled=lambda: list(stalled),
