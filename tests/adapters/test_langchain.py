@@ -156,6 +156,67 @@ async def test_what_is_no_answer_is_tried_again_or_parked_and_asked_once(
     assert len(server.requests) == 1, "the client tries nothing again by itself"
 
 
+def refusing() -> dict[str, Any]:
+    said = answer("")
+    said["choices"][0]["message"] |= {"content": None, "refusal": "I must not"}
+    return said
+
+
+@pytest.mark.parametrize("schema", [None, PRIORITY])
+async def test_a_model_that_refuses_is_not_asked_again_and_has_not_answered(server: OpenAiServer, schema: Any) -> None:
+    server.answer = lambda number, body: refusing()
+    async with opened(server, schema=schema) as adapter:
+        outcome = await adapter.deliver(TICKET)
+    assert (outcome.verdict, outcome.status, outcome.reason) == (
+        Verdict.FINAL,
+        "refused",
+        "the model refused: I must not",
+    )
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("method", ["json_schema", "json_mode"])
+async def test_an_answer_that_was_cut_off_is_paid_once_and_counted(server: OpenAiServer, method: str) -> None:
+    server.answer = lambda number, body: answer('{"priority": "hi', finish="length")
+    async with opened(server, schema=PRIORITY, method=method, budget={"per_minute": 100}) as adapter:
+        outcome = await adapter.deliver(TICKET)
+        after = await adapter.deliver(TICKET._replace(id="c2"))
+    assert (outcome.verdict, outcome.status) == (Verdict.FINAL, "truncated")
+    assert outcome.result["tokens"]["total"] == 110
+    assert outcome.result["raw"] == '{"priority": "hi'
+    assert after.status == "budget"
+    assert len(server.requests) == 1
+
+
+async def test_what_a_call_used_is_told_though_the_next_one_failed(server: OpenAiServer) -> None:
+    server.answer = lambda number, body: answer("no JSON") if number == 1 else refusal(429, "slow down")
+    async with opened(server, schema=PRIORITY) as adapter:
+        outcome = await adapter.deliver(TICKET)
+    assert (outcome.verdict, outcome.status) == (Verdict.RETRY, "429")
+    assert outcome.result["tokens"]["total"] == 110
+
+
+async def test_an_answer_that_is_too_long_to_keep_is_parked_with_its_beginning(server: OpenAiServer) -> None:
+    server.answer = lambda number, body: answer("x" * 70_000)
+    async with opened(server) as adapter:
+        outcome = await adapter.deliver(TICKET)
+    assert (outcome.verdict, outcome.status) == (Verdict.FINAL, "too-long")
+    assert outcome.result["raw"] == "x" * 16 * 1024
+
+
+async def test_one_that_waits_for_an_answer_asks_itself_when_the_first_is_broken_off(
+    server: OpenAiServer,
+) -> None:
+    server.answer = lambda number, body: asyncio.sleep(9, "late") if number == 1 else answer("yes")
+    async with opened(server) as adapter:
+        first = asyncio.create_task(adapter.deliver(TICKET))
+        await asyncio.sleep(0.1)
+        second = asyncio.create_task(adapter.deliver(TICKET))
+        await asyncio.sleep(0.1)
+        first.cancel()
+        assert (await second).verdict is Verdict.DONE
+
+
 async def test_a_model_that_is_too_slow_is_given_up_in_time(server: OpenAiServer) -> None:
     async def late(number: int, body: dict[str, Any]) -> str:
         await asyncio.sleep(5)
@@ -223,7 +284,7 @@ async def test_neither_key_nor_prompt_is_shown_by_outcomes_and_logs(
     server: OpenAiServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    said = f"bad key {KEY} for How urgent is it? The printer burns"
+    said = f"bad key {KEY} near 'The printer burns' of: How urgent is it? The printer burns"
     server.answer = lambda number, body: refusal(400, said)
     async with opened(server) as adapter:
         outcome = await adapter.deliver(TICKET)

@@ -40,6 +40,8 @@ def refused(**keys: Any) -> str:
         ({"schema": {"type": "object", "properties": {"a": {"type": "nope"}}}}, "is no JSON Schema"),
         ({"method": "magic"}, "`method`: "),
         ({"options": {"max_retries": 5}}, "`options` cannot have `max_retries`"),
+        ({"options": {"model_kwargs": {"tools": []}}}, "`options` cannot have `tools`"),
+        ({"schema": {"type": "object", "properties": {"a": {"$ref": "#/$defs/a"}}}}, "leads nowhere in the schema"),
         ({"budget": {"per_hour": 5}}, "`budget.per_hour`: is no key of it"),
         ({"repairs": 11}, "`repairs`: "),
     ],

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
@@ -18,8 +18,9 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import RunnableConfig
 from langsmith import tracing_context
 
+from adapters.results import LARGEST
 from adapters.targets.langchain.answers import failure, of_error
-from adapters.targets.langchain.asking import Question, Reply, Used
+from adapters.targets.langchain.asking import LONGEST_RAW, Question, Reply, Used
 from adapters.targets.langchain.budget import Budget
 from adapters.template import Template, TemplateError
 from adapters.work import Outcome, Verdict, Work
@@ -44,19 +45,20 @@ class LangchainOptions:
 class LangchainAdapter:
     def __init__(self, options: LangchainOptions) -> None:
         self._options = options
-        self._known: OrderedDict[str, asyncio.Future[Outcome]] = OrderedDict()
-        """By command, what is asked now or was answered for good."""
+        self._known: OrderedDict[str, asyncio.Future[Outcome | None]] = OrderedDict()
+        """By command, what is asked now or was answered for good; None where asking was broken off."""
 
     async def deliver(self, work: Work) -> Outcome:
-        if (known := self._known.get(work.id)) is not None:
-            return await asyncio.shield(known)
-        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        while (known := self._known.get(work.id)) is not None:
+            if (outcome := await asyncio.shield(known)) is not None:
+                return outcome
+        answer: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
         self._known[work.id] = answer
         try:
             outcome = await self._deliver(work)
         except BaseException:
             del self._known[work.id]
-            answer.cancel()
+            answer.set_result(None)
             raise
         answer.set_result(outcome)
         if outcome.verdict not in (Verdict.DONE, Verdict.FINAL):
@@ -88,7 +90,10 @@ class LangchainAdapter:
         except TimeoutError:
             return failure("timeout", f"no answer within {limit:g} s", self._cost(used))
         except Exception as error:
-            return of_error(error, hidden, options.now())
+            raw = used.add_unread(error)
+            outcome = of_error(error, hidden, options.now())
+            told = {"raw": raw, **self._cost(used)} if raw else self._cost(used)
+            return replace(outcome, result=told) if used.calls else outcome
         finally:
             budget.end(used.input + used.output, time.monotonic())
         return self._outcome(reply, time.monotonic() - began)
@@ -99,10 +104,15 @@ class LangchainAdapter:
             return failure("truncated", "the answer was cut off: raise `max_tokens`", {"raw": reply.raw, **about})
         if reply.finish == "content_filter":
             return failure("refused", "a filter of the provider refused to answer", {"raw": reply.raw, **about})
+        if reply.refusal:
+            return failure("refused", f"the model refused: {reply.refusal}", {"raw": reply.raw, **about})
         if reply.misfit:
             asked = f"{reply.used.calls} answers" if reply.used.calls > 1 else "the answer"
             return failure("schema", f"{asked} did not fit the schema: {reply.misfit}", {"raw": reply.raw, **about})
-        return Outcome(Verdict.DONE, result={"answer": reply.answer, **about}, status="answered")
+        result = {"answer": reply.answer, **about}
+        if reply.raw and len(reply.raw) >= LONGEST_RAW and len(msgspec.json.encode(result)) > LARGEST:
+            return failure("too-long", f"the answer has more than {LARGEST:,} bytes", {"raw": reply.raw, **about})
+        return Outcome(Verdict.DONE, result=result, status="answered")
 
     def _cost(self, used: Used) -> dict[str, Any]:
         found: dict[str, Any] = {
@@ -117,11 +127,20 @@ class LangchainAdapter:
 
 def _asked(options: LangchainOptions, command: dict[str, Any]) -> tuple[Any, list[str]]:
     """What is asked, and the texts of it that no log is to show. Raises TemplateError."""
+    said = list(_texts(command.get("args")))
     if options.prompt is None:
-        return command, [msgspec.json.encode(command).decode()]
+        return command, said
     texts = [template.render(command) for template in (options.system, options.prompt) if template is not None]
     messages: list[BaseMessage] = [HumanMessage(texts[-1])]
-    return [SystemMessage(texts[0]), *messages] if len(texts) > 1 else messages, texts
+    return [SystemMessage(texts[0]), *messages] if len(texts) > 1 else messages, [*texts, *said]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _texts(each)
 
 
 def _config(work: Work, command: dict[str, Any]) -> RunnableConfig:

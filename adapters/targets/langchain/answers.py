@@ -35,6 +35,7 @@ FAILURES: Final = {
     "budget": Answer(Verdict.DEFERRED, "the tokens of `budget` are used: it costs no attempt"),
     "template": Answer(Verdict.FINAL, "the prompt cannot be made of this command"),
     "schema": Answer(Verdict.FINAL, "no answer fitted the schema; the last one is in the result"),
+    "too-long": Answer(Verdict.FINAL, "the answer is longer than 64 KiB, more than a result may be"),
     "truncated": Answer(Verdict.FINAL, "the answer was cut off at `max_tokens`"),
     "refused": Answer(Verdict.FINAL, "the model or a filter of the provider refused to answer"),
 }

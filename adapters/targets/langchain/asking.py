@@ -15,6 +15,8 @@ from langchain_core.runnables import Runnable, RunnableConfig
 
 MOST_ERRORS: Final = 5
 """Of a schema, that the model is told of at once."""
+ENDINGS: Final = frozenset(("length", "content_filter"))
+"""Why an answer ended that asking again does not mend."""
 LONGEST_RAW: Final = 16 * 1024
 """Characters of an answer that does not fit, kept for people."""
 
@@ -34,6 +36,18 @@ class Used:
             self.input += usage["input_tokens"]
             self.output += usage["output_tokens"]
 
+    def add_unread(self, error: BaseException) -> str:
+        """Of a call whose answer is in the error that was raised for it, as OpenAI's client does where it was cut off.
+        The beginning of the answer."""
+        completion = getattr(error, "completion", None)
+        usage = getattr(completion, "usage", None)
+        if completion is None or usage is None:
+            return ""
+        self.calls += 1
+        self.input += usage.prompt_tokens
+        self.output += usage.completion_tokens
+        return str(completion.choices[0].message.content or "")[:LONGEST_RAW]
+
 
 @dataclass(slots=True)
 class Reply:
@@ -44,6 +58,8 @@ class Reply:
     model: str = ""
     finish: str = ""
     misfit: str = ""
+    refusal: str = ""
+    """What the model says instead of an answer."""
     used: Used = field(default_factory=Used)
 
 
@@ -68,7 +84,8 @@ class Question:
         """`asked`: messages, or what a Runnable takes. Raises what the provider's client raises."""
         for repair in range(self._repairs + 1):
             reply, message = await self._once(asked, config, used)
-            if not reply.misfit or repair == self._repairs or message is None:
+            mendable = reply.misfit and not reply.refusal and reply.finish not in ENDINGS
+            if not mendable or repair == self._repairs or message is None:
                 return reply
             asked = [*asked, *_again(message, reply.misfit)]
         raise AssertionError("the last one is answered")
@@ -88,6 +105,7 @@ class Question:
             raw=text[:LONGEST_RAW],
             model=str(details.get("model_name", "")),
             finish=str(details.get("finish_reason", "")),
+            refusal=str(message.additional_kwargs.get("refusal") or ""),
             used=used,
         )
         if self._validator is not None:

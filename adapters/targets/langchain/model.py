@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import jsonschema
@@ -14,6 +15,40 @@ LARGEST_SCHEMA = 64 * 1024
 """Characters of a schema as JSON."""
 _Tokens = Annotated[int, Field(ge=1, le=10**12)] | None
 _Price = Annotated[float, Field(ge=0, le=1e6)]
+
+
+_FIXED = (
+    "timeout",
+    "max_retries",
+    "api_key",
+    "base_url",
+    "temperature",
+    "max_tokens",
+    "streaming",
+    "tools",
+    "functions",
+)
+
+
+def _mappings(value: Any) -> Iterator[dict[str, Any]]:
+    """It and those in it."""
+    if isinstance(value, dict):
+        yield value
+    if isinstance(value, (dict, list)):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _mappings(each)
+
+
+def _leads(schema: Any, reference: str) -> bool:
+    """Whether a reference is one to a part of this schema."""
+    if not reference.startswith("#"):
+        return False
+    for part in reference[1:].split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        if not isinstance(schema, dict) or key not in schema:
+            return False
+        schema = schema[key]
+    return True
 
 
 def _text(value: Any) -> Template:
@@ -83,8 +118,8 @@ class LangchainModel(TargetModel):
             for key in ("api_key", "base_url", "temperature", "max_tokens", "options"):
                 if key in self.model_fields_set:
                     raise ValueError(f"`{key}` is for a `model`: a Runnable has its own")
-        for key in ("timeout", "max_retries", "api_key", "base_url", "temperature", "max_tokens", "streaming", "tools"):
-            if key in self.options:
+        for key in _FIXED:
+            if any(key in found for found in _mappings(self.options)):
                 raise ValueError(f"`options` cannot have `{key}`: there is a key of its own, or it is fixed")
         return self
 
@@ -98,4 +133,7 @@ class LangchainModel(TargetModel):
             except jsonschema.SchemaError as error:
                 where = "".join(f".{part}" for part in error.absolute_path)
                 raise ValueError(f"`schema{where}` is no JSON Schema: {error.message[:200]}") from None
+            for found in _mappings(self.output):
+                if isinstance(reference := found.get("$ref"), str) and not _leads(self.output, reference):
+                    raise ValueError(f"`$ref: {reference[:100]}` leads nowhere in the schema: write `#/$defs/NAME`")
         return self
