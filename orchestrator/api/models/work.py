@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from adapters.ledger import State
-from orchestrator.api.models.common import MOST, Moment
+from orchestrator.api.models.common import MOST, WHOLE, Moment
 from orchestrator.api.route import Asked, Shown
 from streams import duration
 
@@ -24,11 +24,6 @@ def _seconds(value: Any) -> Any:
     if not isinstance(value, str):
         raise ValueError("write a duration with its unit, such as 500ms, 10s or 1h")
     return duration.parse(value) / 1e6
-
-
-def _whole(value: Any) -> Any:
-    """JSON knows one kind of number: 25.0 is 25."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 _Duration: TypeAlias = Annotated[
@@ -64,9 +59,7 @@ Progress: TypeAlias = Annotated[
 
 class LeaseAsked(Asked):
     target: str = Field(description="the name of a target with `deliver: workers`, or of the kind `worker`")
-    limit: Annotated[int, Field(ge=1, le=MOST), BeforeValidator(_whole)] = Field(
-        25, description="How many commands at most."
-    )
+    limit: Annotated[int, Field(ge=1, le=MOST), WHOLE] = Field(25, description="How many commands at most.")
     lease: LeaseTime = 30.0
     wait: Annotated[
         _Duration,
