@@ -169,6 +169,10 @@ class Engine:
         """Since when nothing is sent from partitions that it has, microseconds since 1970; 0 if that is so of none."""
         return self._gates.disarmed
 
+    def held(self) -> dict[str, tuple[bool, bool]]:
+        """Target → whether its breaker is open, whether it is paused. From any thread."""
+        return self._gates.held(self._now())
+
     @property
     def partitions(self) -> list[int]:
         """Those it delivers from."""

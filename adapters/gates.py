@@ -183,6 +183,15 @@ class Gates:
                     found[target] = f"paused: {max(pauses, key=lambda each: each.at).reason}"
             return found
 
+    def held(self, now: int) -> dict[str, tuple[bool, bool]]:
+        """Target → whether its breaker is open, whether it is paused in a partition that is delivered from here."""
+        with self._lock:
+            paused = {target for _, target in self._pauses}
+            return {
+                target: (gate.breaker is not None and gate.breaker.open(now), target in paused)
+                for target, gate in self._gates.items()
+            }
+
     def next_at(self, partition: int, target: str, now: int) -> int:
         """When there is room again as things are; NEVER if that is for others to say."""
         gate = self._gates.get(target)

@@ -130,6 +130,14 @@ MEASURES: Final = (
         together=sum,
     ),
     _gauge(
+        "orchestrator_target_held",
+        "1",
+        "1 while the breaker of a target is open (`breaker`), or people paused it (`paused`), as this process has it.",
+        "target",
+        "why",
+        together=max,
+    ),
+    _gauge(
         "orchestrator_delivery_disarmed",
         "1",
         "1 while nothing is sent until somebody confirms how many commands wait.",

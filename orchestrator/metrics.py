@@ -134,6 +134,8 @@ class Watched:
     deliveries: Callable[[], Mapping[str, int]]
     """`WHAT|TARGET` → how often."""
     disarmed: Callable[[], bool]
+    held: Callable[[], Mapping[str, tuple[bool, bool]]]
+    """Target → whether its breaker is open, whether it is paused."""
     outside: Callable[[], Mapping[str, tuple[int, int]]]
     """Target → (workers elsewhere that asked for work of it of late, commands that they hold of it)."""
     stalled: Callable[[int], bool]
@@ -176,6 +178,11 @@ class Collected(Collector):
         yield gauge("rule_evaluation_rate", rate)
         yield gauge("orchestrator_appends_waiting", self._watched.waiting())
         yield gauge("orchestrator_delivery_disarmed", self._watched.disarmed())
+        held_back = gauge("orchestrator_target_held")
+        for target, (opened, paused) in self._watched.held().items():
+            held_back.add_metric([target, "breaker"], opened)
+            held_back.add_metric([target, "paused"], paused)
+        yield held_back
         outcomes = counter("orchestrator_deliveries_total")
         for key, count in dict(self._watched.deliveries()).items():
             what, _, target = key.partition("|")

@@ -152,6 +152,7 @@ class Server:
                 waiting=lambda: self._appends.waiting,
                 deliveries=lambda: self.delivery.counts,
                 disarmed=lambda: self.delivery.disarmed > 0,
+                held=self.delivery.held,
                 stalled=self.watchdog.stalled,
                 outside=self._opened.registry.by_target,
                 shown=self.engine.shown,

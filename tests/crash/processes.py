@@ -104,6 +104,8 @@ class ServerProcess(_Process):
     ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.metrics = ""
+        """Where they are, once it is ready."""
         self.database = folder / "log.db"
         self.log = log or f"sqlite:///{self.database}"
         self.partitions = partitions
@@ -115,7 +117,9 @@ class ServerProcess(_Process):
         super().spawn(ORCHESTRATOR_PARTITIONS=str(self.partitions), **settings)
 
     def wait_ready(self) -> None:
-        assert self._ready_line()["http"] == self.url
+        found = self._ready_line()
+        assert found["http"] == self.url
+        self.metrics = found["metrics"]
         self.ready = True
 
 

@@ -223,6 +223,7 @@ def test_where_the_log_gives_no_answer_its_numbers_are_absent(tmp_path: Path) ->
                 waiting=lambda: 0,
                 deliveries=dict,
                 disarmed=lambda: False,
+                held=dict,
                 outside=dict,
                 stalled=lambda partition: False,
                 shown=lambda partition: 0,

@@ -120,6 +120,9 @@ def test_a_paused_target_gets_nothing_until_it_is_resumed(server: ServerProcess,
     decide(server, *(f"A-{number}" for number in range(20)))
     until(lambda: len(get(server, "/v1/commands?state=pending")["commands"]) == 20)
     assert receiver.ids == []
+    told = requests.get(server.metrics, timeout=10).text
+    assert 'orchestrator_target_held{target="police",why="paused"} 1.0' in told
+    assert 'orchestrator_target_held{target="police",why="breaker"} 0.0' in told
     paused = get(server, "/v1/targets/police")["paused"]
     assert paused["reason"] == "they move house"
     assert "target police: paused: they move house" in get(server, "/health")["problems"]
