@@ -113,6 +113,7 @@ class Engine:
                 lambda verdict, seconds, name=name: self._attempted(name, verdict, seconds),  # type: ignore[misc]
                 lambda error, name=name: self._adapter_failed(name, error),  # type: ignore[misc]
             )
+            workers.share(0.0)  # until partitions are here
             self._pools.append(asyncio.create_task(self._keep_working(name, workers)))
 
     def start(self, lease: Lease) -> None:
@@ -239,8 +240,12 @@ class Engine:
                 self._restarts[partition] = again
 
     def _share(self) -> None:
-        """Of the rates of targets, this process may use as much as it has of the partitions."""
-        self._gates.share(len(self._desk.loops) / self._log.info.partitions, self._now())
+        """Of the rates of targets, and of their concurrency, this process may use as much as it has of the
+        partitions."""
+        share = len(self._desk.loops) / self._log.info.partitions
+        self._gates.share(share, self._now())
+        for workers in self._workers.values():
+            workers.share(share)
 
     def _may_be_sent(self, work: Work) -> bool:
         return self._desk.holds(work) and not self._gates.shut(work.partition, work.target, self._now())

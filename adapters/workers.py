@@ -66,7 +66,8 @@ class Workers:
         self._observe = observe
         self._failed = failed
         assert target.batch == 1 or isinstance(adapter, BatchAdapter), "it takes no batches"
-        self._bears = max(target.concurrency, min(target.concurrency * target.batch, MOST_HELD))
+        self._slots = target.concurrency
+        """Attempts at once."""
         self._line: deque[Work] = deque()
         """In the order of leases."""
         self._senders: dict[asyncio.Task[None], _Sender] = {}
@@ -78,6 +79,12 @@ class Workers:
         self._mean = target.timeout
         """Seconds that an attempt took of late. Begins as if it were slow: what is leased ahead grows by success."""
         self._ttl = 2 * target.timeout + 30.0
+
+    def share(self, share: float) -> None:
+        """What part of the target's concurrency this process may use, 0 to 1; one attempt at least."""
+        self._slots = max(1, int(self._target.concurrency * share))
+        self._room.set()
+        self._send()
 
     async def run(self) -> None:
         """Until cancelled. Raises what leasing raises."""
@@ -119,13 +126,14 @@ class Workers:
     def _ahead(self) -> int:
         """How many to hold, those being sent included."""
         each = max(self._mean, 1e-4)
-        return self._bears + min(int(self._bears * AHEAD / each), MOST_AHEAD)
+        bears = max(self._slots, min(self._slots * self._target.batch, MOST_HELD))
+        return bears + min(int(bears * AHEAD / each), MOST_AHEAD)
 
     # -- the line
 
     def _send(self) -> None:
         """As many senders as there is work for."""
-        for _ in range(min(len(self._line), self._target.concurrency - len(self._senders))):
+        for _ in range(min(len(self._line), self._slots - len(self._senders))):
             sender = _Sender([])
             task = asyncio.create_task(self._keep_sending(sender))
             self._senders[task] = sender
@@ -160,7 +168,7 @@ class Workers:
 
     async def _keep_sending(self, sender: _Sender) -> None:
         """What waits, one attempt after the other, until nothing does."""
-        while self._line:
+        while self._line and len(self._senders) <= self._slots:
             sender.works = [work for work in self._next() if self._may_be_sent(work)]
             outcomes = [BROKEN_OFF] * len(sender.works)  # unless the attempt comes to its end
             try:

@@ -144,13 +144,34 @@ async def test_a_slow_target_holds_no_more_than_it_can_send(log: Log, clock: Clo
     police, bank = Adapter(slow), Adapter()
     lease = decide(log, *names("p", 500))
     lease = decide(log, *names("b", 20), to="bank")
-    async with engine(log, police.target(concurrency=2), bank.target("bank"), clock=clock, leases=[lease]):
+    # One partition of three is here, and a third of the concurrency with it.
+    async with engine(log, police.target(concurrency=6), bank.target("bank"), clock=clock, leases=[lease]):
         await until(lambda: len(bank.works) == 20)  # a dead target does not hide others
         await until(lambda: police.at_once == 2)
         leased = [name for name, state in states(log).items() if state == "in_flight"]
         assert 2 <= len([name for name in leased if name.startswith("p")]) <= 2 + 16
         over.set()
         await until(lambda: len(told(log)) == 520)
+
+
+@pytest.mark.parametrize(("partitions", "at_once"), [(1, 3), (2, 6), (3, 9)])
+async def test_processes_that_share_the_partitions_share_the_concurrency(
+    log: Log, clock: Clock, partitions: int, at_once: int
+) -> None:
+    over = asyncio.Event()
+
+    async def slow(work: Work) -> Outcome:
+        await over.wait()
+        return DONE
+
+    police = Adapter(slow)
+    leases = [decide(log, *names(f"p{p}-", 20), partition=p) for p in range(partitions)]
+    async with engine(log, police.target(concurrency=9), clock=clock, leases=leases):
+        await until(lambda: police.at_once == at_once)
+        await asyncio.sleep(0.05)
+        assert police.at_once == at_once
+        over.set()
+        await until(lambda: len(police.works) == 20 * partitions)
 
 
 async def test_a_long_backlog_of_one_partition_does_not_hold_up_another(log: Log, clock: Clock) -> None:

@@ -33,7 +33,8 @@ async def test_another_engine_takes_over_what_is_in_flight_and_it_is_told_once(l
     gate = Gate()
     old, new = Adapter(gate), Adapter()
     lease = decide(log, *names("c", 30))
-    async with engine(log, old.target(concurrency=2), clock=clock, leases=[lease]) as first:
+    # One partition of three is here, and a third of the concurrency with it.
+    async with engine(log, old.target(concurrency=6), clock=clock, leases=[lease]) as first:
         await until(lambda: old.at_once == 2)
         lease = owned(log, role=DELIVERY)  # a newer epoch, and the first does not know of it yet
         async with engine(log, new.target(), clock=clock, leases=[lease]):
@@ -50,7 +51,8 @@ async def test_stopping_lets_what_is_being_sent_end_and_gives_back_the_rest(log:
     gate = Gate()
     police = Adapter(gate)
     lease = decide(log, *names("c", 10))
-    async with engine(log, police.target(concurrency=2), clock=clock, leases=[lease]) as delivery:
+    # One partition of three is here, and a third of the concurrency with it.
+    async with engine(log, police.target(concurrency=6), clock=clock, leases=[lease]) as delivery:
         await until(lambda: police.at_once == 2)
         stopping = asyncio.create_task(delivery.stop(0, timeout=10.0))
         await asyncio.sleep(0)
