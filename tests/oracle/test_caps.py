@@ -116,6 +116,9 @@ def test_servers_tell_of_both(tmp_path: Path) -> None:
             views=lambda: [view],
             waiting=lambda: 0,
             deliveries=dict,
+            disarmed=lambda: False,
+            held=dict,
+            outside=dict,
             stalled=lambda partition: False,
             shown=lambda partition: 0,
         )
