@@ -72,6 +72,7 @@ def test_text_that_is_no_unicode_is_shown_with_backslashes() -> None:
         "places": (),
         "as_of": 0,
         "status_line": "ok",
+        "disarmed": False,
         "detail": "\udfff",
     }
     assert b"\\udfff" in render("problem.html", shown)
