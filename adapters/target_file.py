@@ -24,14 +24,15 @@ _BREAKER = BreakerPolicy()
 _ALARM = AlarmPolicy()
 
 
-def _seconds(value: Any) -> float:
+def seconds(value: Any) -> float:
+    """From a duration as people write it. Raises ValueError."""
     if not isinstance(value, str):
         raise ValueError("write a duration with its unit, such as 500ms, 10s or 1h")
     return duration.parse(value) / 1e6
 
 
 _Written = Annotated[str, Field(json_schema_extra={"format": DURATION})]
-Seconds = Annotated[float, BeforeValidator(_seconds, json_schema_input_type=_Written)]
+Seconds = Annotated[float, BeforeValidator(seconds, json_schema_input_type=_Written)]
 
 
 class FileModel(BaseModel):

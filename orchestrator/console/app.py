@@ -49,20 +49,7 @@ def add(app: web.Application, console: Console) -> None:
     app[CONSOLE] = console
     # Right outside of what makes problems of errors, and within all that surrounds answers.
     app.middlewares.insert(len(app.middlewares) - 1, dressed)
-    for subject in (
-        overview,
-        events,
-        commands,
-        asking,
-        targets,
-        keys,
-        projections,
-        rows,
-        rules,
-        dry_run,
-        trace,
-        health,
-    ):
+    for subject in SUBJECTS:
         subject.add(app)
     for file in sorted(STATIC.rglob("*")):
         if file.suffix in TYPES:

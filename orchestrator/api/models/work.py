@@ -7,9 +7,9 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from adapters.ledger import State
+from adapters.target_file import seconds
 from orchestrator.api.models.common import MOST, WHOLE, Moment
 from orchestrator.api.route import Asked, Shown
-from streams import duration
 
 SHORTEST_LEASE: Final = 1.0
 LONGEST_LEASE: Final = 600.0
@@ -20,15 +20,9 @@ _LONGEST_TIME: Final = 1e6
 """Seconds, of an attempt."""
 
 
-def _seconds(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError("write a duration with its unit, such as 500ms, 10s or 1h")
-    return duration.parse(value) / 1e6
-
-
 _Duration: TypeAlias = Annotated[
     float,
-    BeforeValidator(_seconds),
+    BeforeValidator(seconds),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,6}(us|ms|s|m|h)$"}),
 ]
 LeaseTime: TypeAlias = Annotated[
