@@ -163,10 +163,14 @@ class Door:
         self._turn += 1
         first = self._turn % len(places)
         found: list[Work] = []
-        for place in places[first:] + places[:first]:
-            found += await place.lease(asked._replace(limit=asked.limit - len(found), wait=0.0))
-            if len(found) >= asked.limit:
-                break
+        try:
+            for place in places[first:] + places[:first]:
+                found += await place.lease(asked._replace(limit=asked.limit - len(found), wait=0.0))
+                if len(found) >= asked.limit:
+                    break
+        except BaseException:
+            await self.give_back(found)
+            raise
         return found
 
     async def _wait(self, asked: Asked) -> list[Work]:

@@ -2,11 +2,15 @@
 
 Who they are and where they are reached stands in the names with which they beat and hold partitions (`names.py`); it is
 looked up in the log, at most a few times a second. One that does not answer has no work to give, and knows of nothing.
+
+Who stops waiting for work does not break off the request: an answer that is on its way then would be lost, and its
+commands held until their leases run out. The sibling is told that it is enough, and what it answers is given back.
 """
 
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 
@@ -14,7 +18,7 @@ import msgspec
 import structlog
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
-from adapters.work import Work
+from adapters.work import RETURNED, Work
 from orchestrator.door import names, wire
 from orchestrator.door.here import STORED_WITHIN
 from orchestrator.door.registry import Worker
@@ -39,6 +43,7 @@ class Siblings:
         self._own = own
         self._session: ClientSession | None = None
         self._known: dict[str, Place] = {}
+        self._ends: set[asyncio.Task[None]] = set()
         self._living = _Looked(self._look_who_lives)
         self._owners = _Looked(self._look_who_owns)
 
@@ -51,6 +56,8 @@ class Siblings:
         return await self._owners.get(again)
 
     async def close(self) -> None:
+        """What nobody waits for any more is given back when it returns."""
+        await asyncio.gather(*self._ends)
         if self._session is not None:
             await self._session.close()
 
@@ -76,18 +83,27 @@ class Siblings:
         if self._session is None:
             connector = TCPConnector(limit=MOST_CONNECTIONS)
             self._session = ClientSession(connector=connector, timeout=ClientTimeout(total=None, sock_connect=CONNECT))
-        return Sibling(self._session, url)
+        return Sibling(self._session, url, self._ends)
 
 
 class Sibling:
-    """Another process. What it does not answer is none."""
+    """Another process. What it does not answer is none. `ends`: what is still to be told to it."""
 
-    def __init__(self, session: ClientSession, url: str) -> None:
+    def __init__(self, session: ClientSession, url: str, ends: set[asyncio.Task[None]]) -> None:
         self._session = session
         self._url = url
+        self._ends = ends
 
     async def lease(self, asked: Asked) -> list[Work]:
-        return await self._ask("lease", asked, asked.wait + GRACE, wire.works, [])
+        asked = asked._replace(ticket=uuid.uuid4().hex)
+        task = asyncio.create_task(self._ask("lease", asked, asked.wait + GRACE, wire.works, []))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            end = asyncio.create_task(self._end(asked.ticket, task))
+            self._ends.add(end)
+            end.add_done_callback(self._ends.discard)
+            raise
 
     async def settle(self, said: list[Said]) -> list[Answer]:
         nothing = [NOT_HERE] * len(said)
@@ -95,6 +111,11 @@ class Sibling:
 
     async def workers(self) -> list[Worker]:
         return await self._ask("workers", None, GRACE, wire.workers, [])
+
+    async def _end(self, ticket: str, asked: asyncio.Task[list[Work]]) -> None:
+        await self._ask("enough", ticket, GRACE, wire.nothing, None)
+        if works := await asked:
+            await self.settle([Said(work, RETURNED) for work in works])
 
     async def _ask(self, what: str, said: Any, within: float, decoder: msgspec.json.Decoder[T], none: T) -> T:
         try:

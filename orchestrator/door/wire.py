@@ -20,6 +20,8 @@ class Asked(NamedTuple):
     wait: float
     worker: str = ""
     """The name of who asks, for people."""
+    ticket: str = ""
+    """With which a sibling is told that nothing is waited for any more (`siblings.py`)."""
 
 
 class Said(NamedTuple):
@@ -57,4 +59,6 @@ works = msgspec.json.Decoder(list[Work])
 answers = msgspec.json.Decoder(list[Answer])
 asked = msgspec.json.Decoder(Asked)
 workers = msgspec.json.Decoder(list[Worker])
+ticket = msgspec.json.Decoder(str)
+nothing = msgspec.json.Decoder(None)
 said = msgspec.json.Decoder(list[Said])

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,22 @@ def test_who_waits_at_one_server_gets_what_another_delivers(servers: Servers, lo
         ((status, said),) = answers
         assert (status, [each["attempt"] for each in said["commands"]]) == (200, [1])
         assert settle(waiting, said["commands"]) == ["done"]
+
+
+@pytest.mark.timeout(120)
+def test_what_two_servers_find_in_the_same_moment_is_given_to_who_waits_or_back(servers: Servers, log: Log) -> None:
+    one, two = servers.start(), servers.start()
+    wait_for(lambda: len(set(deliverers(log))) == 2 and None not in deliverers(log))
+    workers, other = [Worker(one) for _ in range(12)], Worker(two)
+    for number in range(3):
+        with ThreadPoolExecutor(len(workers)) as threads:
+            asked = {"target": "police", "limit": 1, "wait": "30s", "lease": "10m"}
+            answers = [threads.submit(worker.ask, "lease", **asked) for worker in workers]
+            time.sleep(0.2)
+            other.decide(*(f"F{number}.{each}" for each in range(24)))
+            found = [each for answer in answers for each in answer.result(40)[1]["commands"]]
+        found += other.lease(24 - len(found), lease="10m")
+        assert settle(other, found) == ["done"] * 24
 
 
 @pytest.mark.timeout(180)
