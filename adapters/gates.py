@@ -200,8 +200,10 @@ class Gates:
                 return NEVER
             at = now if gate.bucket is None else gate.bucket.next_at(now)
             if gate.breaker is not None and gate.breaker.switch.open:
-                probing = min(gate.probing.values(), default=now)
-                at = max(at, gate.breaker.switch.until, probing)
+                at = max(at, gate.breaker.switch.until)
+                probing = [end for end in gate.probing.values() if end > now]
+                if probing and len(probing) + gate.reserved >= gate.breaker.probes:
+                    at = max(at, min(probing))
             return at
 
     def record(self, target: str, id: str, outcome: Outcome, now: int) -> Switch | None:

@@ -111,7 +111,9 @@ class Delivery:
         self._end()
         told, self._finished = self._finished, Turn()
         told.works = [work for work in told.works if work.deadline > now]  # a lease may have run out before it was told
-        told.ready = self._queues.ready(now) - held.keys()
+        ready = self._queues.ready(now) - held.keys()
+        held |= {target: at for target in ready if (at := self._gates.next_at(self._partition, target, now)) > now}
+        told.ready = ready - held.keys()
         soon = min(held.values(), default=NEVER)
         told.next_at = min(self._queues.next_due(now), self._leases.next, self._retention.next, self._alarms.next, soon)
         told.more = more or self._stale or self._queues.dry(now)
