@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from adapters.work import Outcome, Work
 
@@ -32,3 +32,18 @@ class BatchAdapter(Adapter, Protocol):
         """One attempt at each, all with the same timeout; what became of them, in the same order. Everything else is
         as for `deliver`, which is not called then."""
         ...
+
+
+@runtime_checkable
+class PreviewingAdapter(Adapter, Protocol):
+    """One that can say what it would send."""
+
+    async def preview(self, work: Work) -> Any:
+        """JSON values, for people: what `deliver` would send for a first attempt. Asks nobody. What stands for a
+        credential is HIDDEN (`redact.py`). Raises TemplateError for a command that cannot be sent."""
+        ...
+
+
+async def preview(adapter: Adapter, work: Work) -> Any | None:
+    """None of one that does not say it."""
+    return await adapter.preview(work) if isinstance(adapter, PreviewingAdapter) else None

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import quote, quote_plus
 
-from adapters.adapter import Adapter, BatchAdapter
+from adapters.adapter import Adapter, BatchAdapter, preview
 from adapters.errors import DeliveryError
 from adapters.work import Outcome, Work
 
@@ -110,6 +110,9 @@ class Redacted:
     async def deliver_many(self, works: Sequence[Work]) -> list[Outcome]:
         assert isinstance(self._adapter, BatchAdapter)
         return [self._outcome(each) for each in await self._guarded(self._adapter.deliver_many, works)]
+
+    async def preview(self, work: Work) -> Any | None:
+        return self._redactor.value(await self._guarded(lambda each: preview(self._adapter, each), work))
 
     async def close(self) -> None:
         await self._adapter.close()

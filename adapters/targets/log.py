@@ -6,7 +6,7 @@ It always exists, and `alerts` is one too unless the targets file declares anoth
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import structlog
@@ -26,6 +26,9 @@ class LogAdapter:
         command = msgspec.json.decode(work.body)
         self._log.info("command", target=work.target, attempt=work.attempt, **command)
         return _DONE
+
+    async def preview(self, work: Work) -> Any:
+        return msgspec.json.decode(work.body)
 
     async def close(self) -> None:
         """Nothing is held."""

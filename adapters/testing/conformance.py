@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from adapters.adapter import Adapter, BatchAdapter
+from adapters.adapter import Adapter, BatchAdapter, preview
 from adapters.errors import TargetError
 from adapters.ledger import LONGEST_EXCERPT
 from adapters.target_file import BatchModel
@@ -234,6 +234,20 @@ class DeliveryConformance:
 
         found = _run(partition, shown)
         assert [reference for reference, secret in end.secrets.items() if secret in found] == []
+
+    def test_what_it_would_send_can_be_shown_without_secrets_and_is_not_sent(
+        self, end: OtherEnd, partition: Partition
+    ) -> None:
+        (id,) = partition.decide()
+
+        async def shown(adapter: Adapter) -> Any:
+            return await preview(adapter, partition.lease_one())
+
+        if (found := _run(partition, shown)) is None:
+            pytest.skip("it has no `preview`")
+        text = msgspec.json.encode(found).decode()
+        assert [reference for reference, secret in end.secrets.items() if secret in text] == []
+        assert id not in end.received()
 
     def test_a_secret_that_does_not_exist_is_an_error_when_the_file_is_read(self, end: OtherEnd) -> None:
         if not end.secrets:

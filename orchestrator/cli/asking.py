@@ -7,13 +7,13 @@ they were decided.
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from orchestrator.cli.client import Client, Refused, body, connect
+from orchestrator.cli.confirm import confirmed
 from orchestrator.cli.exits import OK, USAGE, CommandFailed
 from orchestrator.cli.show import json_line, line, note, one_line, progress
 from orchestrator.cli.times import moment
@@ -90,7 +90,7 @@ def _ask_for_found(
     ids = list(found)
     if ids and not json:
         _say(found)
-    if ids and not yes and not _confirmed(asking, len(ids), json):
+    if ids and not yes and (json or not confirmed(f"{asking.verb} {len(ids):,} commands?")):
         if json:
             json_line({"found": len(ids), asking.done: 0, "changed": 0})
         note(f"nothing was {asking.done}: add --yes")
@@ -135,12 +135,6 @@ def _say(found: dict[str, tuple[str, str, str]]) -> None:
         line(f"  {count:>9,}  {reason}")
     if len(reasons) > REASONS:
         line(f"             and {len(reasons) - REASONS:,} other reasons")
-
-
-def _confirmed(asking: Asking, count: int, json: bool) -> bool:
-    if json or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return False
-    return input(f"{asking.verb} {count:,} commands? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _send(client: Client, asking: Asking, ids: list[str]) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from adapters.adapter import Adapter
+from adapters.adapter import Adapter, preview
 from adapters.kind import Surroundings
 from adapters.registry import load_targets
 from adapters.targets.langchain.answers import ANSWERS, FAILURES
@@ -87,6 +87,28 @@ async def test_parts_of_the_command_stand_in_the_prompt_objects_too(server: Open
         "You triage for GX-700.",
         '{"text":"The printer burns","customer":{"tier":"gold"}} of {"tier":"gold"}',
     ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "shown"),
+    [
+        (
+            {"system": "You triage."},
+            [
+                {"role": "system", "content": "You triage."},
+                {"role": "human", "content": "How urgent is it? The printer burns"},
+            ],
+        ),
+        ({"model": None, "api_key": None, "base_url": None, "prompt": None, "runnable": f"{__name__}:double"}, None),
+    ],
+)
+async def test_what_would_be_asked_can_be_shown_without_asking(
+    keys: dict[str, Any], shown: Any, server: OpenAiServer
+) -> None:
+    async with opened(server, **keys) as adapter:
+        found = await preview(adapter, TICKET)
+    assert found == ({"messages": shown} if shown else {"input": json.loads(TICKET.body)})
+    assert server.requests == []
 
 
 async def test_a_prompt_that_cannot_be_made_of_the_command_parks_it_and_asks_nothing(server: OpenAiServer) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from adapters.adapter import preview
 from adapters.target_file import TargetModel
 from adapters.targets.temporal.arguments import Arguments
 from adapters.targets.temporal.model import TemporalModel
 from adapters.template import TemplateError
-from tests.adapters.temporals import opened, refused
+from tests.adapters.temporals import opened, refused, work
 
 COMMAND = {"id": "c1", "key": "GX-700", "args": {"speed": 171, "place": {"city": "Ulm", "lanes": [1, 2]}, "none": None}}
 
@@ -90,3 +91,18 @@ def test_every_key_says_what_it_is() -> None:
 async def test_a_target_is_made_without_its_server() -> None:
     async with opened({"env:KEY": "hunter2"}, address="temporal.example:7233", api_key="env:KEY") as adapter:
         assert "hunter2" not in repr(adapter)
+
+
+async def test_what_would_be_asked_for_can_be_shown_without_a_server() -> None:
+    keys = {"workflow_id": "fine-${command.key}", "args": ["${command.args}"]}
+    async with opened(address="temporal.example:7233", namespace="fines", **keys) as adapter:
+        shown = await preview(adapter, work(plate="GX-700"))
+    assert shown == {
+        "address": "temporal.example:7233",
+        "namespace": "fines",
+        "operation": "start",
+        "workflow_id": "fine-GX-700",
+        "workflow": "Fine",
+        "task_queue": "fines",
+        "args": [{"plate": "GX-700"}],
+    }

@@ -67,6 +67,13 @@ class LangchainAdapter:
             self._known.popitem(last=False)
         return outcome
 
+    async def preview(self, work: Work) -> Any:
+        """Without the schema of the answer."""
+        asked, _ = _asked(self._options, msgspec.json.decode(work.body))
+        if self._options.prompt is None:
+            return {"input": asked}
+        return {"messages": [{"role": message.type, "content": message.text} for message in asked]}
+
     async def close(self) -> None:
         """Connections belong to LangChain, which shares them."""
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 from temporalio.service import RPCError
@@ -41,6 +41,7 @@ class TemporalAdapter:
     def __init__(self, options: TemporalOptions) -> None:
         self._plan = options.plan
         self._timeout = options.timeout
+        self._where = options.connection
         self._connection = Connection(options.connection)
         self._following = Following(options.poll)
         self._operation = _operation(options.plan, self._following)
@@ -64,6 +65,13 @@ class TemporalAdapter:
             return failure("converter", str(error))
         finally:
             self._connection.note_use()
+
+    async def preview(self, work: Work) -> Any:
+        """Before the data converter."""
+        asked = self._plan.ask(msgspec.json.decode(work.body))._asdict()
+        said = {name: value for name, value in asked.items() if value not in ("", [])}
+        where = {"address": self._where.address, "namespace": self._where.namespace}
+        return {**where, "operation": self._plan.operation, **said}
 
     async def close(self) -> None:
         await self._connection.close()

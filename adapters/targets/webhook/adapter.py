@@ -17,6 +17,7 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
+from adapters.redact import HIDDEN
 from adapters.retry_after import retry_after
 from adapters.targets.webhook.answers import FAILURES, verdict
 from adapters.targets.webhook.guard import REFUSED, Network, guarded_sockets
@@ -42,6 +43,8 @@ KEEP_ALIVE: Final = 4.0
 """Seconds that an unused connection is kept: less than servers commonly do, so that they do not close one that we are
 just about to use, which would look like a failed attempt."""
 _BASE_HEADERS: Final = {"accept-encoding": "identity", "user-agent": "business-logic-orchestrator"}
+_CREDENTIALS: Final = ("authorization", "webhook-signature")
+"""Headers that who sees them could use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,17 @@ class WebhookAdapter:
                 continue
             found.update(zip((work.id for work in part), outcomes, strict=True))
         return [found[work.id] for work in works]
+
+    async def preview(self, work: Work) -> Any:
+        options = self._options
+        if options.batch > 1:
+            url, more, message = options.url, self._fixed, options.shape.many([work])
+        else:
+            url, more = self._of(work)
+            message = options.shape.one(work)
+        headers = {**_BASE_HEADERS, **self._headers(message, more, HIDDEN if self._tokens is not None else "")}
+        headers |= {name: HIDDEN for name in _CREDENTIALS if name in headers}
+        return {"method": options.method, "url": url, "headers": headers, "body": msgspec.json.decode(message.body)}
 
     async def close(self) -> None:
         if self._tokens is not None:

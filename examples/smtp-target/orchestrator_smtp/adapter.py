@@ -12,6 +12,7 @@ import json
 import ssl
 from dataclasses import dataclass, field
 from email.message import EmailMessage
+from typing import Any
 
 import aiosmtplib
 
@@ -57,6 +58,11 @@ class SmtpAdapter:
         return Outcome(
             Verdict.DONE, result={"message_id": str(message["message-id"]), "answer": answer[:500]}, status="250"
         )
+
+    async def preview(self, work: Work) -> Any:
+        """For `orchestrator targets test --dry-run`."""
+        message = self._message(work)
+        return {name: str(value) for name, value in message.items()} | {"text": message.get_content()}
 
     async def close(self) -> None:
         """Nothing is held between two mails."""
