@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -23,6 +22,7 @@ from adapters.redact import Redacted, Redactor
 from adapters.target import Target
 from adapters.target_file import AlarmModel, BatchModel, LeftModel, TargetModel
 from adapters.yaml_places import Path, Places, YamlError, read
+from rules.diagnostics import did_you_mean, shown
 
 LOG: Final = "log"
 ALERTS: Final = "alerts"
@@ -88,8 +88,8 @@ def _target(name: str, body: Any, places: Places, file: str, around: Surrounding
             raise _error(file, places, (*path, "kind"), f"target `{name}`: {error}") from error
         kind = _elsewhere(str(kind_name), error)
     if kind is None:
-        why = f"unknown kind `{kind_name}`, not {_list(kinds.names())}"
-        raise _error(file, places, (*path, "kind"), f"target `{name}`: {why}")
+        hint = did_you_mean(str(kind_name), kinds.names()) or _there_are(kinds.names())
+        raise _error(file, places, (*path, "kind"), f"target `{name}`: unknown kind {shown(str(kind_name))}", hint)
     if name == LOG and kind.name != LOG:
         raise _error(file, places, path, f"target `{LOG}` always prints: choose another name for this {kind.name}")
     try:
@@ -158,8 +158,7 @@ def _validation_error(
         message, hint = each["msg"].removeprefix("Value error, "), None
         if each["type"] == "extra_forbidden":
             known = _keys(model, inside[:-1])
-            close = get_close_matches(str(inside[-1]), known, 1)
-            message, hint = "is no key of it", f"did you mean `{close[0]}`?" if close else _there_are(known)
+            message, hint = "is no key of it", did_you_mean(str(inside[-1]), known) or _there_are(known)
         elif each["type"] == "missing":
             message, hint = "is missing", "add it"
         line, column = places.of(("targets", name, *inside))

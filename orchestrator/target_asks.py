@@ -6,26 +6,22 @@ Any process may do it: one control event for each partition, and then it waits u
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from adapters.errors import DeliveryError
 from adapters.gates import PAUSED
 from adapters.ledger import DELIVERY
 from orchestrator.asks import PATIENCE, POLL, NotYetError
+from orchestrator.targets import UnknownTargetError, no_target
 from streams.event import PAUSING, RESUMING, control
 from streams.log import Append, Log
-
-
-class UnknownTargetError(DeliveryError):
-    """There is no target of that name."""
 
 
 class TargetAsks:
     """On any event loop. Both return when all partitions do as asked; asked twice, the second time changes nothing.
     They raise UnknownTargetError, NotYetError, and what reading and appending raise."""
 
-    def __init__(self, log: Log, targets: Container[str], patience: float = PATIENCE) -> None:
+    def __init__(self, log: Log, targets: Collection[str], patience: float = PATIENCE) -> None:
         self._log = log
         self._targets = targets
         self._patience = patience
@@ -39,7 +35,7 @@ class TargetAsks:
 
     async def _ask(self, target: str, type: str, data: dict[str, Any], paused: bool) -> None:
         if target not in self._targets:
-            raise UnknownTargetError(f"there is no target `{target[:80]}`: `orchestrator targets list` shows those")
+            raise UnknownTargetError(no_target(target, self._targets))
         event = control(type, data, time=self._log.now(), key=target)
         every = range(self._log.info.partitions)
         others = await asyncio.to_thread(self._others, every, target, paused)

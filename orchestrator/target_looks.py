@@ -6,11 +6,12 @@ Addresses and secrets are not among it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from adapters.gate_looks import GateLook, look
 from adapters.target import Target
+from orchestrator.targets import UnknownTargetError, no_target
 from streams import rfc3339
 from streams.log import Log
 
@@ -30,7 +31,17 @@ class _Here(Protocol):
 
 async def shown(here: _Here) -> list[dict[str, Any]]:
     """All of them, by name."""
-    found = sorted(here.targets.values(), key=lambda each: each.name)
+    return await _documents(here, sorted(here.targets.values(), key=lambda each: each.name))
+
+
+async def shown_one(here: _Here, name: str) -> dict[str, Any]:
+    """Raises UnknownTargetError."""
+    if (target := here.targets.get(name)) is None:
+        raise UnknownTargetError(no_target(name, here.targets))
+    return (await _documents(here, [target]))[0]
+
+
+async def _documents(here: _Here, found: Sequence[Target]) -> list[dict[str, Any]]:
     looks = await asyncio.to_thread(look, here.log, [each.name for each in found], here.now())
     return [_document(each, looks[each.name]) for each in found]
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Final
 
-from adapters.errors import TargetError
+from adapters.errors import DeliveryError, TargetError
 from adapters.kind import Surroundings
 from adapters.registry import Delivers, by_servers, load_targets
 from adapters.target import Target
 from orchestrator.secret import read_secret
-from rules.diagnostics import RuleErrors
+from rules.diagnostics import RuleErrors, did_you_mean, shown
 from rules.load import check_targets
 from rules.ruleset import RuleSet
+
+MOST_NAMES: Final = 20
+"""Told to who named one that does not exist."""
+
+
+class UnknownTargetError(DeliveryError):
+    """There is no target of that name."""
 
 
 def read_targets(
@@ -46,3 +54,11 @@ def check_rules(ruleset: RuleSet, targets: Mapping[str, Target]) -> None:
     """Raises RuleErrors for a rule that names a target which does not exist."""
     if found := check_targets(ruleset, targets.keys()):
         raise RuleErrors(found)
+
+
+def no_target(name: str, known: Iterable[str]) -> str:
+    """What is said of a name that no target has."""
+    names = sorted(known)
+    more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+    there_are = f"there are {', '.join(map(shown, names[:MOST_NAMES]))}{more}"
+    return f"there is no target {shown(name)}: {did_you_mean(name, names) or there_are}"

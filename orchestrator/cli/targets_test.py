@@ -88,7 +88,7 @@ def send_test(
 def _target(name: str, file: Path | None) -> Target:
     """Raises CommandFailed, TargetError."""
     from orchestrator.settings import load
-    from orchestrator.targets import read_targets
+    from orchestrator.targets import no_target, read_targets
     from orchestrator.wiring import wall_clock
 
     settings = load(targets=file)
@@ -96,7 +96,7 @@ def _target(name: str, file: Path | None) -> Target:
     path = settings.targets or (here if here.exists() else None)
     found = read_targets(path, wall_clock, settings.imports, delivers=lambda each, model: each == name)
     if (target := found.get(name)) is None:
-        raise CommandFailed(f"there is no target `{name}`, only {', '.join(sorted(found))}", NOT_FOUND)
+        raise CommandFailed(no_target(name, found), NOT_FOUND)
     if target.open is None:
         raise CommandFailed(f"only workers of your own deliver to `{name}`: there is nothing to send with", USAGE)
     return target

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from adapters import kinds
 from adapters.errors import TargetError
 from adapters.target import Target
 from adapters.target_file import TargetModel
-from orchestrator.targets import read_targets
+from orchestrator.targets import no_target, read_targets
 
 
 def choose(
@@ -42,8 +41,7 @@ def _check(
     """Raises TargetError for a target that was named and is none of ours."""
     model = models.get(name)
     if model is None:
-        close = get_close_matches(name, models, 1)
-        raise TargetError(f"{path}: there is no target `{name}`" + (f": did you mean `{close[0]}`?" if close else ""))
+        raise TargetError(f"{path}: {no_target(name, models)}")
     if framework is not None and model.kind != framework:
         raise TargetError(f"{path}: target `{name}` is of kind `{model.kind}`, and FRAMEWORK is {framework}")
     if model.deliver != "workers":

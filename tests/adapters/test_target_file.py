@@ -83,15 +83,15 @@ ONE = "targets:\n  police:\n    kind: webhook\n    url: http://a.example/\n"
         ),
         (
             "targets:\n  a:\n    kind: webhok",
-            "3:5: target `a`: unknown kind `webhok`, not `langchain`, `log`, `temporal`, `webhook`",
+            "3:5: target `a`: unknown kind `webhok`: did you mean `webhook`?",
         ),
         (
             "targets:\n  a:\n    kind: [webhook]",
-            "3:5: target `a`: unknown kind `['webhook']`, not `langchain`, `log`, `temporal`, `webhook`",
+            "3:5: target `a`: unknown kind `['webhook']`: did you mean `webhook`?",
         ),
         (
             "targets: {a: {kind: kafka}}",
-            "1:15: target `a`: unknown kind `kafka`, not `langchain`, `log`, `temporal`, `webhook`",
+            "1:15: target `a`: unknown kind `kafka`: there are `langchain`, `log`, `temporal`, `webhook`",
         ),
         ("targets: {log: {kind: webhook, url: x}}", "1:11: target `log` always prints: choose another name"),
         ("targets:\n  a: {kind: log}\n  a: {kind: log}\n", "3:3: `a` is there twice in `targets`: remove one"),

@@ -141,7 +141,7 @@ def test_a_paused_target_gets_nothing_until_it_is_resumed(server: ServerProcess,
 def test_a_target_that_nobody_declared_is_not_paused(server: ServerProcess) -> None:
     done = orchestrator(server, "targets", "pause", "polise")
     assert done.returncode == 3
-    assert "there is no target `polise`" in done.stderr
+    assert "there is no target `polise`: did you mean `police`?" in done.stderr
     assert requests.get(f"{server.url}/v1/targets/polise", timeout=10).status_code == 404
 
 

@@ -53,6 +53,7 @@ def test_all_mistakes_of_all_targets_are_shown_with_their_place(capsys: pytest.C
         (10, 5, "error"),
     ]
     assert found[0]["message"] == "target `police`, `url`: is missing"
+    assert found[3]["hint"] == "there are `langchain`, `log`, `temporal`, `webhook`, `worker`"
     assert found[4]["hint"] == "did you mean `concurrency`?"
 
 

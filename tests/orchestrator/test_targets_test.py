@@ -80,7 +80,8 @@ def test_what_is_not_done_is_an_exit_status(receiver: type[Receiver], capsys: py
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (["nobody"], 3, "there is no target `nobody`"),
+        (["nobody"], 3, "there is no target `nobody`: there are `alerts`, `log`, `other`, `ours`, `police`, `safe`"),
+        (["polise"], 3, "there is no target `polise`: did you mean `police`?"),
         (["ours"], 2, "only workers of your own deliver to `ours`"),
         (["other"], 1, "NOT_HERE is not set"),
         (["police", "--args", "7"], 2, "write a JSON object"),

@@ -15,8 +15,8 @@ from orchestrator.api.models.targets import Target as TargetShown
 from orchestrator.api.problem import Problem, answer
 from orchestrator.api.route import Parameter, Route, json
 from orchestrator.asks import NotYetError
-from orchestrator.target_asks import UnknownTargetError
-from orchestrator.target_looks import shown
+from orchestrator.target_looks import shown, shown_one
+from orchestrator.targets import UnknownTargetError
 
 NAME: Final = Parameter("name", "path", "as the targets file says it")
 
@@ -26,11 +26,8 @@ async def targets(request: web.Request) -> web.Response:
 
 
 async def target(request: web.Request) -> web.Response:
-    name = request.match_info["name"]
-    found = [each for each in await shown(request.app[CONTEXT]) if each["name"] == name]
-    if not found:
-        raise Problem(404, f"there is no target `{name[:80]}`: GET /v1/targets lists those")
-    return answer(200, found[0])
+    with _refusals():
+        return answer(200, await shown_one(request.app[CONTEXT], request.match_info["name"]))
 
 
 async def pause(request: web.Request) -> web.Response:

@@ -10,8 +10,8 @@ from orchestrator.api.problem import Problem
 from orchestrator.asks import NotYetError
 from orchestrator.console.render import link
 from orchestrator.console.site import CONSOLE, UNDER, elsewhere, form, page
-from orchestrator.target_asks import UnknownTargetError
-from orchestrator.target_looks import shown
+from orchestrator.target_looks import shown, shown_one
+from orchestrator.targets import UnknownTargetError
 
 PATH: Final = f"{UNDER}/targets"
 EVERY: Final = 5.0
@@ -33,16 +33,17 @@ async def targets(request: web.Request) -> web.Response:
 
 async def confirm(request: web.Request) -> web.Response:
     action, name = _what(request)
-    found = [each for each in await shown(request.app[CONSOLE].context) if each["name"] == name]
-    if not found:
-        raise Problem(404, f"there is no target `{name[:80]}`")
+    try:
+        found = await shown_one(request.app[CONSOLE].context, name)
+    except UnknownTargetError as error:
+        raise Problem(404, str(error)) from error
     return page(
         request,
         "pause.html",
         "Pause a target" if action == "pause" else "Resume a target",
         place=PATH,
         action=action,
-        target=found[0],
+        target=found,
         by_hand=BY_HAND,
         longest_reason=LONGEST_REASON,
     )
