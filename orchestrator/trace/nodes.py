@@ -7,7 +7,18 @@ from typing import Any, Literal
 import msgspec
 
 Kind = Literal[
-    "event", "derived", "forwarded", "result", "fallback", "tick", "command", "parked", "skipped", "looped", "blocked"
+    "event",
+    "derived",
+    "forwarded",
+    "result",
+    "fallback",
+    "tick",
+    "control",
+    "command",
+    "parked",
+    "skipped",
+    "looped",
+    "blocked",
 ]
 
 

@@ -252,6 +252,9 @@ def _inner(event: Event) -> Event:
     return _forwarded(event.data).event if event.type == FORWARDED else event
 
 
+_KINDS: Final[dict[int, Kind]] = {RESULT: "result", DERIVED: "derived", CONTROL: "control"}
+
+
 def _kind(event: Event) -> Kind:
     if event.type == FALLBACK:
         return "fallback"
@@ -259,7 +262,7 @@ def _kind(event: Event) -> Kind:
         return "forwarded"
     if event.type == TICK:
         return "tick"
-    return "result" if event.kind == RESULT else "derived" if event.kind == DERIVED else "event"
+    return _KINDS.get(event.kind, "event")
 
 
 def _decision(decision: Decision) -> Node:

@@ -447,3 +447,14 @@ def test_a_target_is_paused_and_resumed_with_a_reason(scene: Scene, page: Page) 
     row.get_by_role("link", name="Resume…").click()
     page.get_by_role("button", name="Resume it").click()
     expect(row).to_contain_text("sends")
+
+
+def test_what_rules_do_not_see_is_not_offered_for_a_dry_run(scene: Scene, page: Page) -> None:
+    page.goto("/console/targets/pause?name=log")
+    page.get_by_role("button", name="Pause it").click()
+    page.goto("/console/events?type=orchestrator.target.pausing")
+    page.locator("tbody a[title=trace]").first.click()
+    expect(page.get_by_role("main")).to_contain_text("control")
+    expect(page.get_by_role("main").get_by_role("link", name="dry run")).to_have_count(0)
+    page.goto("/console/targets/resume?name=log")
+    page.get_by_role("button", name="Resume it").click()

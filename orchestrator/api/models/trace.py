@@ -28,6 +28,7 @@ class TraceNode(Shown):
         "result",
         "fallback",
         "tick",
+        "control",
         "command",
         "parked",
         "skipped",

@@ -22,6 +22,7 @@ SIGNS: Final = {
     "result": "◂",
     "fallback": "↳",
     "tick": "◷",
+    "control": "◌",
     "command": "▶",
     "parked": "■",
     "skipped": "✕",
