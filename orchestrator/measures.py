@@ -151,6 +151,14 @@ MEASURES: Final = (
         together=max,
     ),
     _gauge(
+        "orchestrator_target_commands",
+        "commands",
+        "Commands of a target that are pending, in_flight, retrying, waiting or parked, as the query tables show them.",
+        "target",
+        "state",
+        together=max,
+    ),
+    _gauge(
         "orchestrator_parked_commands",
         "commands",
         "Commands that are parked now, as the query tables show them; 1,000 means as many or more.",

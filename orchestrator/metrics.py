@@ -33,6 +33,7 @@ from orchestrator.decision_time import DecisionTime
 from orchestrator.growing import Growing
 from orchestrator.measures import BY_NAME, SECONDS, counter, gauge
 from orchestrator.partitions import undelivered
+from orchestrator.target_looks import counted
 from orchestrator.timed_log import TimedLog
 from projections.query import MOST, CommandFilter, Queries
 from projections.store import QueryStoreError
@@ -229,7 +230,7 @@ class Collected(Collector):
         lag = gauge("orchestrator_partition_lag_events")
         unshown = gauge("orchestrator_query_lag_events")
         unsent = gauge("orchestrator_undelivered_commands")
-        parked = gauge("orchestrator_parked_commands")
+        parked, targets = gauge("orchestrator_parked_commands"), gauge("orchestrator_target_commands")
         up = 1
         try:
             for status in log.status():
@@ -238,9 +239,12 @@ class Collected(Collector):
                 unsent.add_metric(label, undelivered(log, status.partition))
                 if (shown := self._watched.shown(status.partition)) is not None:
                     unshown.add_metric(label, max(0, position - shown))
+            for target, counts in counted(self._watched.queries, [*self._watched.held()]).items():
+                for state, count in counts.items():
+                    targets.add_metric([target, state], count)
             parked.add_metric([], len(self._watched.queries.commands(CommandFilter(state="parked"), MOST).commands))
         except QueryStoreError:
             pass  # the feeder meets the same, and says so
         except LogError:
             up = 0
-        yield from (lag, unshown, unsent, parked, gauge("orchestrator_log_up", up))
+        yield from (lag, unshown, unsent, targets, parked, gauge("orchestrator_log_up", up))

@@ -1,4 +1,5 @@
-"""Targets as the API, the command line and the console show them: what they bear, and what is sent to them now.
+"""Targets as the API, the command line and the console show them: what they bear, what is sent to them now, and what
+waits for them.
 
 Addresses and secrets are not among it.
 """
@@ -7,13 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from adapters.gate_looks import GateLook, look
+from adapters.ledger import State
 from adapters.target import Target
 from orchestrator.targets import UnknownTargetError, no_target
+from projections.query import Queries
 from streams import rfc3339
 from streams.log import Log
+
+COUNTED: Final = (State.PENDING, State.IN_FLIGHT, State.RETRYING, State.WAITING, State.PARKED)
 
 
 class _Here(Protocol):
@@ -21,6 +26,9 @@ class _Here(Protocol):
 
     @property
     def log(self) -> Log: ...
+
+    @property
+    def queries(self) -> Queries: ...
 
     @property
     def targets(self) -> Mapping[str, Target]: ...
@@ -42,8 +50,16 @@ async def shown_one(here: _Here, name: str) -> dict[str, Any]:
 
 
 async def _documents(here: _Here, found: Sequence[Target]) -> list[dict[str, Any]]:
-    looks = await asyncio.to_thread(look, here.log, [each.name for each in found], here.now())
-    return [_document(each, looks[each.name]) for each in found]
+    names = [each.name for each in found]
+    looks, counts = await asyncio.gather(
+        asyncio.to_thread(look, here.log, names, here.now()), asyncio.to_thread(counted, here.queries, names)
+    )
+    return [_document(each, looks[each.name]) | {"commands": counts[each.name]} for each in found]
+
+
+def counted(queries: Queries, targets: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Target → state → how many commands, as the query tables show them."""
+    return queries.count_open(targets, [each.value for each in COUNTED])
 
 
 def _document(target: Target, look: GateLook) -> dict[str, Any]:

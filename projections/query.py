@@ -7,7 +7,7 @@ they are (`as_of`).
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -159,6 +159,10 @@ class Queries:
         found = self._store.commands(filter, limit + 1, after)
         more = _write_cursor(found[limit - 1].place) if len(found) > limit else None
         return Page([msgspec.json.decode(summary) for _, summary in found[:limit]], more)
+
+    def count_open(self, targets: Sequence[str], states: Sequence[str]) -> dict[str, dict[str, int]]:
+        """As the store."""
+        return self._store.count_open(targets, states)
 
     def _table(self, name: str) -> QueryTable:
         try:

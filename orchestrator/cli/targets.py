@@ -10,11 +10,12 @@ from orchestrator.cli.client import body, connect, segment
 from orchestrator.cli.exits import OK
 from orchestrator.cli.show import json_line, line, listed
 
-COLUMNS = ("name", "kind", "deliver", "state", "since", "reason", "timeout", "concurrency", "rate")
+COUNTS = ("pending", "in_flight", "retrying", "waiting", "parked")
+COLUMNS = ("name", "kind", "deliver", "state", "since", "reason", *COUNTS, "concurrency", "rate")
 
 
 def list_targets(*, url: str | None = None, json: bool = False) -> int:
-    """List targets: what they are, and whether something is sent to them now.
+    """List targets: what they are, whether something is sent to them now, and how many commands wait or are parked.
 
     Example: orchestrator targets list
 
@@ -32,7 +33,7 @@ def list_targets(*, url: str | None = None, json: bool = False) -> int:
 
 
 def show(name: str, /, *, url: str | None = None, json: bool = False) -> int:
-    """Show all settings of a target, and what is sent to it now; no addresses and no secrets.
+    """Show all settings of a target, what is sent to it now, and what waits; no addresses and no secrets.
 
     Example: orchestrator targets show police
 
@@ -117,7 +118,7 @@ def _row(target: dict[str, Any]) -> list[Any]:
         state,
         since,
         reason,
-        f"{target['timeout']:g} s",
+        *(target["commands"][state] for state in COUNTS),
         target["concurrency"],
         f"{rate['limit']:,} in {rate['per']:g} s" if rate is not None else None,
     ]

@@ -126,8 +126,13 @@ def test_a_paused_target_gets_nothing_until_it_is_resumed(server: ServerProcess,
     paused = get(server, "/v1/targets/police")["paused"]
     assert paused["reason"] == "they move house"
     assert "target police: paused: they move house" in get(server, "/health")["problems"]
+    assert 'orchestrator_target_commands{state="pending",target="police"} 20.0' in told
     listed = orchestrator(server, "targets", "list", "--json")
-    assert json.loads(listed.stdout.splitlines()[2])["paused"] == paused
+    police = json.loads(listed.stdout.splitlines()[2])
+    assert police["paused"] == paused
+    assert police["commands"] == {"pending": 20, "in_flight": 0, "retrying": 0, "waiting": 0, "parked": 0}
+    listed = orchestrator(server, "targets", "list")
+    assert listed.stdout.splitlines()[3].split()[-10:-4] == ["20", "0", "0", "0", "0", "8"]
     shown = orchestrator(server, "targets", "show", "police", "--json")
     assert json.loads(shown.stdout) == get(server, "/v1/targets/police")
     assert orchestrator(server, "targets", "pause", "police").returncode == 0, "said twice it changes nothing"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -25,25 +26,31 @@ def file_shows(store: sqlite.QueryStore) -> Shown:
             for table in store.tables
         }
         found["commands"] = db.execute("SELECT id, partition, state, summary FROM commands ORDER BY id").fetchall()
+        open_ones = "FROM commands WHERE state NOT IN ('done', 'shadow') GROUP BY partition, target, state"
+        counted = f"SELECT partition, target, state, count(*) {open_ones}"
+        there = db.execute("SELECT partition, target, state, commands FROM counts WHERE commands <> 0").fetchall()
+        assert sorted(there) == sorted(db.execute(counted).fetchall())
     found["positions"] = _positions(store)
     return found
 
 
 def redis_shows(store: redis.QueryStore) -> Shown:
-    """Checks that the entries of rows and commands are those of the rows and commands."""
+    """Checks that entries and counts are those of the rows and commands."""
     partitions = range(store.info.partitions)
     found: Shown = {}
     for table in store.tables:
         shown = []
         for partition in partitions:
-            rows, entries = _with_entries(store, partition, unit(table))
+            rows, entries, _ = _whole(store, partition, unit(table))
             assert sorted(entries) == sorted(each for key, row in rows.items() for each in row_entries(table, key, row))
             shown += [(partition, key, read_row(table, row)[1]) for key, row in rows.items()]
         found[table.name] = sorted(shown, key=lambda row: row[1])
     found["commands"] = []
     for partition in partitions:
-        commands, entries = _with_entries(store, partition, COMMANDS)
+        commands, entries, counts = _whole(store, partition, COMMANDS)
         assert sorted(entries) == sorted(entry for id, value in commands.items() for entry in entries_of(id, value))
+        open_ones = Counter(value[9:41] for value in commands.values() if value[8:9] == b"+")
+        assert counts == {what: str(count).encode() for what, count in open_ones.items()}
         for id, value in commands.items():
             text = value[HEAD:].decode()
             found["commands"].append((id, partition, msgspec.json.decode(text)["state"], text))
@@ -59,8 +66,12 @@ def _positions(store: QueryStore) -> list[tuple[int, str, int]]:
 
 
 def redis_hash(store: redis.QueryStore, partition: int, unit: str) -> dict[str, bytes]:
-    flat = store._partitions.ask(partition, ("HGETALL", store._layout.rows(partition, unit)))
-    return {key.decode(): value for key, value in zip(flat[::2], flat[1::2], strict=True)}
+    return {key.decode(): value for key, value in _hash(store, partition, unit).items()}
+
+
+def _hash(store: redis.QueryStore, partition: int, name: str) -> dict[bytes, bytes]:
+    flat = store._partitions.ask(partition, ("HGETALL", store._layout.rows(partition, name)))
+    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def entries_of(id: str, value: bytes) -> list[bytes]:
@@ -75,11 +86,14 @@ def row_entries(table: QueryTable, key: str, value: bytes) -> list[bytes]:
     return [b"k" + key.encode(), *fields]
 
 
-def _with_entries(store: redis.QueryStore, partition: int, unit: str) -> tuple[dict[str, bytes], list[bytes]]:
-    """Of one moment, also while somebody writes."""
+def _whole(
+    store: redis.QueryStore, partition: int, unit: str
+) -> tuple[dict[str, bytes], list[bytes], dict[bytes, bytes]]:
+    """With entries and counts, of one moment, also while somebody writes."""
     while True:
         there = redis_hash(store, partition, unit)
         key = store._layout.rows(partition, unit) + ":i"
         entries: list[bytes] = store._partitions.ask(partition, ("ZRANGE", key, 0, -1))
+        counts = _hash(store, partition, f"{unit}:n")
         if redis_hash(store, partition, unit) == there:
-            return there, entries
+            return there, entries, counts

@@ -13,8 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from projections.query import CommandFilter, Queries, QueryError
+from projections.refill import refill
 from projections.stores.redis import store as redis
-from tests.projections.conftest import World, url_of
+from streams.state import Change
+from tests.projections.conftest import World, decode_command, url_of
 
 ALL = CommandFilter()
 
@@ -108,6 +110,30 @@ def test_a_command_decided_between_two_pages_makes_none_appear_twice_or_not_at_a
     assert [command["id"] for command in second.commands] == ["c2", "c1", "old", "c0"]
 
 
+def test_what_is_not_settled_is_counted_by_target_and_state(world: World) -> None:
+    def counted() -> dict[str, dict[str, int]]:
+        world.feeder.catch_up()
+        return world.queries.count_open(["police", "mail", "nobody"], ["pending", "parked"])
+
+    assert counted() == {target: {"pending": 0, "parked": 0} for target in ("police", "mail", "nobody")}
+    for number in range(6):
+        world.decide(f"c{number}", number % 3, at=number, to="mail" if number == 5 else "police")
+    assert counted()["police"] == {"pending": 5, "parked": 0}
+    for number, state in enumerate(["parked", "done", "pending", "shadow", "parked"]):
+        world.decide(f"c{number}", number % 3, at=number, state=state)
+    assert counted()["police"] == {"pending": 1, "parked": 2}
+    world.decide("c0", 0, at=0, state="pending")
+    world.decide("c1", 1, at=1, state="parked")
+    world.commit(1, "delivery", [Change("c4", None)])
+    refill(world.log, world.store, 0, "delivery", decode_command)
+    assert counted() == {
+        "police": {"pending": 2, "parked": 1},
+        "mail": {"pending": 1, "parked": 0},
+        "nobody": {"pending": 0, "parked": 0},
+    }
+    world.shown()
+
+
 fields = st.fixed_dictionaries(
     {
         "state": st.sampled_from(["pending", "done", "parked", "shadow"]),
@@ -152,6 +178,10 @@ def test_pages_put_together_are_the_filtered_list(
         with patch.object(redis, "LOOKS", looks):
             found = ids(world, CommandFilter(**chosen, since=since, until=until), limit)
         assert found == [id for _, id in sorted(expected, reverse=True)]
+        counts = world.queries.count_open(["police"], ["pending", "parked"])["police"]
+        assert counts == {
+            state: sum((each["to"], each["state"]) == ("police", state) for each in commands) for state in counts
+        }
     finally:
         world.close()
         shutil.rmtree(folder)

@@ -1,4 +1,4 @@
-"""Targets: what they are, and what is sent to them now."""
+"""Targets: what they are, what is sent to them now, and what waits for them."""
 
 from __future__ import annotations
 
@@ -38,6 +38,16 @@ class Retry(Shown):
     elapsed: float
 
 
+class Waiting(Shown):
+    """Commands by state, as the query tables show them; those that ended otherwise are not counted."""
+
+    pending: int
+    in_flight: int
+    retrying: int
+    waiting: int
+    parked: int
+
+
 class Target(Shown):
     name: str
     kind: str
@@ -49,6 +59,7 @@ class Target(Shown):
     rate: Rate | None
     breaker: Breaker
     paused: Paused | None = Field(description="Since when nothing is sent, because people said so.")
+    commands: Waiting
 
 
 class Targets(Shown):

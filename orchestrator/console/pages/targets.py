@@ -10,7 +10,7 @@ from orchestrator.api.problem import Problem
 from orchestrator.asks import NotYetError
 from orchestrator.console.render import link
 from orchestrator.console.site import CONSOLE, UNDER, elsewhere, form, page
-from orchestrator.target_looks import shown, shown_one
+from orchestrator.target_looks import COUNTED, shown, shown_one
 from orchestrator.targets import UnknownTargetError
 
 PATH: Final = f"{UNDER}/targets"
@@ -28,7 +28,7 @@ def add(app: web.Application) -> None:
 
 async def targets(request: web.Request) -> web.Response:
     found = await shown(request.app[CONSOLE].context)
-    return page(request, "targets.html", "Targets", every=EVERY, targets=found)
+    return page(request, "targets.html", "Targets", every=EVERY, targets=found, counted=COUNTED)
 
 
 async def confirm(request: web.Request) -> web.Response:

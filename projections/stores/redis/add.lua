@@ -10,6 +10,6 @@ redis.call('PEXPIRE', KEYS[2], ARGV[2])
 -- What is built goes after its builder's claim, never before.
 for i = 4, 3 + count do
   local built = KEYS[1] .. ':b:' .. ARGV[i]
-  for _, key in ipairs({built, built .. ':i'}) do redis.call('PEXPIRE', key, 2 * ARGV[2]) end
+  for _, key in ipairs({built, built .. ':i', built .. ':n'}) do redis.call('PEXPIRE', key, 2 * ARGV[2]) end
 end
 return 1

@@ -7,6 +7,6 @@ local number = redis.call('HINCRBY', KEYS[1], 'claims', 1)
 redis.call('SET', KEYS[2], number .. ' ' .. recognise(KEYS[3]), 'PX', ARGV[1])
 for i = 2, #ARGV do
   local built = KEYS[1] .. ':b:' .. ARGV[i]
-  redis.call('UNLINK', built, built .. ':i')
+  redis.call('UNLINK', built, built .. ':i', built .. ':n')
 end
 return number

@@ -11,7 +11,7 @@ local whole_run = begun == recognise(KEYS[3])
 local head, position, now, stays = KEYS[1], whole_run and ARGV[2] or '', tonumber(redis.call('TIME')[1]), {}
 for i = 5, #ARGV do stays[ARGV[i]] = true end
 for i = 5, 4 + ARGV[4] do
-  for _, suffix in ipairs({'', ':i'}) do
+  for _, suffix in ipairs({'', ':i', ':n'}) do
     local shown, built = head .. ':' .. ARGV[i] .. suffix, head .. ':b:' .. ARGV[i] .. suffix
     if position == '' then
       redis.call('UNLINK', built)
@@ -30,7 +30,8 @@ local fields = redis.call('HGETALL', head)
 for i = 1, #fields, 2 do
   local unit = string.match(fields[i], '^seen:(.*)$')
   if unit and not stays[unit] and tonumber(fields[i + 1]) < now - ARGV[3] then
-    redis.call('UNLINK', head .. ':' .. unit, head .. ':' .. unit .. ':i')
+    local gone = head .. ':' .. unit
+    redis.call('UNLINK', gone, gone .. ':i', gone .. ':n')
     redis.call('HDEL', head, 'at:' .. unit, 'seen:' .. unit)
   end
 end

@@ -8,7 +8,8 @@ shown is never ahead of the log.
                                    server's clock · `claims` how many replacements there were
     …:q:<unit>            hash     rows: key → codes and JSON (`rows.py`) · commands: id → head and summary
     …:q:<unit>:i          zset     entries of what is listed, all with score 0: their order is that of their bytes
-    …:q:b:<unit>[:i]               the same while a replacement is built
+    …:q:<unit>:n          hash     of commands that are not settled, how many: digests of state and target → number
+    …:q:b:<unit>[:i|:n]            the same while a replacement is built
     …:q:held:<processor>  string   the number of the replacement that is being built, and the run in which it was begun;
                                    goes by itself if its builder died
 
@@ -19,7 +20,7 @@ beside the old one, processes of two rule sets share what both have, and none ev
 **Entries of commands.** For each command one entry for its time, target, rule and key, and one for its state unless
 that is settled: `<letter> <digest of the value> <at> <id>`. One walk down such a range is a filtered list, newest
 first and exact for every 64-bit time: scores are doubles, which know no single microseconds after the year 2255. One
-set holds all entries, so that a partition has two keys for its commands however many rules and keys they have. The
+set holds all entries, so that a partition has three keys for its commands however many rules and keys they have. The
 digest (128 bits) makes entries short, and of one length whatever bytes are in a value. A command's head repeats what
 its entries are made of, so that scripts filter and update without reading JSON.
 
@@ -39,7 +40,7 @@ from projections.table import DELIVERY, RULES, SETTLED, CommandRow, QueryTable
 
 FORMAT: Final = 2
 """Of rows."""
-COMMANDS: Final = "commands.1"
+COMMANDS: Final = "commands.2"
 STATE: Final = b"s"
 TARGET: Final = b"o"
 RULE: Final = b"r"

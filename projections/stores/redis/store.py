@@ -36,6 +36,7 @@ from projections.stores.redis.layout import (
     Layout,
     command_value,
     conditions,
+    digest,
     place_bytes,
     read_place,
     unit,
@@ -199,6 +200,20 @@ class QueryStore:
 
     def count(self, table: QueryTable) -> int:
         return self._count(unit(table))
+
+    def count_open(self, targets: Sequence[str], states: Sequence[str]) -> dict[str, dict[str, int]]:
+        found = {target: dict.fromkeys(states, 0) for target in targets}
+        if not targets or not states:
+            return found
+        fields = [digest(state) + digest(target) for target in targets for state in states]
+        for counts in self._ask_everywhere(
+            lambda partition: ("HMGET", f"{self._layout.rows(partition, COMMANDS)}:n", *fields)
+        ):
+            number = iter(counts)
+            for target in targets:
+                for state in states:
+                    found[target][state] += int(next(number) or 0)
+        return found
 
     def count_commands(self) -> int:
         return self._count(COMMANDS)

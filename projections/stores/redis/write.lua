@@ -25,12 +25,28 @@ local function put_entries(index, added, removed)
   in_steps('ZADD', index, scored, 1, #scored)
 end
 
--- The values of these commands before and after, `false` for none: their entries follow. What did not change is left,
--- and mostly that is all but the state's.
-local function index_commands(index, ids, before, after)
-  local added, removed = {}, {}
+-- Notes that there are more of the value's state and target, or fewer, unless that state is settled.
+local function note_count(counts, value, change)
+  if value and string.sub(value, 9, 9) == '+' then
+    local what = string.sub(value, 10, 41)
+    counts[what] = (counts[what] or 0) + change
+  end
+end
+
+local function put_counts(key, counts)
+  for what, change in pairs(counts) do
+    if change ~= 0 and redis.call('HINCRBY', key, what, change) == 0 then redis.call('HDEL', key, what) end
+  end
+end
+
+-- The values of these commands before and after, `false` for none: their entries and counts follow. What did not change
+-- is left, and mostly that is all but the state's.
+local function index_commands(key, ids, before, after)
+  local added, removed, counts = {}, {}, {}
   for i, id in ipairs(ids) do
     local old, new = before[i], after[i]
+    note_count(counts, old, -1)
+    note_count(counts, new, 1)
     if old and new and string.sub(old, 1, 8) == string.sub(new, 1, 8)
         and string.sub(old, 26, 73) == string.sub(new, 26, 73) then
       if string.sub(old, 9, 25) ~= string.sub(new, 9, 25) then
@@ -48,7 +64,8 @@ local function index_commands(index, ids, before, after)
       end
     end
   end
-  put_entries(index, added, removed)
+  put_entries(key .. ':i', added, removed)
+  put_counts(key .. ':n', counts)
 end
 
 -- The code of each indexed field of a row's value: its length in two bytes, and itself (`rows.py`).
@@ -105,7 +122,7 @@ local function write(base, from, skip)
         end
         local before = redis.call('HMGET', key, unpack(ids))
         if kind == 'c' then
-          index_commands(key .. ':i', ids, before, after)
+          index_commands(key, ids, before, after)
         else
           index_rows(key .. ':i', ids, before, after, fields)
         end

@@ -6,6 +6,7 @@ positions   how far each unit of each partition is shown (`positions.py`)
 rows_<id>   one table per projection: JSON text by (partition, key); the partition follows from the key. Of each field
             of `index` the code of its value (`order.py`): c0, c1, …, each with an index rows_<id>_<n> by (code, key)
 commands    by id; listed newest first, by (at, id)
+counts      of commands that are not settled, how many of each partition have a target and a state (`commands.py`)
 """
 
 from __future__ import annotations
@@ -20,25 +21,35 @@ import msgspec
 from projections.table import SETTLED, QueryTable
 from streams.log import LogInfo
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 OPEN: Final = f"state NOT IN ({', '.join(repr(state) for state in SETTLED)})"
 """The condition of the index by state: nearly all commands are settled, and finding those is no work."""
 _ID: Final = re.compile(r"[0-9a-z_]{1,64}", re.ASCII)
 
-_SCHEMA: Final = f"""
+_SCHEMA: Final = (
+    """
 CREATE TABLE positions (
     partition INTEGER NOT NULL, unit TEXT NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (partition, unit)
-) WITHOUT ROWID;
+) WITHOUT ROWID
+""",
+    """
 CREATE TABLE commands (
     id TEXT PRIMARY KEY, partition INTEGER NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL, target TEXT NOT NULL,
     rule TEXT NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL, summary TEXT NOT NULL
-);
-CREATE INDEX commands_by_time ON commands (at, id);
-CREATE INDEX commands_by_state ON commands (state, at, id) WHERE {OPEN};
-CREATE INDEX commands_by_target ON commands (target, at, id);
-CREATE INDEX commands_by_rule ON commands (rule, at, id);
-CREATE INDEX commands_by_key ON commands (key, at, id);
-"""
+)
+""",
+    "CREATE INDEX commands_by_time ON commands (at, id)",
+    f"CREATE INDEX commands_by_state ON commands (state, at, id) WHERE {OPEN}",
+    "CREATE INDEX commands_by_target ON commands (target, at, id)",
+    "CREATE INDEX commands_by_rule ON commands (rule, at, id)",
+    "CREATE INDEX commands_by_key ON commands (key, at, id)",
+    """
+CREATE TABLE counts (
+    partition INTEGER NOT NULL, target TEXT NOT NULL, state TEXT NOT NULL, commands INTEGER NOT NULL,
+    PRIMARY KEY (partition, target, state)
+) WITHOUT ROWID
+""",
+)
 
 
 class Layout(msgspec.Struct, frozen=True):
@@ -90,7 +101,7 @@ def create(db: sqlite3.Connection, layout: Layout) -> None:
         db.execute(f'DROP TABLE "{name.replace(chr(34), chr(34) * 2)}"')
     db.execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID")
     db.execute("INSERT INTO meta VALUES ('layout', ?)", (msgspec.json.encode(layout).decode(),))
-    for statement in _SCHEMA.split(";"):
+    for statement in _SCHEMA:
         db.execute(statement)
     for _, id, index in layout.tables:
         _create_table(db, id, index)

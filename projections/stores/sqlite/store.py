@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,7 @@ from projections.store import (
     Write,
 )
 from projections.stores.sqlite import lists
+from projections.stores.sqlite.commands import count_open, forget_commands, write_commands
 from projections.stores.sqlite.positions import move, position, positions, units
 from projections.stores.sqlite.schema import OPEN, Layout, adapt, create, read_layout, table_name
 from projections.stores.sqlite.writes import write_rows
@@ -36,11 +37,6 @@ from projections.table import DELIVERY, SETTLED, CommandRow, QueryTable, RowChan
 from streams.log import LogInfo
 
 CACHE_BYTES: Final = 16 << 20
-_UPSERT_COMMAND: Final = """
-INSERT INTO commands (id, state, target, rule, key, at, number, summary, partition)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET state = excluded.state, summary = excluded.summary
-"""
 
 
 class QueryStore:
@@ -107,8 +103,7 @@ class QueryStore:
             return False
         moved = [unit for unit, at in shown.items() if at < write.end]
         self._write_rows(db, write.partition, [row for row in write.rows if row.table.id in moved])
-        self._write_commands(db, write.partition, write.commands)
-        db.executemany("DELETE FROM commands WHERE id = ?", [(id,) for id in sorted(write.gone)])
+        write_commands(db, write.partition, write.commands, write.gone)
         move(db, write.partition, moved, write.end)
         return True
 
@@ -118,7 +113,7 @@ class QueryStore:
         with self._lock, self._translated(), self._transaction() as db:
             self._check_layout(db)
             if processor == DELIVERY:
-                db.execute("DELETE FROM commands WHERE partition = ?", (partition,))
+                forget_commands(db, partition)
             else:
                 for table in self.tables:
                     db.execute(f"DELETE FROM {table_name(table.id)} WHERE partition = ?", (partition,))  # noqa: S608
@@ -131,10 +126,6 @@ class QueryStore:
     def _write_rows(self, db: sqlite3.Connection, partition: int, rows: Sequence[RowChange]) -> None:
         for table in self.tables:
             write_rows(db, table, partition, [row for row in rows if row.table.id == table.id])
-
-    @staticmethod
-    def _write_commands(db: sqlite3.Connection, partition: int, commands: Iterable[CommandRow]) -> None:
-        db.executemany(_UPSERT_COMMAND, sorted((*command, partition) for command in commands))
 
     # -- reading
 
@@ -172,6 +163,10 @@ class QueryStore:
     def positions(self, table: QueryTable) -> list[int]:
         with self.reading() as db:
             return positions(db, self.info.partitions, table.id)
+
+    def count_open(self, targets: Sequence[str], states: Sequence[str]) -> dict[str, dict[str, int]]:
+        with self.reading() as db:
+            return count_open(db, targets, states)
 
     def count_commands(self) -> int:
         with self.reading() as db:
@@ -272,7 +267,7 @@ class Replacement:
 
     def add(self, rows: Sequence[RowChange] = (), commands: Sequence[CommandRow] = ()) -> None:
         self._store._write_rows(self._db, self._partition, rows)
-        self._store._write_commands(self._db, self._partition, commands)
+        write_commands(self._db, self._partition, commands)
 
 
 def _conditions(filter: CommandFilter) -> tuple[list[str], list[str | int]]:
