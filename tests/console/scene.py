@@ -115,9 +115,12 @@ class Scene:
         self._errors.close()
 
     def publish(self, *events: dict[str, Any]) -> None:
+        self.post("/v1/events", [{"source": "shop", **event} for event in events])
+
+    def post(self, path: str, body: Any = None) -> None:
         request = urllib.request.Request(
-            f"{self.url}/v1/events",
-            json.dumps([{"source": "shop", **event} for event in events]).encode(),
+            self.url + path,
+            json.dumps(body).encode() if body is not None else b"",
             {"Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=30) as answer:

@@ -23,7 +23,15 @@ FOR_CHARTS = 75.0
 """Seconds of traffic, so that charts have something to show."""
 
 
-DOCUMENTED = ("overview-light", "commands-dark", "dry-run-light", "rows-dark", "rules-light", "trace-dark")
+DOCUMENTED = (
+    "overview-light",
+    "commands-dark",
+    "targets-light",
+    "dry-run-light",
+    "rows-dark",
+    "rules-light",
+    "trace-dark",
+)
 """What the documentation shows; another folder gets all."""
 
 
@@ -37,6 +45,8 @@ def pages(scene: Scene) -> dict[str, str]:
         "command": f"/console/commands/{parked[0]['id']}",
         "redrive": "/console/redrive?rule=large-order",
         "cancel": "/console/cancel?state=retrying",
+        "targets": "/console/targets",
+        "pause": "/console/targets/pause?name=office",
         "keys": "/console/keys",
         "skip": "/console/keys/skip?key=nuts",
         "projections": "/console/projections",
@@ -63,13 +73,25 @@ def take(scene: Scene, folder: Path, traffic: float) -> None:
         for scheme in ("light", "dark"):
             page = browser.new_page(viewport=WIDE, color_scheme=scheme)  # type: ignore[arg-type]
             for name, path in pages(scene).items():
+                if name == "targets":
+                    pause(scene, "mail", number)
+                    number += 40
                 page.goto(scene.url + path)
                 if name == "dry-run":
                     ask(page)
                 page.wait_for_load_state("networkidle")
                 if folder != IMAGES or f"{name}-{scheme}" in DOCUMENTED:
                     page.screenshot(path=folder / f"console-{name}-{scheme}.png")
+                if name == "targets":
+                    scene.post("/v1/targets/mail/resume")
         browser.close()
+
+
+def pause(scene: Scene, target: str, number: int) -> None:
+    """So that something waits for it."""
+    scene.post(f"/v1/targets/{target}/pause", {"reason": "the mail server moves house until 18:00"})
+    scene.publish(*(order(each) for each in range(number, number + 40)))
+    scene.until(lambda: scene.get(f"/v1/targets/{target}")["commands"]["pending"] >= 40)
 
 
 def ask(page: Page) -> None:

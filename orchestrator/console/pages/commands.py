@@ -21,7 +21,7 @@ SIGNS: Final = {
     State.PENDING: "◷",
     State.IN_FLIGHT: "➜",
     State.RETRYING: "↻",
-    State.WAITING: "⧖",
+    State.WAITING: "◐",
     State.DONE: "✓",
     State.PARKED: "■",
     State.CANCELLED: "✕",

@@ -44,6 +44,7 @@ async def confirm(request: web.Request) -> web.Response:
         place=PATH,
         action=action,
         target=found,
+        counted=COUNTED,
         by_hand=BY_HAND,
         longest_reason=LONGEST_REASON,
     )

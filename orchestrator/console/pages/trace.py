@@ -22,7 +22,7 @@ SIGNS: Final = {
     "result": "◂",
     "fallback": "↳",
     "tick": "◷",
-    "control": "◌",
+    "control": "○",
     "command": "▶",
     "parked": "■",
     "skipped": "✕",
