@@ -293,6 +293,7 @@ class Delivery:
             timeout,
             progress=left,
             leased_at=entry.leased_at,
+            attempts_before=entry.attempts_before,
         )
         self._draft.turn.works.append(work)
 

@@ -34,6 +34,9 @@ class Work(NamedTuple):
     """JSON that an earlier attempt left (`Outcome.progress`); empty for none."""
     leased_at: int = 0
     """Microseconds since 1970; of one command's leases, each later one is later by it."""
+    attempts_before: int = 0
+    """How many attempts were made before it was last redriven; 0: it was not. So it names the redrive, of those that
+    something was sent in, and only grows."""
 
 
 class Verdict(enum.StrEnum):

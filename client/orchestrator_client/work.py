@@ -32,6 +32,8 @@ class Leased(NamedTuple):
     """Seconds that the attempt may take, where the command says it."""
     progress: Any
     """What an earlier attempt left."""
+    attempts_before: int = 0
+    """That were made before it was last redriven; 0: it was not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ def leases(url: str, document: dict[str, Any]) -> list[Leased]:
                 each["headers"],
                 each["timeout"],
                 each.get("progress"),
+                each.get("attempts_before", 0),
             )
             for each in document["commands"]
         ]

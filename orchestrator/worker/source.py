@@ -80,6 +80,7 @@ class HttpSource:
             tuple(leased.headers.items()),
             bytes(leased.progress),
             self._leased,
+            leased.attempts_before,
         )
         self.holding.take(Held(work, leased.token, asyncio.get_running_loop().time() + given.left))
         return work

@@ -27,6 +27,7 @@ class Leased(msgspec.Struct, frozen=True):
     headers: dict[str, str] = {}
     timeout: float | None = None
     progress: msgspec.Raw = msgspec.Raw(b"")
+    attempts_before: int = 0
 
 
 class Leases(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ from adapters.adapter import Adapter
 from adapters.errors import TargetError
 from adapters.kind import Surroundings
 from adapters.registry import load_targets
+from adapters.target import Target
 from adapters.work import Outcome, Verdict, Work
 from tests.adapters.temporal_server import shared
 
@@ -46,6 +47,11 @@ def again(sent: Work, attempt: int = 2, progress: Any = None) -> Work:
     return sent._replace(attempt=attempt, progress=b"" if progress is None else json.dumps(progress).encode())
 
 
+def redriven(sent: Work, after: int, attempt: int | None = None) -> Work:
+    """Sent again by somebody, after so many attempts."""
+    return sent._replace(attempt=attempt or after + 1, attempts_before=after)
+
+
 @asynccontextmanager
 async def opened(
     secrets: Mapping[str, str] | None = None, imports: frozenset[str] = frozenset(), **keys: Any
@@ -63,6 +69,12 @@ async def opened(
         await adapter.close()
 
 
+def declared(**keys: Any) -> Target:
+    keys = {"kind": "temporal", "address": shared().address, "workflow": "Fine", "task_queue": "fines"} | keys
+    text = json.dumps({"targets": {"police": keys}})
+    return load_targets(text, "targets.yaml", Surroundings(clock, lambda _: None))["police"]
+
+
 async def delivered(sent: Work, **keys: Any) -> Outcome:
     async with opened(**keys) as adapter:
         return await adapter.deliver(sent)
@@ -74,7 +86,7 @@ async def to_the_end(adapter: Adapter, sent: Work, seconds: float = 20.0) -> Out
     async with asyncio.timeout(seconds):
         while outcome.verdict is Verdict.WAITING:
             await asyncio.sleep(outcome.retry_after or 0)
-            outcome = await adapter.deliver(again(sent, progress=outcome.progress))
+            outcome = await adapter.deliver(again(sent, sent.attempt, outcome.progress))
     return outcome
 
 
@@ -106,7 +118,7 @@ class FineWorkflow:
     @workflow.run
     async def run(self, command: Any) -> Any:
         args = command["args"] if isinstance(command, dict) and "args" in command else {}
-        if args.get("fails"):
+        if args.get("fails") and not args.get("again"):
             raise ApplicationError("the plate is not known", type="UnknownPlate")
         if args.get("again"):
             workflow.continue_as_new({**command, "args": {**args, "again": args["again"] - 1}})
@@ -140,6 +152,11 @@ async def working(
         client, task_queue=task_queue, workflows=[FineWorkflow], workflow_runner=UnsandboxedWorkflowRunner()
     ):
         yield client
+
+
+async def runs(of: Client, workflow_id: str) -> list[str]:
+    """Every run that the id ever had, as the server shows them."""
+    return [each.run_id async for each in of.list_workflows(f"WorkflowId = '{workflow_id}'")]
 
 
 async def client() -> Client:

@@ -22,11 +22,12 @@ def test_parked_commands_are_redriven_with_a_round_of_their_own(world: World) ->
     assert world.state("c1") is State.PENDING
     for attempt in range(2, POLICY.attempts + 2):
         (work,) = world.lease()
-        assert work.attempt == attempt
+        assert (work.attempt, work.attempts_before) == (attempt, 1)
         world.turn((work, RETRY))
         world.clock.advance(60)
     world.ask("redrive", "c1")
     (work,) = world.lease()
+    assert (work.attempt, work.attempts_before) == (6, 5)
     world.turn((work, DONE))
     assert world.told() == [("parked", "c1"), ("parked", "c1"), ("succeeded", "c1")]
     assert len({event.id for event in world.results()}) == 3

@@ -12,14 +12,9 @@ from temporalio.client import Client, WorkflowExecutionStatus
 
 from adapters.work import Outcome, Verdict, Work
 from tests.adapters.temporal_server import LONGEST
-from tests.adapters.temporals import again, client, delivered, fresh, opened, waiting_workflow, work, working
+from tests.adapters.temporals import again, client, delivered, fresh, opened, runs, waiting_workflow, work, working
 
 pytestmark = pytest.mark.timeout(LONGEST)
-
-
-async def runs(of: Client, workflow_id: str) -> list[str]:
-    """Every run that the id ever had, as the server shows them."""
-    return [each.run_id async for each in of.list_workflows(f"WorkflowId = '{workflow_id}'")]
 
 
 async def signals(of: Client, workflow_id: str, run_id: str | None = None) -> int:

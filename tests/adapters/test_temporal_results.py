@@ -11,16 +11,23 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client
 
-from adapters.kind import Surroundings
 from adapters.ledger import DELIVERY
-from adapters.registry import load_targets
-from adapters.target import Target
 from adapters.work import Verdict
 from streams.log import Log
 from streams.outputs import Command
 from tests.adapters.delivering import engine, entries, states, until
-from tests.adapters.temporal_server import LONGEST, shared
-from tests.adapters.temporals import again, delivered, fresh, opened, to_the_end, waiting_workflow, work, working
+from tests.adapters.temporal_server import LONGEST
+from tests.adapters.temporals import (
+    again,
+    declared,
+    delivered,
+    fresh,
+    opened,
+    to_the_end,
+    waiting_workflow,
+    work,
+    working,
+)
 from tests.conformance.backends import Clock, Writer, owned
 
 pytestmark = pytest.mark.timeout(LONGEST)
@@ -133,12 +140,6 @@ async def test_a_workflow_that_is_gone_is_final() -> None:
 
 
 # -- with delivery and its ledger
-
-
-def declared(**keys: Any) -> Target:
-    keys = {"kind": "temporal", "address": shared().address, "workflow": "Fine", "task_queue": "fines"} | keys
-    text = json.dumps({"targets": {"police": keys}})
-    return load_targets(text, "targets.yaml", Surroundings(Clock(), lambda _: None))["police"]
 
 
 def decide(log: Log, *ids: str, **args: Any) -> None:

@@ -62,7 +62,12 @@ def test_what_fails_comes_again_or_is_parked(shop: Either) -> None:
     assert shop.fail(work, "it runs", verdict="waiting", progress={"run": 7}, retry_after=0.01) == "waiting"
     (work,) = shop.lease("office", wait=10)
     assert work.progress == {"run": 7}
+    assert work.attempts_before == 0
     assert shop.fail(work, "no", final=True, result={"code": 4}) == "parked"
+    assert shop.redrive([work.id]) == 1
+    (work,) = shop.lease("office", wait=10)
+    assert (work.attempt, work.attempts_before) == (3, 2)
+    assert shop.ack(work) == "done"
 
 
 def test_a_lease_is_extended(shop: Either) -> None:

@@ -3,6 +3,9 @@
 The request has the command's id, so a server that has the run still knows a repeated one and answers with the same run.
 Where it does not (the run was reset, or continued as another), the id of the workflow tells, or what is noted in its
 memo.
+
+A command that was redriven starts another run if its workflow has failed: once for each redrive, whose number is in the
+request's id and in the memo.
 """
 
 from __future__ import annotations
@@ -11,23 +14,23 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from google.protobuf.duration_pb2 import Duration
-from temporalio.api.common.v1 import Memo, WorkflowExecution, WorkflowType
+from temporalio.api.common.v1 import WorkflowType
 from temporalio.api.enums.v1 import WorkflowIdConflictPolicy, WorkflowIdReusePolicy
 from temporalio.api.errordetails.v1 import WorkflowExecutionAlreadyStartedFailure
 from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest, StartWorkflowExecutionRequest
+from temporalio.api.workflow.v1 import WorkflowExecutionInfo
+from temporalio.api.workflowservice.v1 import StartWorkflowExecutionRequest
 from temporalio.service import RPCError, RPCStatusCode
 
 from adapters.targets.temporal.answers import failure
 from adapters.targets.temporal.connection import Session
 from adapters.targets.temporal.following import Following, Progress
+from adapters.targets.temporal.marks import FAILED, describe, memo, memo_mark
 from adapters.targets.temporal.model import Conflict, Reuse
-from adapters.targets.temporal.payloads import decode, encode
+from adapters.targets.temporal.payloads import encode
 from adapters.targets.temporal.plan import Asked, Plan
-from adapters.work import Outcome, Verdict
+from adapters.work import Outcome, Verdict, Work
 
-MARK: Final = "orchestrator-command"
-"""Under which the command's id stands in memos and headers."""
 REUSE: Final[dict[Reuse, WorkflowIdReusePolicy.ValueType]] = {
     "allow-duplicate": WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
     "allow-duplicate-failed-only": WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
@@ -47,8 +50,17 @@ class Starting:
 
     async def deliver(self, session: Session, asked: Asked) -> Outcome:
         """Raises RPCError, ConverterError, TooLargeError."""
+        reuse = self.plan.reuse
+        last = await self._ours_before(session, asked)
+        if last is not None:
+            redrive = (await memo_mark(session, last)).redrive
+            if last.status not in FAILED or redrive >= session.work.attempts_before:
+                return started(self.plan, self.following, asked, last.execution.run_id, "existing")
+            reuse = "allow-duplicate-failed-only"
         request = StartWorkflowExecutionRequest(
-            workflow_id_conflict_policy=CONFLICT[self.plan.conflict], **await start_fields(self.plan, session, asked)
+            request_id=_request_id(session.work),
+            workflow_id_conflict_policy=CONFLICT[self.plan.conflict],
+            **await start_fields(self.plan, session, asked, reuse),
         )
         try:
             answer = await session.call(session.client.workflow_service.start_workflow_execution, request)
@@ -58,21 +70,32 @@ class Starting:
             return await self._already_started(session, asked, error)
         return started(self.plan, self.following, asked, answer.run_id, "started" if answer.started else "existing")
 
+    async def _ours_before(self, session: Session, asked: Asked) -> WorkflowExecutionInfo | None:
+        """Of a command that was redriven: the newest run, if this command started it."""
+        if not session.work.attempts_before:
+            return None
+        last = await describe(session, asked.workflow_id)
+        return last if last is not None and await self._ours(session, last) else None
+
+    async def _ours(self, session: Session, info: WorkflowExecutionInfo) -> bool:
+        return self.plan.own_id or (await memo_mark(session, info)).command == session.work.id
+
     async def _already_started(self, session: Session, asked: Asked, error: RPCError) -> Outcome:
         details = WorkflowExecutionAlreadyStartedFailure()
         for each in error.grpc_status.details:
             each.Unpack(details)
-        ours = self.plan.own_id or details.start_request_id == session.work.id
-        if ours or await _marked(session, asked.workflow_id, details.run_id):
+        ours = self.plan.own_id or details.start_request_id == _request_id(session.work)
+        if not ours and (info := await describe(session, asked.workflow_id, details.run_id)) is not None:
+            ours = await self._ours(session, info)
+        if ours:
             return started(self.plan, self.following, asked, details.run_id, "existing")
         why = f"workflow {asked.workflow_id} was started by another command, run {details.run_id}"
         return failure("already-started", why, {"workflow_id": asked.workflow_id, "run_id": details.run_id})
 
 
-async def start_fields(plan: Plan, session: Session, asked: Asked) -> dict[str, Any]:
+async def start_fields(plan: Plan, session: Session, asked: Asked, reuse: Reuse) -> dict[str, Any]:
     """What requests that start a workflow have in common. Raises ConverterError, TooLargeError."""
     converter = session.converter(asked.workflow_id)
-    memo = await encode(converter, "the memo", [session.work.id])
     timeouts = {
         "workflow_execution_timeout": plan.execution_timeout,
         "workflow_run_timeout": plan.run_timeout,
@@ -81,13 +104,12 @@ async def start_fields(plan: Plan, session: Session, asked: Asked) -> dict[str, 
     return {
         "namespace": session.namespace,
         "identity": session.identity,
-        "request_id": session.work.id,
         "workflow_id": asked.workflow_id,
         "workflow_type": WorkflowType(name=asked.workflow),
         "task_queue": TaskQueue(name=asked.task_queue),
         "input": await encode(converter, "the workflow's arguments", asked.args),
-        "memo": Memo(fields={MARK: memo.payloads[0]}),
-        "workflow_id_reuse_policy": REUSE[plan.reuse],
+        "memo": await memo(session, asked.workflow_id),
+        "workflow_id_reuse_policy": REUSE[reuse],
         **{name: _duration(seconds) for name, seconds in timeouts.items() if seconds is not None},
     }
 
@@ -102,16 +124,8 @@ def started(plan: Plan, following: Following, asked: Asked, run_id: str, status:
     )
 
 
-async def _marked(session: Session, workflow_id: str, run_id: str) -> bool:
-    """Whether this command started it, as its memo says."""
-    described = await session.call(
-        session.client.workflow_service.describe_workflow_execution,
-        DescribeWorkflowExecutionRequest(
-            namespace=session.namespace, execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id)
-        ),
-    )
-    fields = described.workflow_execution_info.memo.fields
-    return MARK in fields and await decode(session.converter(workflow_id), [fields[MARK]]) == session.work.id
+def _request_id(work: Work) -> str:
+    return f"{work.id}:{work.attempts_before}" if work.attempts_before else work.id
 
 
 def _duration(seconds: float) -> Duration:

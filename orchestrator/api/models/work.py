@@ -66,6 +66,7 @@ class Leased(Shown):
     id: str = Field(description="Of the command; the same at every attempt.")
     token: str = Field(description="Names this lease: to be sent with what became of the command.")
     attempt: int
+    attempts_before: int = Field(0, description="Attempts that were made before it was last redriven.")
     deadline: Moment = Field(description="When the lease runs out, and somebody else may be given the command.")
     target: str
     command: dict[str, Any] = Field(description="What was decided: the same at every attempt.")

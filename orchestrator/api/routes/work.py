@@ -125,7 +125,11 @@ def _leased(work: Work) -> dict[str, Any]:
         "headers": dict(work.headers),
         "timeout": work.timeout or None,
     }
-    return found | {"progress": msgspec.Raw(work.progress)} if work.progress else found
+    if work.progress:
+        found["progress"] = msgspec.Raw(work.progress)
+    if work.attempts_before:
+        found["attempts_before"] = work.attempts_before
+    return found
 
 
 @contextmanager
