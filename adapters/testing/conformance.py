@@ -213,6 +213,27 @@ class DeliveryConformance:
         assert outcome.verdict in (Verdict.RETRY, Verdict.FINAL), outcome
         assert outcome.reason
 
+    def test_what_was_refused_and_is_redriven_is_sent_again_under_the_same_id(
+        self, end: OtherEnd, partition: Partition
+    ) -> None:
+        end.refuse(True)
+        (id,) = partition.decide()
+
+        async def refused_and_redriven(adapter: Adapter) -> None:
+            work = partition.lease_one()
+            outcome = await partition.attempt(adapter, work)
+            if outcome.verdict is Verdict.RETRY:
+                outcome = Outcome(Verdict.FINAL, "its retries are used up")
+            assert partition.acknowledge(work, outcome)
+            assert partition.state(id) == "parked", outcome
+            end.refuse(False)
+            partition.redrive(id)
+            await partition.finish(adapter)
+
+        _run(partition, refused_and_redriven)
+        assert set(end.received()) == {id}
+        assert partition.told() == [("parked", id), ("succeeded", id)]
+
     def test_while_nobody_answers_it_is_tried_again(self, end: OtherEnd, partition: Partition) -> None:
         end.vanish()
         partition.decide()

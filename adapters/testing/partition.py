@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ from adapters.workers import SLACK
 from streams.backends.open import open_log
 from streams.event import RESULT
 from streams.log import Code, Commit, Lease, role_of
-from streams.outputs import Command
+from streams.outputs import Asked, Command, Output
 
 NAME: Final = "subject"
 """Of the target."""
@@ -75,10 +75,12 @@ class Partition:
         """The rules commit so many commands; their ids."""
         commands = [self._command(number) for number in range(self._decided, self._decided + count)]
         self._decided += count
-        start = self._commits
-        self._commits += 1
-        assert self._log.commit(Commit(self._rules, _RULES, start, start + 1, [], commands, [])) is Code.COMMITTED
+        self._commit(commands)
         return [command.id for command in commands]
+
+    def redrive(self, id: str) -> None:
+        """Somebody wants it to be sent again after all."""
+        self._commit([Asked("redrive", (id,))])
 
     def crash(self) -> None:
         """The process that delivers dies; another takes over from what is stored."""
@@ -180,6 +182,12 @@ class Partition:
         return (rows + events).decode(errors="replace")
 
     # -- inside
+
+    def _commit(self, outputs: Sequence[Output]) -> None:
+        start = self._commits
+        self._commits += 1
+        code = self._log.commit(Commit(self._rules, _RULES, start, start + 1, [], outputs, []))
+        assert code is Code.COMMITTED, code
 
     def _acquire(self, processor: str) -> Lease:
         lease = self._log.acquire(0, "test", 3_600.0, role_of(processor))

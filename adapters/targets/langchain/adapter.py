@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
@@ -40,20 +40,32 @@ class LangchainOptions:
     """For a million tokens: of the question, of the answer."""
     tracing: bool
     now: Callable[[], int]
+    disconnect: Callable[[], Awaitable[None]] | None
+    """Ends the connections, where they are ours."""
+
+
+class _Known(NamedTuple):
+    redrive: int
+    """As `Work.attempts_before`."""
+    answer: asyncio.Future[Outcome | None]
+    """None where asking was broken off."""
 
 
 class LangchainAdapter:
     def __init__(self, options: LangchainOptions) -> None:
         self._options = options
-        self._known: OrderedDict[str, asyncio.Future[Outcome | None]] = OrderedDict()
-        """By command, what is asked now or was answered for good; None where asking was broken off."""
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        """By command, what is asked now or was answered for good."""
 
     async def deliver(self, work: Work) -> Outcome:
         while (known := self._known.get(work.id)) is not None:
-            if (outcome := await asyncio.shield(known)) is not None:
+            outcome = await asyncio.shield(known.answer)
+            if outcome is not None and (outcome.verdict is Verdict.DONE or known.redrive >= work.attempts_before):
                 return outcome
+            if self._known.get(work.id) is known:
+                del self._known[work.id]  # it was refused, and somebody wants it to be asked again
         answer: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
-        self._known[work.id] = answer
+        self._known[work.id] = _Known(work.attempts_before, answer)
         try:
             outcome = await self._deliver(work)
         except BaseException:
@@ -63,7 +75,7 @@ class LangchainAdapter:
         answer.set_result(outcome)
         if outcome.verdict not in (Verdict.DONE, Verdict.FINAL):
             del self._known[work.id]
-        while len(self._known) > REMEMBERED and next(iter(self._known.values())).done():
+        while len(self._known) > REMEMBERED and next(iter(self._known.values())).answer.done():
             self._known.popitem(last=False)
         return outcome
 
@@ -75,7 +87,8 @@ class LangchainAdapter:
         return {"messages": [{"role": message.type, "content": message.text} for message in asked]}
 
     async def close(self) -> None:
-        """Connections belong to LangChain, which shares them."""
+        if self._options.disconnect is not None:
+            await self._options.disconnect()
 
     async def _deliver(self, work: Work) -> Outcome:
         options, budget = self._options, self._options.budget

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain.chat_models import init_chat_model
 from langchain_core.language_models import BaseChatModel
@@ -19,6 +19,9 @@ from adapters.targets.langchain.asking import Question
 from adapters.targets.langchain.budget import Budget
 from adapters.targets.langchain.model import LangchainModel
 
+if TYPE_CHECKING:
+    from openai import DefaultAsyncHttpxClient
+
 KEY: Final = "env:LANGCHAIN_API_KEY"
 TALKATIVE: Final = ("openai", "httpx", "httpx2", "httpcore", "httpcore2", "anthropic", "langsmith", "langchain")
 """Loggers that write prompts when they are let."""
@@ -29,10 +32,12 @@ def _make(name: str, model: LangchainModel, around: Surroundings) -> Callable[[]
         logging.getLogger(logger).setLevel(logging.WARNING)
     key = resolve(model.api_key, ("api_key",), around.secret) if model.api_key is not None else around.secret(KEY)
     runnable = _runnable(model, around) if model.runnable is not None else _model(model, key)
-    question = Question(runnable, model.output, model.method, name, model.repairs)
     budget, prices = model.budget, model.prices
 
     def open() -> LangchainAdapter:
+        client = _client(runnable) if model.model is not None else None
+        asked = _model(model, key, http_async_client=client) if client is not None else runnable
+        question = Question(asked, model.output, model.method, name, model.repairs)
         return LangchainAdapter(
             LangchainOptions(
                 question,
@@ -43,13 +48,24 @@ def _make(name: str, model: LangchainModel, around: Surroundings) -> Callable[[]
                 (prices.input, prices.output) if prices is not None else None,
                 model.tracing,
                 around.now,
+                client.aclose if client is not None else None,
             )
         )
 
     return open
 
 
-def _model(model: LangchainModel, key: str | None) -> BaseChatModel:
+def _client(model: Runnable[Any, Any]) -> DefaultAsyncHttpxClient | None:
+    """Connections of the adapter's own, which end with it. Only OpenAI's class, and those derived from it, take some;
+    what else LangChain has it shares, with other event loops too."""
+    if "http_async_client" not in getattr(type(model), "model_fields", ()) or getattr(model, "openai_proxy", None):
+        return None
+    import openai  # the class has it
+
+    return openai.DefaultAsyncHttpxClient()
+
+
+def _model(model: LangchainModel, key: str | None, **more: Any) -> BaseChatModel:
     given: dict[str, Any] = {
         "api_key": key,
         "base_url": model.base_url,
@@ -64,6 +80,7 @@ def _model(model: LangchainModel, key: str | None) -> BaseChatModel:
             disable_streaming=True,
             **{name: value for name, value in given.items() if value is not None},
             **model.options,
+            **more,
         )
         assert isinstance(found, BaseChatModel), "a model that is named is not configurable"
         return found
