@@ -24,8 +24,6 @@ from adapters.testing.partition import Clock, Partition, kind_of, load
 from adapters.work import RETURNED, Outcome, Verdict, Work
 from adapters.workers import BREAKING_OFF, SLACK
 
-FLOOD = 200
-"""Commands at once."""
 AT_ONCE = 5
 SHORT = 0.5
 """Seconds: the timeout of the target where the other end is slow."""
@@ -150,11 +148,11 @@ class DeliveryConformance:
 
     def test_of_a_flood_each_command_arrives_and_is_done_once(self, end: OtherEnd) -> None:
         with _partition(end, concurrency=AT_ONCE) as partition:
-            ids = partition.decide(FLOOD)
+            ids = partition.decide(end.flood)
 
             async def flood() -> None:
                 async with partition.engine(), asyncio.timeout(PATIENCE):
-                    while len(partition.told()) < FLOOD:
+                    while len(partition.told()) < end.flood:
                         await asyncio.sleep(0.05)
                         partition.clock.advance(1)
 

@@ -19,7 +19,9 @@ class OtherEnd(ABC):
     secrets: Mapping[str, str] = MappingProxyType({})
     """By reference, as the target names them: `{"env:MAIL_PASSWORD": "…"}`."""
     imports: frozenset[str] = frozenset()
-    """What the targets file may import (ORCHESTRATOR_TARGET_IMPORTS)."""
+    """What the targets file may import (ORCHESTRATOR_ALLOW_IMPORTS)."""
+    flood: int = 200
+    """Commands at once; fewer, where each takes long."""
 
     @abstractmethod
     def target(self) -> dict[str, Any]:
