@@ -9,7 +9,11 @@
 pytest has to be installed; nothing else that delivery does not need. Nothing imports this but tests.
 """
 
-from adapters.testing.conformance import DeliveryConformance
-from adapters.testing.other_end import OtherEnd
+import pytest
+
+pytest.register_assert_rewrite("adapters.testing.conformance", "adapters.testing.partition")  # failures show values
+
+from adapters.testing.conformance import DeliveryConformance  # noqa: E402
+from adapters.testing.other_end import OtherEnd  # noqa: E402
 
 __all__ = ["DeliveryConformance", "OtherEnd"]

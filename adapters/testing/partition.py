@@ -25,7 +25,7 @@ from adapters.target import Target
 from adapters.testing.other_end import OtherEnd
 from adapters.turn import Ack, Turn, Want
 from adapters.work import Outcome, Work
-from adapters.workers import SLACK
+from adapters.workers import BREAKING_OFF, SLACK
 from streams.backends.open import open_log
 from streams.event import RESULT
 from streams.log import Code, Commit, Lease, role_of
@@ -119,8 +119,19 @@ class Partition:
 
     async def attempt(self, adapter: Adapter, work: Work) -> Outcome:
         """As a server does it. What the adapter raises fails the test: it would be reported as a fault of it."""
-        async with asyncio.timeout(self.target.timeout + SLACK):
-            return await adapter.deliver(work)
+        attempt, limit = asyncio.create_task(adapter.deliver(work)), self.target.timeout
+        try:
+            await asyncio.wait((attempt,), timeout=limit + SLACK)
+        except asyncio.CancelledError:
+            await _break_off(attempt)
+            if not attempt.done():
+                raise
+        if not attempt.done():
+            await _break_off(attempt)
+            raise AssertionError(f"the adapter does not keep to its timeout of {limit:g} s, and had to be cancelled")
+        outcome: object = attempt.result()
+        assert isinstance(outcome, Outcome), f"it answered with {type(outcome).__name__} instead of an Outcome"
+        return outcome
 
     async def finish(self, adapter: Adapter) -> None:
         """Delivers what is open, waits included, until nothing is."""
@@ -205,6 +216,12 @@ class Partition:
     def _command(self, number: int) -> Command:
         args = self._end.args(number)
         return Command(_id(number), "do", NAME, "rule", f"key-{number}", self.clock(), "event-1", args, "digest")
+
+
+async def _break_off(attempt: asyncio.Task[Outcome]) -> None:
+    """It may go on nevertheless."""
+    attempt.cancel()
+    await asyncio.wait((attempt,), timeout=BREAKING_OFF)
 
 
 def load(end: OtherEnd, clock: Clock, secrets: dict[str, str] | None = None, **keys: Any) -> Target:
