@@ -56,7 +56,10 @@ class Breaker:
         self._policy = policy
         self.switch = CLOSED
         self._slices: deque[list[int]] = deque()
-        """[number of the slice, attempts, of them failed]."""
+        """[number of the slice, attempts, of them failed]…"""
+        self._attempts = 0
+        self._failures = 0
+        """…and their sums."""
         self._proved = 0
         """Attempts that succeeded since the pause was over."""
 
@@ -64,7 +67,7 @@ class Breaker:
         """What is stored, unless something newer is known."""
         if switch.at > self.switch.at:
             self.switch, self._proved = switch, 0
-            self._slices.clear()
+            self._forget_all()
 
     def open(self, now: int) -> bool:
         """Whether nothing may be sent."""
@@ -88,7 +91,7 @@ class Breaker:
             self._proved += 1
             return self._close(now) if self._proved >= self._policy.probes else None
         self._count(failed, now)
-        attempts, failures = self.counts(now)
+        attempts, failures = self._attempts, self._failures
         if failed and attempts >= self._policy.minimum and failures >= self._policy.failures * attempts:
             return self._open(now, reason, 1)
         return None
@@ -96,7 +99,7 @@ class Breaker:
     def counts(self, now: int) -> tuple[int, int]:
         """Attempts in the window, and how many of them failed."""
         self._forget(now)
-        return sum(each[1] for each in self._slices), sum(each[2] for each in self._slices)
+        return self._attempts, self._failures
 
     def _count(self, failed: bool, now: int) -> None:
         self._forget(now)
@@ -105,11 +108,19 @@ class Breaker:
             self._slices.append([number, 0, 0])
         self._slices[-1][1] += 1
         self._slices[-1][2] += failed
+        self._attempts += 1
+        self._failures += failed
 
     def _forget(self, now: int) -> None:
         first = self._number(now) - SLICES + 1
         while self._slices and self._slices[0][0] < first:
-            self._slices.popleft()
+            _, attempts, failures = self._slices.popleft()
+            self._attempts -= attempts
+            self._failures -= failures
+
+    def _forget_all(self) -> None:
+        self._slices.clear()
+        self._attempts = self._failures = 0
 
     def _number(self, now: int) -> int:
         return now // max(1, int(self._policy.window * 1e6) // SLICES)
@@ -125,5 +136,5 @@ class Breaker:
 
     def _turn(self, switch: Switch) -> Switch:
         self.switch, self._proved = switch, 0
-        self._slices.clear()
+        self._forget_all()
         return switch

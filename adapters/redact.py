@@ -10,9 +10,10 @@ import json
 import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import quote, quote_plus
+
+from msgspec.structs import replace
 
 from adapters.adapter import Adapter, BatchAdapter, preview
 from adapters.errors import DeliveryError

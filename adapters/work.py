@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
+
+import msgspec
 
 
 class Work(NamedTuple):
@@ -56,8 +57,7 @@ class Verdict(enum.StrEnum):
     """No outcome yet: the lease is to last for `retry_after` seconds more. Said by workers elsewhere only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     verdict: Verdict
     reason: str = ""
     """Why it is not done, for people."""

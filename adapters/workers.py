@@ -11,8 +11,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from math import inf
 from typing import Final
+
+from msgspec.structs import replace
 
 from adapters.adapter import Adapter, BatchAdapter
 from adapters.target import Target
@@ -28,10 +31,10 @@ MOST_BYTES: Final = 1 << 20
 WAIT: Final = 30.0
 """Seconds that one request for work waits."""
 LOOK: Final = 0.5
-"""Seconds between two looks at what waits, for leases that leave no time any more."""
+"""Seconds between two looks: at what waits, for leases that leave no time any more, and at attempts that are late."""
 SMOOTHING: Final = 0.2
 SLACK: Final = 1.0
-"""Seconds that an attempt may take beyond its timeout, which the adapter keeps itself, before it is ended."""
+"""Seconds that an attempt may take beyond its timeout, which the adapter keeps itself, before the next look ends it."""
 BREAKING_OFF: Final = 1.0
 
 
@@ -42,6 +45,10 @@ class _Sender:
     works: list[Work]
     over: asyncio.Event | None = None
     """Set when these are acknowledged, where somebody waits for it."""
+    until: float = inf
+    """By the loop's clock, when the attempt is ended."""
+    late: bool = False
+    """Whether it was."""
 
 
 class Workers:
@@ -138,12 +145,19 @@ class Workers:
             task = asyncio.create_task(self._keep_sending(sender))
             self._senders[task] = sender
             task.add_done_callback(self._ended)
-        if self._line and self._look is None:
-            self._look = asyncio.get_running_loop().call_later(LOOK, self._give_back_late)
+        if self._senders and self._look is None:
+            self._look = asyncio.get_running_loop().call_later(LOOK, self._look_for_late)
 
-    def _give_back_late(self) -> None:
+    def _look_for_late(self) -> None:
+        """One timer for all: one for each attempt would cost more than the rest of handing it over."""
         self._look = None
-        self._give_back(lambda work: self._left(work) <= 0)
+        now = asyncio.get_running_loop().time()
+        for task, sender in self._senders.items():
+            if sender.until <= now and not sender.late:
+                sender.late = True
+                task.cancel()
+        if self._line:
+            self._give_back(lambda work: self._left(work) <= 0)
         self._send()
 
     def _give_back(self, which: Callable[[Work], bool]) -> None:
@@ -173,7 +187,7 @@ class Workers:
             outcomes = [BROKEN_OFF] * len(sender.works)  # unless the attempt comes to its end
             try:
                 if sender.works:
-                    outcomes = await self._attempt(sender.works)
+                    outcomes = await self._attempt(sender)
             finally:
                 for work, outcome in zip(sender.works, outcomes, strict=True):
                     self._acknowledge(work, outcome)
@@ -221,20 +235,34 @@ class Workers:
         """Seconds until its lease leaves no time to send it any more."""
         return (work.deadline - self._now()) / 1e6 - self._limit(work) - SLACK
 
-    async def _attempt(self, works: list[Work]) -> list[Outcome]:
-        began = asyncio.get_running_loop().time()
+    async def _attempt(self, sender: _Sender) -> list[Outcome]:
+        works, time = sender.works, asyncio.get_running_loop().time
+        began = time()
+        limit = self._limit(works[0])
+        sender.until, sender.late = began + limit + SLACK, False
         try:
-            async with asyncio.timeout(self._limit(works[0]) + SLACK):
-                outcomes = await self._deliver(works)
+            outcomes = await self._deliver(works)
+        except asyncio.CancelledError:
+            if not sender.late or _forgive() > 0:
+                raise  # also, or only, because of somebody else
+            outcomes = self._failure(TimeoutError(f"no end within {limit + SLACK:g} s"), works)
         except Exception as error:
-            self._failed(error)
-            failed = Outcome(Verdict.RETRY, f"the adapter failed: {type(error).__name__}: {error}".rstrip(": "))
-            outcomes = [failed] * len(works)
-        took = asyncio.get_running_loop().time() - began
+            outcomes = self._failure(error, works)
+        else:
+            if sender.late:
+                _forgive()
+        finally:
+            sender.until = inf
+        took = time() - began
         self._mean += SMOOTHING * (took - self._mean)
         for outcome in outcomes:
             self._observe(outcome.verdict, took)
         return [replace(outcome, took=took) for outcome in outcomes]
+
+    def _failure(self, error: Exception, works: list[Work]) -> list[Outcome]:
+        self._failed(error)
+        failed = Outcome(Verdict.RETRY, f"the adapter failed: {type(error).__name__}: {error}".rstrip(": "))
+        return [failed] * len(works)
 
     async def _deliver(self, works: list[Work]) -> list[Outcome]:
         """Raises TypeError or ValueError for an answer that is none."""
@@ -251,3 +279,10 @@ class Workers:
             if outcome.verdict is Verdict.HELD:
                 raise ValueError("it answered with `held`, which is no outcome")
         return outcomes
+
+
+def _forgive() -> int:
+    """Takes back a request to end this task. How many are left."""
+    task = asyncio.current_task()
+    assert task is not None
+    return task.uncancel()

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 FILES: Final = 65_536
 """Open files that a server asks the system for."""
-YOUNG: Final = 20_000
-"""Objects that are made before the garbage collector looks for circles among them."""
 
 
 def server(
@@ -154,7 +152,6 @@ def _allow_files() -> None:
 
 def _serve(settings: Settings, json: bool) -> int:
     import asyncio
-    import gc
 
     import structlog
 
@@ -199,14 +196,12 @@ def _serve(settings: Settings, json: bool) -> int:
         levels = LogLevels(settings.log_level, parent.ask if settings.worker is not None else None)
         loop = asyncio.get_running_loop()
         parent.heed(lambda level, until: loop.call_soon_threadsafe(levels.choose, level, until))
+        from orchestrator.collector import calm
         from orchestrator.server import Server
 
         server = Server(settings, ruleset, targets, levels)
         server.health.add_check(parent.problems)
-        # What is there now stays: the collector looks only at what comes, and not after every few hundred events.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(YOUNG, 20, 50)
+        calm()
         await server.serve(ready)
 
     try:

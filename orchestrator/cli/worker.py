@@ -50,6 +50,7 @@ def worker(
     import asyncio
 
     from adapters.errors import TargetError
+    from orchestrator.collector import calm
     from orchestrator.log_level import ignore_signals
     from orchestrator.logs import configure
     from orchestrator.settings import load
@@ -81,7 +82,9 @@ def worker(
             line("ready: " + ", ".join(f"{name} {address}" for name, address in addresses.items()))
 
     async def run() -> None:
-        await Pod(settings, chosen, wall_clock).serve(ready)
+        pod = Pod(settings, chosen, wall_clock)
+        calm()
+        await pod.serve(ready)
 
     try:
         chosen = choose(settings.targets, wall_clock, settings.imports, settings.framework, target)

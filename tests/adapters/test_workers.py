@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from adapters.work import RETURNED, Outcome, Verdict, Work
 from adapters.workers import Workers
@@ -143,5 +143,5 @@ async def test_an_adapter_that_does_not_heed_the_time_of_a_command_is_ended(monk
     running = asyncio.create_task(workers.run())
     await until(lambda: len(source.answers) == 1)
     await ended(running)
-    assert source.answers[0][1].reason == "the adapter failed: TimeoutError"
+    assert source.answers[0][1].reason == "the adapter failed: TimeoutError: no end within 0.06 s"
     assert [type(failure) for failure in failures] == [TimeoutError]

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -84,7 +84,7 @@ class LangchainAdapter:
         asked, _ = _asked(self._options, msgspec.json.decode(work.body))
         if self._options.prompt is None:
             return {"input": asked}
-        return {"messages": [{"role": message.type, "content": message.text} for message in asked]}
+        return {"messages": [{"role": message.type, "content": str(message.text)} for message in asked]}
 
     async def close(self) -> None:
         if self._options.disconnect is not None:
@@ -113,7 +113,7 @@ class LangchainAdapter:
             raw = used.add_unread(error)
             outcome = of_error(error, hidden, options.now())
             told = {"raw": raw, **self._cost(used)} if raw else self._cost(used)
-            return replace(outcome, result=told) if used.calls else outcome
+            return msgspec.structs.replace(outcome, result=told) if used.calls else outcome
         finally:
             budget.end(used.input + used.output, time.monotonic())
         return self._outcome(reply, time.monotonic() - began)

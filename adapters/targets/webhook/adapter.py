@@ -87,6 +87,7 @@ class WebhookAdapter:
         self._tokens = Tokens(options.tokens, self._session) if options.tokens is not None else None
         self._plain = options.path is None and all(template.static for _, template in options.headers)
         """Whether a request is the same for every command, but for its body."""
+        self._timeout = _timeout(options.timeout)
         self._fixed = {name: template.sample for name, template in options.headers} if self._plain else {}
 
     async def deliver(self, work: Work) -> Outcome:
@@ -174,9 +175,10 @@ class WebhookAdapter:
     async def _request(
         self, url: str, message: Message, more: dict[str, str], limit: float, kept: int
     ) -> Response | Outcome:
-        began = asyncio.get_running_loop().time()
-        token = ""
+        token, timeout = "", self._timeout if limit == self._options.timeout else _timeout(limit)
         if self._tokens is not None:
+            clock = asyncio.get_running_loop().time
+            began = clock()
             try:
                 async with asyncio.timeout(limit):
                     token = await self._tokens.get()
@@ -184,16 +186,22 @@ class WebhookAdapter:
                 return _failure("token", f"no token within {limit:g} s")
             except TokenError as error:
                 return _failure("token", str(error))
-        answer = await self._exchange(url, message, self._headers(message, more, token), limit, began, kept)
+            timeout = _timeout(limit - (clock() - began))
+        answer = await self._exchange(url, message, self._headers(message, more, token), limit, timeout, kept)
         if token and self._tokens is not None and isinstance(answer, Response) and answer.status == 401:
             self._tokens.drop(token)
             return _failure("token", f"HTTP 401: the token was refused{answer.snippet}")
         return answer
 
     async def _exchange(
-        self, url: str, message: Message, headers: dict[str, str], limit: float, began: float, kept: int
+        self,
+        url: str,
+        message: Message,
+        headers: dict[str, str],
+        limit: float,
+        timeout: aiohttp.ClientTimeout,
+        kept: int,
     ) -> Response | Outcome:
-        left = max(limit - (asyncio.get_running_loop().time() - began), 0.001)
         options = self._options
         more: dict[str, Any] = {} if options.tls is None else {"ssl": options.tls}
         try:
@@ -203,7 +211,7 @@ class WebhookAdapter:
                 data=message.body,
                 headers=headers,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(left, sock_connect=min(CONNECT, left)),
+                timeout=timeout,
                 server_hostname=options.server_name,
                 **more,
             ) as response:
@@ -245,6 +253,12 @@ class WebhookAdapter:
             return Outcome(found, result=result, status=str(answer.status))
         wait = retry_after(answer.retry_after, self._options.now()) if found is Verdict.RETRY else None
         return Outcome(found, f"HTTP {answer.status}{answer.snippet}", result, wait, str(answer.status))
+
+
+def _timeout(left: float) -> aiohttp.ClientTimeout:
+    """Of so many seconds for all of a request."""
+    left = max(left, 0.001)
+    return aiohttp.ClientTimeout(left, sock_connect=min(CONNECT, left))
 
 
 def _failure(status: str, reason: str) -> Outcome:
