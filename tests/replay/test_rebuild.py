@@ -56,6 +56,11 @@ def spoil_file(world: World) -> None:
         db.execute(
             "INSERT INTO commands SELECT 'x', 0, number, state, target, rule, key, at, '{}' FROM commands LIMIT 1"
         )
+        db.execute("DELETE FROM counts")
+        db.execute(
+            "INSERT INTO counts SELECT partition, target, state, count(*) FROM commands "
+            "WHERE state NOT IN ('done', 'shadow') GROUP BY partition, target, state"
+        )
 
 
 def spoil_redis(world: World, store: redis.QueryStore) -> None:
@@ -69,8 +74,11 @@ def spoil_redis(world: World, store: redis.QueryStore) -> None:
         ("INVENTED", ("ZADD", f"{rows['INVENTED']}:i", 0, "kINVENTED")),
     ):
         store._partitions.ask(world.partition(key), call)
+    value = command_value(decoded("c1"))
     store._partitions.ask(1, ("HDEL", commands, "c1"))
-    store._partitions.ask(1, ("ZREM", f"{commands}:i", *entries_of("c1", command_value(decoded("c1")))))
+    store._partitions.ask(1, ("ZREM", f"{commands}:i", *entries_of("c1", value)))
+    if store._partitions.ask(1, ("HINCRBY", f"{commands}:n", value[9:41], -1)) == 0:
+        store._partitions.ask(1, ("HDEL", f"{commands}:n", value[9:41]))
 
 
 def decoded(id: str) -> CommandRow:
