@@ -18,4 +18,4 @@ def test_the_example_of_a_kind_installs_and_passes_its_tests(tmp_path: Path) -> 
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(command, cwd=EXAMPLE, env=environment, capture_output=True, text=True, timeout=110)
     assert done.returncode == 0, done.stdout
-    assert "17 passed, 1 skipped" in done.stdout
+    assert "18 passed, 1 skipped" in done.stdout
