@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import base64
 import ipaddress
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from adapters.errors import TargetFileError
@@ -20,6 +20,7 @@ from adapters.problem import Problem
 from adapters.registry import load_targets
 from adapters.secrets import SecretError
 from adapters.target import Target
+from adapters.texts import texts
 from adapters.yaml_places import Path as Keys
 from adapters.yaml_places import YamlError, read
 from orchestrator.secret import read_secret
@@ -50,7 +51,7 @@ def check_targets_file(path: Path, now: Callable[[], int], imports: Collection[s
         content, places = read(text)
     except YamlError as error:
         return Checked({}, (Problem("error", str(error), file, error.line, error.column),))
-    addresses = {value for keys, value in _texts(content, ()) if _is_address(keys)}
+    addresses = {value for keys, value in texts(content) if _is_address(keys)}
 
     def secret(reference: str) -> str:
         try:
@@ -74,7 +75,7 @@ def check_targets_file(path: Path, now: Callable[[], int], imports: Collection[s
             message = f"target `{name}`: a `concurrency` of {target.concurrency} needs more than the {most} connections"
             hint = "choose less, or raise ORCHESTRATOR_POOL_MAX"
             problems.append(Problem("error", message, file, line, column, hint))
-    for keys, value in _texts(content, ()):
+    for keys, value in texts(content):
         line, column = places.of(keys)
         where = f"target `{keys[1]}`, `{'.'.join(map(str, keys[2:]))}`" if len(keys) > 2 else "a text"
         if value in missing:
@@ -87,20 +88,8 @@ def check_targets_file(path: Path, now: Callable[[], int], imports: Collection[s
     return Checked(targets, tuple(sorted(problems, key=lambda each: (each.line, each.column))))
 
 
-def _texts(value: Any, keys: Keys) -> Iterator[tuple[Keys, str]]:
-    """Every text in the file, with where it stands. No deeper than such a file may be."""
-    if isinstance(value, str) and keys:
-        yield keys, value
-    elif isinstance(value, dict):
-        for key, each in value.items():
-            yield from _texts(each, (*keys, key))
-    elif isinstance(value, list):
-        for place, each in enumerate(value):
-            yield from _texts(each, (*keys, place))
-
-
 def _is_address(keys: Keys) -> bool:
-    return str(keys[-1]).endswith("url")
+    return bool(keys) and str(keys[-1]).endswith("url")
 
 
 def _in_the_clear(url: str) -> bool:

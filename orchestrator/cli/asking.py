@@ -16,7 +16,6 @@ from orchestrator.cli.client import Client, Refused, body, connect
 from orchestrator.cli.confirm import confirmed
 from orchestrator.cli.exits import OK, USAGE, CommandFailed
 from orchestrator.cli.show import json_line, line, note, one_line, progress
-from orchestrator.cli.times import moment
 
 PAGE: Final = 1_000
 BATCH: Final = 500
@@ -41,14 +40,6 @@ class Asking:
     @property
     def fitting(self) -> str:
         return ", ".join(self.states[:-1]) + " or " + self.states[-1] if len(self.states) > 1 else self.states[0]
-
-
-def filters(
-    to: str | None, rule: str | None, key: str | None, since: str | None, until: str | None
-) -> dict[str, str | None]:
-    """As `GET /v1/commands` has them. Raises CommandFailed."""
-    times = {"since": moment("--since", since), "until": moment("--until", until)}
-    return {"to": to, "rule": rule, "key": key, **times}
 
 
 def ask(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from orchestrator.cli.asking import filters
 from orchestrator.cli.client import connect, segment
 from orchestrator.cli.exits import OK
 from orchestrator.cli.show import json_line, line, listed, one_line
+from orchestrator.cli.which import Key, Rule, Since, To, Until, filters
 
 COLUMNS = ("id", "state", "command", "to", "rule", "key", "at", "attempts", "last_error")
 
@@ -15,11 +15,11 @@ COLUMNS = ("id", "state", "command", "to", "rule", "key", "at", "attempts", "las
 def list_commands(
     *,
     state: str | None = None,
-    to: str | None = None,
-    rule: str | None = None,
-    key: str | None = None,
-    since: str | None = None,
-    until: str | None = None,
+    to: To = None,
+    rule: Rule = None,
+    key: Key = None,
+    since: Since = None,
+    until: Until = None,
     limit: int = 100,
     cursor: str | None = None,
     url: str | None = None,
@@ -33,16 +33,6 @@ def list_commands(
     ----------
     state
         Only those in this state: pending, in_flight, retrying, waiting, done, parked, cancelled, expired or shadow.
-    to
-        Only those to this target.
-    rule
-        Only those of this rule.
-    key
-        Only those of this key.
-    since
-        Only those decided for a time that is not before: RFC 3339, or how long ago, such as 15m.
-    until
-        Only those decided for a time before: RFC 3339, or how long ago.
     limit
         How many at most.
     cursor

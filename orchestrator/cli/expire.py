@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from orchestrator.cli.asking import Asking, ask, filters
+from orchestrator.cli.asking import Asking, ask
+from orchestrator.cli.which import EndableState, Ids, Key, Reason, Rule, Since, To, Until, Yes, filters
 
 
 def expire(
-    *ids: str,
-    state: str | None = None,
-    to: str | None = None,
-    rule: str | None = None,
-    key: str | None = None,
-    since: str | None = None,
-    until: str | None = None,
-    reason: str = "expired by hand",
-    yes: bool = False,
+    *ids: Ids,
+    state: EndableState = None,
+    to: To = None,
+    rule: Rule = None,
+    key: Key = None,
+    since: Since = None,
+    until: Until = None,
+    reason: Reason = "expired by hand",
+    yes: Yes = False,
     url: str | None = None,
     json: bool = False,
 ) -> int:
@@ -28,25 +29,6 @@ def expire(
 
     Parameters
     ----------
-    ids
-        The commands, as `orchestrator commands list` shows them.
-    state
-        Instead of ids: pending, retrying, waiting or parked. Says that all are meant, if nothing else is said; without
-        it, other filters find commands in all four.
-    to
-        Only those for this target.
-    rule
-        Only those of this rule.
-    key
-        Only those of this key.
-    since
-        Only those decided for a time that is not before: RFC 3339, or how long ago, such as 15m.
-    until
-        Only those decided for a time before: RFC 3339, or how long ago.
-    reason
-        Kept with the command, and told to rules.
-    yes
-        Do not ask. Without it, and without a terminal to ask at, they are only counted.
     url
         Where the server is; by default http://127.0.0.1:8000 (ORCHESTRATOR_URL).
     json

@@ -51,12 +51,11 @@ def _section(name: str) -> Iterator[str]:
     if group in GROUPS and name == next(each for each in COMMANDS if each.startswith(f"{group} ")):
         yield f"\n# {group}\n\n{GROUPS[group]}\n"
     summary, more, example = _parts(name)
-    arguments = [_argument(each) for each in _arguments(name)]
     yield f"\n## orchestrator {name}\n\n{summary}\n"
     for text in more:
         yield f"\n{text}\n"
     yield f"\nExample: `{example}`\n\n| argument | value | default | meaning |\n|---|---|---|---|\n"
-    yield from arguments
+    yield from map(_argument, arguments(name))
 
 
 def _parts(name: str) -> tuple[str, list[str], str]:
@@ -79,7 +78,7 @@ def _app(name: str) -> Any:
     return found
 
 
-def _arguments(name: str) -> list[Argument]:
+def arguments(name: str) -> list[Argument]:
     return list(_app(name).assemble_argument_collection(parse_docstring=True))
 
 

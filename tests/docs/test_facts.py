@@ -26,6 +26,7 @@ from rules.cel import limits
 from rules.reading import projection, rule
 from streams.intake import Intake
 from tests.docs.cli_page import PAGE as CLI
+from tests.docs.cli_page import arguments
 from tests.docs.cli_page import page as cli
 from tests.docs.diagnostics_page import PAGE, page
 from tests.docs.errors_page import PAGE as ERRORS
@@ -84,9 +85,10 @@ def test_the_help_of_a_command_has_an_example_that_can_be_typed(name: str) -> No
 def test_the_help_of_a_command_explains_every_parameter(name: str) -> None:
     said = inspect.getdoc(function(COMMANDS[name])) or ""
     _, _, parameters = said.partition("\nParameters\n")
-    assert set(re.findall(r"^(\w+)$", parameters, re.MULTILINE)) == set(
+    assert set(re.findall(r"^(\w+)$", parameters, re.MULTILINE)) <= set(
         inspect.signature(function(COMMANDS[name])).parameters
     )
+    assert [each.name for each in arguments(name) if not each.parameter.help] == []
 
 
 def test_the_table_of_exit_codes_is_that_of_the_code() -> None:

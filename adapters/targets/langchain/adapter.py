@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -23,6 +23,7 @@ from adapters.targets.langchain.answers import failure, of_error
 from adapters.targets.langchain.asking import LONGEST_RAW, Question, Reply, Used
 from adapters.targets.langchain.budget import Budget
 from adapters.template import Template, TemplateError
+from adapters.texts import texts
 from adapters.work import Outcome, Verdict, Work
 
 REMEMBERED: Final = 1_000
@@ -147,20 +148,12 @@ class LangchainAdapter:
 
 def _asked(options: LangchainOptions, command: dict[str, Any]) -> tuple[Any, list[str]]:
     """What is asked, and the texts of it that no log is to show. Raises TemplateError."""
-    said = list(_texts(command.get("args")))
+    said = [text for _, text in texts(command.get("args"))]
     if options.prompt is None:
         return command, said
-    texts = [template.render(command) for template in (options.system, options.prompt) if template is not None]
-    messages: list[BaseMessage] = [HumanMessage(texts[-1])]
-    return [SystemMessage(texts[0]), *messages] if len(texts) > 1 else messages, [*texts, *said]
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, (dict, list)):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _texts(each)
+    rendered = [template.render(command) for template in (options.system, options.prompt) if template is not None]
+    messages: list[BaseMessage] = [HumanMessage(rendered[-1])]
+    return [SystemMessage(rendered[0]), *messages] if len(rendered) > 1 else messages, [*rendered, *said]
 
 
 def _config(work: Work, command: dict[str, Any]) -> RunnableConfig:
