@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.conformance.redis_servers import free_ports, is_free
+from tests.ports import free_ports, is_free
 
 SCRIPT = Path(__file__).parent.parent / "services" / "temporal"
 BUILT = 1_300.0

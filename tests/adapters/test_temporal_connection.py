@@ -20,7 +20,7 @@ from adapters.work import Verdict
 from tests.adapters.temporal_server import LONGEST, TemporalServer, shared
 from tests.adapters.temporals import again, delivered, opened, refused, to_the_end, waiting_workflow, work, working
 from tests.adapters.test_webhook_tls import issue, openssl
-from tests.conformance.redis_servers import free_ports
+from tests.ports import free_ports
 
 pytestmark = pytest.mark.timeout(LONGEST)
 YEAR_2500 = int(datetime(2500, 1, 1, tzinfo=UTC).timestamp() * 1e6)

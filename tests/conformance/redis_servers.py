@@ -9,7 +9,6 @@ import functools
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -19,33 +18,12 @@ from typing import Literal
 import redis
 
 from streams.backends.redis.nodes import QUIET
+from tests.ports import free_ports, is_free
 
 SCRIPT = Path(__file__).parent.parent / "services" / "redis"
 Form = Literal["single", "cluster", "sentinel"]
 OPTIONS: dict[Form, list[str]] = {"single": [], "cluster": ["--cluster", "3"], "sentinel": ["--sentinel"]}
 PORTS: dict[Form, int] = {"single": 1, "cluster": 3, "sentinel": 5}
-
-
-def free_ports(count: int) -> int:
-    """The first of so many neighbours that nobody listens on, and that the kernel gives to nobody by itself."""
-    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    with socket.socket() as drawn:
-        drawn.bind(("127.0.0.1", 0))
-        start = 11_000 + drawn.getsockname()[1] % max(min(lowest, 32_000) - 12_000, 1)
-    for first in range(start, 65_000, count):
-        if all(is_free(first + each) for each in range(count)):
-            return first
-    raise AssertionError("no free ports")
-
-
-def is_free(port: int) -> bool:
-    with socket.socket() as tried:
-        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            tried.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
 
 
 def script(*arguments: str) -> str:

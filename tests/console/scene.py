@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from tests.ports import free_port
 
 SCRIPT = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
 NASTY = "a/../b?c=d&e#f%2F\"'<b>\n" + "日本 \u202e"
@@ -171,9 +172,3 @@ def shipped(number: int) -> dict[str, Any]:
 
 def paid(total: int) -> dict[str, Any]:
     return {"total": total, "customer": "c1", "country": "FR"}
-
-
-def free_port() -> int:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])

@@ -9,11 +9,12 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from tests.ports import free_port
 
 PATIENCE = 30.0
 """Seconds that one command has."""
@@ -49,7 +50,7 @@ class Session:
         self._jobs = jobs
         self._count = 0
         self._last = 0
-        self._ports = {written: str(_free()) for written in PORTS}
+        self._ports = {written: str(free_port()) for written in PORTS}
         given = {variable: self._ports[written] for written, variable in PORTS.items() if variable}
         ours = {name: value for name, value in os.environ.items() if not name.startswith(("ORCHESTRATOR_", "METRICS_"))}
         if shutil.which("curl") is None:
@@ -155,9 +156,3 @@ def _plain(text: str) -> str:
     for varying, same in _VARYING:
         text = varying.sub(same, text)
     return text
-
-
-def _free() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])

@@ -11,7 +11,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.crash.processes import ORCHESTRATOR, ServerProcess, free_port, serving
+from tests.crash.processes import ORCHESTRATOR, ServerProcess, serving
+from tests.ports import free_port
 
 RULES = """
 ruleset: fines

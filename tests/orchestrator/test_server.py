@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from orchestrator.cli.main import run
+from tests.ports import free_port
 
 RULES = """
 ruleset: shop
@@ -29,12 +29,6 @@ rules:
     unless: order.paid
     then: [{command: remind, to: log, args: {total: "${event.data.total}"}}]
 """
-
-
-def free_port() -> int:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])
 
 
 class Running:

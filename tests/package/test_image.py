@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.processes import free_port
 from tests.package.dockerfile import Image, build
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 
