@@ -37,6 +37,7 @@ def refused(**keys: Any) -> str:
         ({"model": None, "api_key": None, "runnable": "json:__all__"}, "name a Runnable or a function"),
         ({"model": None, "runnable": "json:dumps"}, "`api_key` is for a `model`: a Runnable has its own"),
         ({"schema": {"type": "string"}}, "`schema` describes an object"),
+        ({"schema": {"type": "object", "required": ["a"]}}, "add `type: object` and `properties`"),
         ({"schema": {"type": "object", "properties": {"a": {"type": "nope"}}}}, "is no JSON Schema"),
         ({"method": "magic"}, "`method`: "),
         ({"options": {"max_retries": 5}}, "`options` cannot have `max_retries`"),

@@ -32,15 +32,15 @@ def _make(name: str, model: LangchainModel, around: Surroundings) -> Callable[[]
         logging.getLogger(logger).setLevel(logging.WARNING)
     key = resolve(model.api_key, ("api_key",), around.secret) if model.api_key is not None else around.secret(KEY)
     runnable = _runnable(model, around) if model.runnable is not None else _model(model, key)
+    question = _question(name, model, runnable)
     budget, prices = model.budget, model.prices
 
     def open() -> LangchainAdapter:
         client = _client(runnable) if model.model is not None else None
-        asked = _model(model, key, http_async_client=client) if client is not None else runnable
-        question = Question(asked, model.output, model.method, name, model.repairs)
+        asked = _model(model, key, http_async_client=client) if client is not None else None
         return LangchainAdapter(
             LangchainOptions(
-                question,
+                _question(name, model, asked) if asked is not None else question,
                 model.system,
                 model.prompt,
                 model.timeout,
@@ -53,6 +53,14 @@ def _make(name: str, model: LangchainModel, around: Surroundings) -> Callable[[]
         )
 
     return open
+
+
+def _question(name: str, model: LangchainModel, runnable: Runnable[Any, Any]) -> Question:
+    try:
+        return Question(runnable, model.output, model.method, name, model.repairs)
+    except Exception as error:  # what LangChain makes of a schema, and what it raises, is its own
+        why = f"LangChain cannot tell the model of it by `method: {model.method}`: {type(error).__name__}: {error}"
+        raise FieldError(("schema",), why) from None
 
 
 def _client(model: Runnable[Any, Any]) -> DefaultAsyncHttpxClient | None:

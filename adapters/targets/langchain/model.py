@@ -126,7 +126,7 @@ class LangchainModel(TargetModel):
     @model_validator(mode="after")
     def _schema(self) -> LangchainModel:
         if self.output is not None:
-            if self.output.get("type") != "object":
+            if self.output.get("type") != "object" or "properties" not in self.output:
                 raise ValueError("`schema` describes an object: add `type: object` and `properties`")
             try:
                 jsonschema.Draft202012Validator.check_schema(self.output)
