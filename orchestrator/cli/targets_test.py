@@ -24,6 +24,8 @@ COMMAND: Final = "orchestrator.test"
 RULE: Final = "orchestrator targets test"
 GRACE: Final = 1.0
 """Seconds that an adapter may overstay its timeout before it is cancelled."""
+MOST_STEPS: Final = 20
+"""Of an adapter that goes on at once with what it has left."""
 T = TypeVar("T")
 
 
@@ -119,7 +121,7 @@ async def _preview(target: Target, body: dict[str, Any]) -> Any | None:
     from adapters.template import TemplateError
 
     try:
-        return await _asked(target, lambda adapter: preview(adapter, _work(target, body)))
+        return await _asked(target, lambda adapter: _within(target, preview(adapter, _work(target, body))))
     except TemplateError as error:
         raise CommandFailed(f"`{target.name}` cannot be sent this command: {error}: see --args and --key") from error
 
@@ -133,7 +135,7 @@ def _show(target: Target, request: Any | None, body: dict[str, Any]) -> None:
 def _send(target: Target, body: dict[str, Any], json: bool) -> int:
     """The exit status. Raises CommandFailed, TargetError."""
     began = time.monotonic()
-    outcome: Outcome = asyncio.run(_asked(target, lambda adapter: adapter.deliver(_work(target, body))))
+    outcome: Outcome = asyncio.run(_asked(target, lambda adapter: _deliver(target, adapter, _work(target, body))))
     took = outcome.took if outcome.took is not None else time.monotonic() - began
     if json:
         json_line(
@@ -161,15 +163,30 @@ def _work(target: Target, body: dict[str, Any]) -> Work:
     return Work(body["id"], 1, target.name, msgspec.json.encode(body), deadline, 0, target.timeout)
 
 
+async def _deliver(target: Target, adapter: Adapter, work: Work) -> Outcome:
+    """Goes on where the adapter would at once."""
+    for step in range(1, MOST_STEPS + 1):
+        outcome = await _within(target, adapter.deliver(work))
+        goes_on = outcome.verdict == "waiting" and not outcome.retry_after and outcome.progress is not None
+        if not goes_on or step == MOST_STEPS:
+            return outcome
+        work = work._replace(progress=msgspec.json.encode(outcome.progress))
+    raise AssertionError("the last step is answered")
+
+
+async def _within(target: Target, call: Awaitable[T]) -> T:
+    async with asyncio.timeout(target.timeout + GRACE):
+        return await call
+
+
 async def _asked(target: Target, ask: Callable[[Adapter], Awaitable[T]]) -> T:
-    """Bounded. What the adapter raises is a CommandFailed, but for TemplateError."""
+    """What the adapter raises is a CommandFailed, but for TemplateError."""
     from adapters.template import TemplateError
 
     assert target.open is not None
     adapter = target.open()
     try:
-        async with asyncio.timeout(target.timeout + GRACE):
-            return await ask(adapter)
+        return await ask(adapter)
     except TimeoutError:
         raise CommandFailed(f"`{target.name}` did not keep to its timeout of {target.timeout:g} s") from None
     except TemplateError:

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from adapters.testing import DeliveryConformance, OtherEnd
+from adapters.testing.partition import Partition
+from adapters.work import Outcome, Work
 from tests.adapters.aside import aside
 from tests.adapters.openai_server import Said, answer, model_server, refusal
 
@@ -22,7 +24,9 @@ SCHEMA = {"type": "object", "properties": {"urgent": {"type": "boolean"}}, "requ
 class Model(OtherEnd):
     secrets: Mapping[str, str] = MappingProxyType({"env:KEY": KEY})
 
-    def __init__(self) -> None:
+    def __init__(self, mending: bool = False) -> None:
+        """`mending`: its first answer to each question does not fit, and the next one does."""
+        self._mending = mending
         self._seconds = 0.0
         self._refusing = False
         self._running = ExitStack()
@@ -35,7 +39,7 @@ class Model(OtherEnd):
             await asyncio.sleep(0.02)
         if refusing:
             return refusal(400, f"of {self._server.keys[-1]}: {body['messages']}")
-        return answer({"urgent": True})
+        return answer("perhaps" if self._mending and len(body["messages"]) == 1 else {"urgent": True})
 
     def target(self) -> dict[str, Any]:
         return {
@@ -48,7 +52,11 @@ class Model(OtherEnd):
         }
 
     def received(self) -> list[str]:
-        return self._server.questions
+        return [body["messages"][0]["content"] for body in self._server.requests if len(body["messages"]) == 1]
+
+    @property
+    def repairs(self) -> int:
+        return sum(len(body["messages"]) > 1 for body in self._server.requests)
 
     def delay(self, seconds: float) -> None:
         self._seconds = seconds
@@ -67,3 +75,34 @@ class TestLangchain(DeliveryConformance):
         model = Model()
         yield model
         model.vanish()
+
+
+class TestRepairs(DeliveryConformance):
+    @pytest.fixture
+    def end(self) -> Iterator[OtherEnd]:
+        model = Model(mending=True)
+        yield model
+        model.vanish()
+
+    def test_what_dies_between_a_question_and_its_repair_asks_only_for_the_repair(
+        self, end: Model, partition: Partition
+    ) -> None:
+        (id,) = partition.decide()
+        for state in ("waiting", "done"):
+            work = partition.lease_one()
+            assert partition.acknowledge(work, asyncio.run(_asked(partition, work)))
+            assert partition.state(id) == state
+            partition.crash()
+        assert (end.received(), end.repairs) == ([id], 1)
+        entry = partition.entries()[id]
+        assert [(each.number, each.status) for each in entry.history] == [(1, "repair"), (1, "answered")]
+        assert (entry.result["answer"], entry.result["calls"]) == ({"urgent": True}, 2)
+
+
+async def _asked(partition: Partition, work: Work) -> Outcome:
+    assert partition.target.open is not None
+    adapter = partition.target.open()
+    try:
+        return await partition.attempt(adapter, work)
+    finally:
+        await adapter.close()

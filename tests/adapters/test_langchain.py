@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 
@@ -17,7 +18,7 @@ from adapters.adapter import Adapter, preview
 from adapters.kind import Surroundings
 from adapters.registry import load_targets
 from adapters.targets.langchain.answers import ANSWERS, FAILURES
-from adapters.work import Verdict, Work
+from adapters.work import Outcome, Verdict, Work
 from tests.adapters.openai_server import OpenAiServer, answer, model_server, refusal, tool_call
 from tests.adapters.webhooks import clock, work
 
@@ -59,6 +60,17 @@ async def opened(server: OpenAiServer, secrets: Mapping[str, str] | None = None,
         yield adapter
     finally:
         await adapter.close()
+
+
+async def to_the_end(server: OpenAiServer, sent: Work = TICKET, **keys: Any) -> Outcome:
+    """As delivery does it, with a process of its own for each step: only what is in the ledger is known."""
+    while True:
+        async with opened(server, **keys) as adapter:
+            outcome = await adapter.deliver(sent)
+        if outcome.verdict is not Verdict.WAITING:
+            return outcome
+        assert (outcome.status, outcome.retry_after) == ("repair", 0.0)
+        sent = sent._replace(progress=msgspec.json.encode(outcome.progress))
 
 
 async def test_the_answer_is_the_result_with_model_tokens_time_and_cost(server: OpenAiServer) -> None:
@@ -130,8 +142,7 @@ async def test_an_answer_by_a_schema_is_an_object(server: OpenAiServer, method: 
 async def test_what_does_not_fit_is_asked_for_again_with_what_is_wrong(server: OpenAiServer) -> None:
     answers = ["no JSON at all", {"priority": "huge", "why": "it burns"}, GOOD]
     server.answer = lambda number, body: answer(answers[number - 1])
-    async with opened(server, schema=PRIORITY) as adapter:
-        outcome = await adapter.deliver(TICKET)
+    outcome = await to_the_end(server, schema=PRIORITY)
     assert outcome.verdict is Verdict.DONE
     assert outcome.result["answer"] == GOOD
     assert outcome.result["calls"] == 3
@@ -144,8 +155,7 @@ async def test_what_does_not_fit_is_asked_for_again_with_what_is_wrong(server: O
 
 async def test_what_never_fits_is_parked_with_the_raw_text(server: OpenAiServer) -> None:
     server.answer = lambda number, body: answer({"priority": "huge", "why": "x" * 100_000})
-    async with opened(server, schema=PRIORITY, repairs=1) as adapter:
-        outcome = await adapter.deliver(TICKET)
+    outcome = await to_the_end(server, schema=PRIORITY, repairs=1)
     assert (outcome.verdict, outcome.status) == (Verdict.FINAL, "schema")
     assert outcome.reason.startswith("2 answers did not fit the schema: $.priority: 'huge' is not one of")
     assert outcome.result["raw"].startswith('{"priority": "huge"')
@@ -210,12 +220,36 @@ async def test_an_answer_that_was_cut_off_is_paid_once_and_counted(server: OpenA
     assert len(server.requests) == 1
 
 
-async def test_what_a_call_used_is_told_though_the_next_one_failed(server: OpenAiServer) -> None:
-    server.answer = lambda number, body: answer("no JSON") if number == 1 else refusal(429, "slow down")
-    async with opened(server, schema=PRIORITY) as adapter:
-        outcome = await adapter.deliver(TICKET)
-    assert (outcome.verdict, outcome.status) == (Verdict.RETRY, "429")
-    assert outcome.result["tokens"]["total"] == 110
+async def test_a_repair_that_fails_is_made_again_and_what_was_answered_before_is_not_asked_anew(
+    server: OpenAiServer,
+) -> None:
+    said = [answer("no JSON"), refusal(429, "slow down"), answer(GOOD)]
+    server.answer = lambda number, body: said[number - 1]
+    keys: dict[str, Any] = {"schema": PRIORITY, "prices": {"input": 2.0, "output": 10.0}}
+    async with opened(server, **keys, budget={"per_minute": 220}) as adapter:
+        first = await adapter.deliver(TICKET)
+        assert (first.verdict, first.status) == (Verdict.WAITING, "repair")
+        assert first.reason.startswith("the answer does not fit the schema: it cannot be read as JSON")
+        sent = TICKET._replace(attempt=2, progress=msgspec.json.encode(first.progress))
+        failed = await adapter.deliver(sent)
+        assert (failed.verdict, failed.status) == (Verdict.RETRY, "429")
+        assert failed.result["tokens"]["total"] == 110
+        found = await adapter.deliver(sent._replace(attempt=3))
+        assert (found.verdict, found.result["answer"]) == (Verdict.DONE, GOOD)
+        assert (found.result["calls"], found.result["tokens"]["total"], found.result["cost"]) == (2, 220, 0.0006)
+        assert found.result["seconds"] >= first.progress["seconds"]
+        assert (await adapter.deliver(TICKET._replace(id="c2"))).status == "budget"  # all was counted, and once
+    assert [len(body["messages"]) for body in server.requests] == [1, 3, 3]
+
+
+async def test_what_is_kept_of_answers_that_do_not_fit_is_bounded_and_their_number_is_not_forgotten(
+    server: OpenAiServer,
+) -> None:
+    server.answer = lambda number, body: answer("ü" * 100_000 if number == 5 else f"{number}" * 12_000)
+    outcome = await to_the_end(server, schema=PRIORITY, repairs=5)
+    assert (outcome.status, outcome.result["calls"]) == ("schema", 6)
+    assert [len(body["messages"]) for body in server.requests] == [1, 3, 5, 5, 5, 3]
+    assert server.requests[-1]["messages"][1]["content"] == "ü" * 4_096
 
 
 async def test_an_answer_that_is_too_long_to_keep_is_parked_with_its_beginning(server: OpenAiServer) -> None:
@@ -347,6 +381,7 @@ def test_the_table_of_answers_is_whole() -> None:
         Verdict.RETRY,
         Verdict.FINAL,
         Verdict.DEFERRED,
+        Verdict.WAITING,
     }
 
 

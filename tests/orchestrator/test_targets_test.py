@@ -15,6 +15,8 @@ from adapters.kind import Kind, Surroundings
 from adapters.target_file import TargetModel
 from adapters.work import Outcome, Verdict, Work
 from orchestrator.cli.main import run
+from tests.adapters.aside import aside
+from tests.adapters.openai_server import answer, model_server
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 TOKEN = "token-that-nobody-may-see"
@@ -75,6 +77,22 @@ def test_what_is_not_done_is_an_exit_status(receiver: type[Receiver], capsys: py
     receiver.answer = 503
     assert run(["targets", "test", "police", "--yes"]) == 1
     assert capsys.readouterr().out.startswith("police: retry, status 503, ")
+
+
+def test_a_model_whose_first_answer_does_not_fit_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with aside(model_server()) as server:
+        server.answer = lambda number, body: answer({} if number == 1 else {"urgent": True})
+        Path("targets.yaml").write_text(
+            f"targets:\n  triage: {{kind: langchain, model: 'openai:gpt-5-mini', base_url: '{server.url}',\n"
+            "    api_key: env:KEY, prompt: Urgent, schema: {type: object, properties: {}, required: [urgent]}}\n"
+        )
+        monkeypatch.setenv("KEY", "sk-0123456789")
+        assert run(["targets", "test", "triage", "--yes", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["verdict"], shown["result"]["answer"], shown["result"]["calls"]) == ("done", {"urgent": True}, 2)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""The target kind `langchain`: a command is one question, and its answer the result.
+"""The target kind `langchain`: a command is one question, and its answer the result. An answer that does not fit the
+schema is recorded with what is wrong, and the question asked again at once.
 
 The provider's client tries nothing again by itself, so that the ledger counts all attempts. An answer is remembered for
 a while, so that a command that comes again before its outcome is stored is not paid for twice.
@@ -22,6 +23,7 @@ from adapters.results import LARGEST
 from adapters.targets.langchain.answers import failure, of_error
 from adapters.targets.langchain.asking import LONGEST_RAW, Question, Reply, Used
 from adapters.targets.langchain.budget import Budget
+from adapters.targets.langchain.repairing import Repairs
 from adapters.template import Template, TemplateError
 from adapters.texts import texts
 from adapters.work import Outcome, Verdict, Work
@@ -35,6 +37,7 @@ class LangchainOptions:
     question: Question
     system: Template | None
     prompt: Template | None
+    repairs: int
     timeout: float
     budget: Budget
     prices: tuple[float, float] | None
@@ -101,7 +104,10 @@ class LangchainAdapter:
         if (wait := budget.wait(time.monotonic())) > 0:
             return failure("budget", "the tokens of its budget are used", wait=wait)
         limit = work.timeout or options.timeout
-        used = Used()
+        repairs = Repairs.read(work.progress)
+        if isinstance(asked, list):
+            asked += repairs.conversation()
+        used = repairs.used()
         budget.begin()
         began = time.monotonic()
         try:
@@ -116,11 +122,15 @@ class LangchainAdapter:
             told = {"raw": raw, **self._cost(used)} if raw else self._cost(used)
             return msgspec.structs.replace(outcome, result=told) if used.calls else outcome
         finally:
-            budget.end(used.input + used.output, time.monotonic())
-        return self._outcome(reply, time.monotonic() - began)
+            budget.end(used.tokens - repairs.used().tokens, time.monotonic())
+        seconds = repairs.seconds + time.monotonic() - began
+        if reply.mendable and repairs.count < options.repairs:
+            again = failure("repair", f"the answer does not fit the schema: {reply.misfit}", wait=0.0)
+            return msgspec.structs.replace(again, progress=repairs.after(reply, used, seconds))
+        return self._outcome(reply, used, seconds)
 
-    def _outcome(self, reply: Reply, seconds: float) -> Outcome:
-        about = {"model": reply.model or None, "seconds": round(seconds, 3), **self._cost(reply.used)}
+    def _outcome(self, reply: Reply, used: Used, seconds: float) -> Outcome:
+        about = {"model": reply.model or None, "seconds": round(seconds, 3), **self._cost(used)}
         if reply.finish == "length":
             return failure("truncated", "the answer was cut off: raise `max_tokens`", {"raw": reply.raw, **about})
         if reply.finish == "content_filter":
@@ -128,7 +138,7 @@ class LangchainAdapter:
         if reply.refusal:
             return failure("refused", f"the model refused: {reply.refusal}", {"raw": reply.raw, **about})
         if reply.misfit:
-            asked = f"{reply.used.calls} answers" if reply.used.calls > 1 else "the answer"
+            asked = f"{used.calls} answers" if used.calls > 1 else "the answer"
             return failure("schema", f"{asked} did not fit the schema: {reply.misfit}", {"raw": reply.raw, **about})
         result = {"answer": reply.answer, **about}
         if reply.raw and len(reply.raw) >= LONGEST_RAW and len(msgspec.json.encode(result)) > LARGEST:
@@ -138,7 +148,7 @@ class LangchainAdapter:
     def _cost(self, used: Used) -> dict[str, Any]:
         found: dict[str, Any] = {
             "calls": used.calls,
-            "tokens": {"input": used.input, "output": used.output, "total": used.input + used.output},
+            "tokens": {"input": used.input, "output": used.output, "total": used.tokens},
         }
         if self._options.prices is not None:
             question, answer = self._options.prices

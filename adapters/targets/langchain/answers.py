@@ -33,6 +33,7 @@ FAILURES: Final = {
     "connect": Answer(Verdict.RETRY, "no connection"),
     "failed": Answer(Verdict.RETRY, "LangChain or the Runnable failed, without a status of HTTP"),
     "budget": Answer(Verdict.DEFERRED, "the tokens of `budget` are used: it costs no attempt"),
+    "repair": Answer(Verdict.WAITING, "the answer does not fit the schema: asked again at once, with what is wrong"),
     "template": Answer(Verdict.FINAL, "the prompt cannot be made of this command"),
     "schema": Answer(Verdict.FINAL, "no answer fitted the schema; the last one is in the result"),
     "too-long": Answer(Verdict.FINAL, "the answer is longer than 64 KiB, more than a result may be"),

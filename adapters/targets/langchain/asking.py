@@ -1,16 +1,14 @@
-"""One question to a model or a Runnable, and what it took; with a schema, until the answer fits or repairs are used
-up."""
+"""One question to a model or a Runnable, what it took, and whether the answer fits the schema."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import jsonschema
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 
 MOST_ERRORS: Final = 5
@@ -28,6 +26,10 @@ class Used:
     input: int = 0
     output: int = 0
     calls: int = 0
+
+    @property
+    def tokens(self) -> int:
+        return self.input + self.output
 
     def add(self, message: AIMessage) -> None:
         usage = message.usage_metadata
@@ -58,45 +60,34 @@ class Reply:
     model: str = ""
     finish: str = ""
     misfit: str = ""
+    mendable: bool = False
+    """Whether asking again may mend a misfit."""
+    said: str = ""
+    """To be shown to the model again, whole."""
     refusal: str = ""
     """What the model says instead of an answer."""
-    used: Used = field(default_factory=Used)
-
-
-class Misfit(ValueError):
-    """The answer does not fit the schema; the text is for the model."""
 
 
 class Question:
-    """`schema`: of the answer, None for a text. `used` is told of every call, also of those before one that failed."""
+    """`schema`: of the answer, None for a text."""
 
-    def __init__(
-        self, runnable: Runnable[Any, Any], schema: dict[str, Any] | None, method: str, name: str, repairs: int
-    ) -> None:
+    def __init__(self, runnable: Runnable[Any, Any], schema: dict[str, Any] | None, method: str, name: str) -> None:
         self._validator = jsonschema.Draft202012Validator(schema) if schema is not None else None
-        self._repairs = repairs if isinstance(runnable, BaseChatModel) else 0
         self._runnable = runnable
+        self._mends = isinstance(runnable, BaseChatModel)
         if schema is not None and isinstance(runnable, BaseChatModel):
             titled = {"title": name, "description": f"The answer for {name}.", **schema}
             self._runnable = runnable.with_structured_output(titled, method=method, include_raw=True)
 
     async def ask(self, asked: Any, config: RunnableConfig, used: Used) -> Reply:
-        """`asked`: messages, or what a Runnable takes. Raises what the provider's client raises."""
-        for repair in range(self._repairs + 1):
-            reply, message = await self._once(asked, config, used)
-            mendable = reply.misfit and not reply.refusal and reply.finish not in ENDINGS
-            if not mendable or repair == self._repairs or message is None:
-                return reply
-            asked = [*asked, *_again(message, reply.misfit)]
-        raise AssertionError("the last one is answered")
-
-    async def _once(self, asked: Any, config: RunnableConfig, used: Used) -> tuple[Reply, AIMessage | None]:
+        """`asked`: messages, or what a Runnable takes. `used` is told of the call. Raises what the provider's client
+        raises."""
         found = await self._runnable.ainvoke(asked, config=config)
         message = found.get("raw") if isinstance(found, dict) and "parsing_error" in found else found
         if not isinstance(message, AIMessage):
-            reply = Reply(answer=message, used=used)
+            reply = Reply(answer=message)
             self._check(reply, message)
-            return reply, None
+            return reply
         used.add(message)
         details = message.response_metadata
         text = _text(message)
@@ -105,8 +96,8 @@ class Question:
             raw=text[:LONGEST_RAW],
             model=str(details.get("model_name", "")),
             finish=str(details.get("finish_reason", "")),
+            said=text or "[]",  # no provider takes nothing
             refusal=str(message.additional_kwargs.get("refusal") or ""),
-            used=used,
         )
         if self._validator is not None:
             parsed = found.get("parsed") if isinstance(found, dict) else None
@@ -115,7 +106,9 @@ class Question:
                 reply.misfit = f"it cannot be read as JSON: {failed or 'it is empty'}"[:1_000]
             else:
                 self._check(reply, parsed)
-        return reply, message
+        ended = bool(reply.refusal) or reply.finish in ENDINGS
+        reply.mendable = bool(reply.misfit) and self._mends and not ended
+        return reply
 
     def _check(self, reply: Reply, answer: Any) -> None:
         reply.answer = answer
@@ -125,15 +118,6 @@ class Question:
         if errors:
             reply.misfit = "; ".join(f"{error.json_path}: {error.message[:200]}" for error in errors[:MOST_ERRORS])
             reply.raw = reply.raw or json.dumps(answer, default=str)[:LONGEST_RAW]
-
-
-def _again(message: AIMessage, misfit: str) -> Sequence[BaseMessage]:
-    """What was answered and what is wrong with it. As texts, so that no provider misses the result of a tool."""
-    said = _text(message) or json.dumps([call["args"] for call in message.tool_calls])
-    return (
-        AIMessage(said),
-        HumanMessage(f"Your answer does not fit the schema: {misfit}. Answer again, with nothing but what fits."),
-    )
 
 
 def _text(message: AIMessage) -> str:

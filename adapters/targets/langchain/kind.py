@@ -43,6 +43,7 @@ def _make(name: str, model: LangchainModel, around: Surroundings) -> Callable[[]
                 _question(name, model, asked) if asked is not None else question,
                 model.system,
                 model.prompt,
+                model.repairs,
                 model.timeout,
                 Budget(budget.per_minute, budget.per_day),
                 (prices.input, prices.output) if prices is not None else None,
@@ -57,7 +58,7 @@ def _make(name: str, model: LangchainModel, around: Surroundings) -> Callable[[]
 
 def _question(name: str, model: LangchainModel, runnable: Runnable[Any, Any]) -> Question:
     try:
-        return Question(runnable, model.output, model.method, name, model.repairs)
+        return Question(runnable, model.output, model.method, name)
     except Exception as error:  # what LangChain makes of a schema, and what it raises, is its own
         why = f"LangChain cannot tell the model of it by `method: {model.method}`: {type(error).__name__}: {error}"
         raise FieldError(("schema",), why) from None
