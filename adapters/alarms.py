@@ -90,16 +90,16 @@ class Alarms:
         )
 
     def parked(self, entry: Entry) -> None:
-        if (noted := self._note(entry.command.to, entry)) is not None:
+        if (noted := self._note(entry.command)) is not None:
             noted.parked += 1
             noted.reason = entry.last_error[:LONGEST]
 
-    def switched(self, switch: Switch, entry: Entry) -> None:
-        """The breaker of the entry's target changed."""
-        policy = self._policies.get(entry.command.to)
+    def switched(self, switch: Switch, command: Command) -> None:
+        """The breaker of the command's target changed."""
+        policy = self._policies.get(command.to)
         if policy is None or not switch.open or switch.at - switch.since < policy.open:
             return
-        if (noted := self._note(entry.command.to, entry)) is not None:
+        if (noted := self._note(command)) is not None:
             noted.down = switch.since
             noted.reason = switch.reason[:LONGEST]
 
@@ -114,12 +114,12 @@ class Alarms:
             draft.row(ROW + target, msgspec.json.encode(self._noted[target]))
         self._touched.clear()
 
-    def _note(self, target: str, entry: Entry) -> _Noted | None:
-        if target not in self._policies:
+    def _note(self, command: Command) -> _Noted | None:
+        if command.to not in self._policies:
             return None
-        noted = self._noted.setdefault(target, _Noted())
-        self._touched.add(target)
-        noted.key, noted.cause = entry.command.key, entry.command.id
+        noted = self._noted.setdefault(command.to, _Noted())
+        self._touched.add(command.to)
+        noted.key, noted.cause = command.key, command.id
         return noted
 
     def _due(self, target: str, noted: _Noted) -> int:

@@ -77,6 +77,11 @@ class Breaker:
         return self.switch.open and now >= self.switch.until
 
     @property
+    def since(self) -> int:
+        """Since when it is as it is: what was sent before is not answered for what it is now."""
+        return self.switch.until if self.switch.open else self.switch.at
+
+    @property
     def probes(self) -> int:
         """How many may be under way while it is half open."""
         return self._policy.probes - self._proved

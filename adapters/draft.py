@@ -15,14 +15,19 @@ from adapters.leases import Leases
 from adapters.ledger import Entry
 from adapters.turn import Turn
 from streams.event import Event
+from streams.outputs import Command
 from streams.state import Change
 
 
 class Draft:
-    """`stored` reads entries as they are stored, by id. `switches`: changes of breakers that are not stored yet."""
+    """`stored` reads entries as they are stored, by id. `switches`: changes of breakers that are not stored yet,
+    each with the command whose attempt made it."""
 
     def __init__(
-        self, stored: Callable[[Iterable[str]], dict[str, Entry]], leases: Leases, switches: dict[str, Switch]
+        self,
+        stored: Callable[[Iterable[str]], dict[str, Entry]],
+        leases: Leases,
+        switches: dict[str, tuple[Switch, Command]],
     ) -> None:
         self._stored = stored
         self._leases = leases

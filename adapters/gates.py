@@ -8,7 +8,7 @@ starts a partition restores both, and of two switches the newer one counts. Turn
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -154,17 +154,24 @@ class Gates:
             gate.reserved += max(0, limit)
             return max(0, limit)
 
-    def lent(self, target: str, ids: Collection[str], reserved: int, end: int, now: int) -> None:
-        """Of what was reserved, these were leased, until `end`."""
+    def lent(self, target: str, ends: Mapping[str, int], reserved: int, now: int) -> None:
+        """Of what was reserved, these were leased; `ends`: id → end of its lease."""
         gate = self._gates.get(target)
         if gate is None:
             return
         with self._lock:
             gate.reserved -= reserved
             if gate.bucket is not None:
-                gate.bucket.put_back(reserved - len(ids))
+                gate.bucket.put_back(reserved - len(ends))
             if gate.breaker is not None and gate.breaker.half_open(now):
-                gate.probing.update(dict.fromkeys(ids, end))
+                gate.probing.update(ends)
+
+    def prolonged(self, target: str, id: str, end: int) -> None:
+        """A lease ends later than was said."""
+        if (gate := self._gates.get(target)) is not None:
+            with self._lock:
+                if id in gate.probing:
+                    gate.probing[id] = end
 
     def _disarmed(self, partition: int) -> bool:
         arming = self._armings.get(partition)
@@ -206,21 +213,21 @@ class Gates:
                     at = max(at, min(probing))
             return at
 
-    def record(self, target: str, id: str, outcome: Outcome, now: int) -> Switch | None:
+    def record(self, target: str, id: str, leased_at: int, outcome: Outcome, now: int) -> Switch | None:
         """What came of a lease; the change of the breaker that it makes. An answer that names a time (`Retry-After`)
-        is heeded and says neither that the target is well nor that it is not."""
+        is heeded and says neither that the target is well nor that it is not; one that was asked for before the breaker
+        opened or closed says nothing of what is tried now."""
         gate = self._gates.get(target)
-        if gate is None or outcome.verdict is Verdict.HELD:
+        if gate is None:
             return None
+        silent = outcome is BROKEN_OFF or _asks_for_time(outcome)
+        switch = None
         with self._lock:
             probed = gate.probing.pop(id, None) is not None
             if outcome.verdict in UNSENT:
                 if gate.bucket is not None:
                     gate.bucket.put_back(1)
-                switch = None
-            elif gate.breaker is None or outcome is BROKEN_OFF or _asks_for_time(outcome):
-                switch = None
-            else:
+            elif gate.breaker is not None and not silent and leased_at >= gate.breaker.since:
                 switch = gate.breaker.record(outcome.verdict is Verdict.RETRY, outcome.reason, now)
         if probed or switch is not None:
             self._changed()

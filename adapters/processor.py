@@ -76,8 +76,9 @@ class Delivery:
         self._bounds = bounds or Bounds()
         self._gates = gates or Gates({})
         self._alarms = Alarms(lease.partition, alarms or {})
-        self._switches: dict[str, Switch] = {}
-        """Changes of breakers that are not stored: they survive whatever a turn raises."""
+        self._switches: dict[str, tuple[Switch, Command]] = {}
+        """Changes of breakers that are not stored, by target, and whose attempt made them: they survive whatever a turn
+        raises."""
         self._acks: list[Ack] = []
         """Taken over and not answered: they survive whatever a turn raises."""
         self._unfinished: _Batch | None = None
@@ -107,6 +108,8 @@ class Delivery:
         self._expire_passed(now)
         held = {want.target: at for want in wants if (at := self._grant(want, now)) is not None}
         self._retention.step(self._draft, now)
+        for switch, command in self._switches.values():
+            self._alarms.switched(switch, command)
         self._alarms.step(self._draft, now)
         self._end()
         told, self._finished = self._finished, Turn()
@@ -233,18 +236,19 @@ class Delivery:
         if limit <= 0:
             return now + LENT_WAIT
         room = self._gates.reserve(self._partition, want.target, limit, now)
-        lent: list[str] = []
+        lent: dict[str, int] = {}
         try:
             held = self._lend_due(want, room, now, lent)
         finally:
-            self._gates.lent(want.target, lent, room, now + int(want.ttl * 1e6), now)
+            self._gates.lent(want.target, lent, room, now)
         if room < limit and want.target in self._queues.ready(now):
             shut = self._gates.next_at(self._partition, want.target, now)
             held = shut if held is None else min(held, shut)
         return held
 
-    def _lend_due(self, want: Want, limit: int, now: int, lent: list[str]) -> int | None:
-        """Notes in `lent` what is leased. Until when something is held back that is not durable yet."""
+    def _lend_due(self, want: Want, limit: int, now: int, lent: dict[str, int]) -> int | None:
+        """Notes in `lent` what is leased, and until when. Answers until when something is held back that is not durable
+        yet."""
         policy = self._targets[want.target]
         ids = self._queues.take(want.target, now, limit)
         entries = self._draft.find(ids)
@@ -257,7 +261,7 @@ class Delivery:
                 self._settling.park(entry, f"gave up after {entry.round_attempts} attempts that never answered")
             elif self._is_durable(entry.command.offset):
                 self._lend(entry, want, now)
-                lent.append(id)
+                lent[id] = entry.deadline
             else:
                 self._queues.add(entry)
                 held = now + DURABLE_WAIT
@@ -300,7 +304,7 @@ class Delivery:
     # -- the commit
 
     def _end(self) -> None:
-        for target, switch in self._switches.items():
+        for target, (switch, _) in self._switches.items():
             self._draft.row(*gate.stored(target, switch))
             self._draft.events.append(results.switched(target, switch))
         changes = self._draft.changes()

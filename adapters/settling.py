@@ -108,17 +108,15 @@ class Settling:
         held = entry.state is State.IN_FLIGHT and lease == (work.attempt, work.leased_at)
         if not held and (ack.fenced or outcome.verdict is not Verdict.DONE):
             return False  # somebody else has it now; but that it was done is true whoever says so
-        if (switch := self._gates.record(entry.command.to, work.id, outcome, self._now)) is not None:
-            self._draft.switches[entry.command.to] = switch
-            self._alarms.switched(switch, entry)
-        if outcome.verdict is Verdict.HELD:
-            entry.deadline = max(entry.deadline, self._now + _micros(outcome.retry_after))
-            self._draft.stage(entry)
-            self._leases.hold(entry)
-            return True
-        self._leases.end(work.id)
         self._queues.remove(entry)
         self._draft.stage(entry)
+        if outcome.verdict is Verdict.HELD:
+            self._prolong(entry, self._now + _micros(outcome.retry_after))
+            return True
+        self._leases.end(work.id)
+        if not ack.weighed:
+            ack.weighed = True
+            self._weigh(entry.command, ack)
         if outcome.verdict is Verdict.RETURNED:
             self._give_back(entry, entry.due)
             return True
@@ -144,6 +142,16 @@ class Settling:
             case Verdict.WAITING:
                 self._await_result(entry, outcome)
         return True
+
+    def _prolong(self, entry: Entry, until: int) -> None:
+        entry.deadline = max(entry.deadline, until)
+        self._leases.hold(entry)
+        self._gates.prolonged(entry.command.to, entry.command.id, entry.deadline)
+
+    def _weigh(self, command: Command, ack: Ack) -> None:
+        switch = self._gates.record(command.to, command.id, ack.work.leased_at, ack.outcome, self._now)
+        if switch is not None:
+            self._draft.switches[command.to] = switch, command
 
     def end_leases(self) -> None:
         """Leases that ran out count as attempts: what kills its worker every time is parked in the end."""

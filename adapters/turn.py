@@ -55,6 +55,8 @@ class Ack:
     """Whether it counts for nothing without the lease, even if the command was done."""
     told: Told | None = None
     """None also if it was refused."""
+    weighed: bool = False
+    """Whether the target's gate knows of it: a turn that failed is taken again, and an attempt counts once."""
 
 
 @dataclass(slots=True)

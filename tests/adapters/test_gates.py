@@ -16,7 +16,7 @@ from adapters.ledger import DELIVERY, State
 from adapters.registry import load_targets
 from adapters.work import Outcome, Verdict, Work
 from streams.event import CLOSED, OPENED
-from streams.log import Log
+from streams.log import Log, LogUnavailable
 from streams.outputs import Asked
 from streams.state import NEVER
 from tests.adapters.delivering import Adapter, commit, decide, engine, entries, names, states, until
@@ -103,6 +103,42 @@ def test_a_probe_that_is_given_back_makes_room_at_once(world: World) -> None:
     assert changes(world) == [OPENED]
 
 
+def test_a_probe_is_under_way_for_as_long_as_its_lease_lasts(world: World) -> None:
+    trip(world)
+    world.clock.advance(30)
+    (probe,) = world.lease(ttl=10.0)
+    world.turn((probe, Outcome(Verdict.HELD, retry_after=40.0)))
+    world.clock.advance(39)
+    assert world.lease() == []
+    world.clock.advance(2)
+    assert len(world.lease()) == 1
+
+
+def test_what_was_sent_before_it_opened_is_no_probe(world: World) -> None:
+    world.decide("late", "later")
+    late, later = world.lease()
+    trip(world)
+    world.clock.advance(30)
+    world.turn((late, RETRY))
+    assert changes(world) == [OPENED], "it does not say that the target is down now…"
+    world.turn((later, DONE))
+    assert changes(world) == [OPENED], "…nor that it is well"
+    (probe,) = world.lease()
+    world.turn((probe, DONE))
+    assert changes(world) == [OPENED, CLOSED]
+
+
+def test_an_attempt_counts_once_though_its_turn_fails_and_is_taken_again(world: World) -> None:
+    world.decide("a1", "a2", "a3", "a4")
+    work, *_ = world.lease()
+    for _ in range(4):
+        world.log.reading_fails = "outputs"
+        with pytest.raises(LogUnavailable):
+            world.turn((work, RETRY))
+    world.turn()
+    assert changes(world) == []
+
+
 def test_another_owner_finds_the_breaker_as_it_was(world: World) -> None:
     trip(world)
     world.restart()
@@ -156,18 +192,18 @@ def test_turns_of_two_partitions_at_the_same_time_do_not_both_use_the_same_room(
     gates = Gates({"police": GatePolicy(BREAKER, Rate(10, 1.0, 5.0))})
     assert gates.reserve(0, "police", 4, now=1) == 4
     assert gates.reserve(1, "police", 4, now=1) == 1
-    gates.lent("police", ["c1"], 4, end=100, now=1)
+    gates.lent("police", {"c1": 100}, 4, now=1)
     assert gates.reserve(1, "police", 4, now=1) == 3, "what one did not use is for others"
 
 
 def test_turns_at_the_same_time_do_not_try_more_than_the_probes() -> None:
     gates = Gates({"police": GatePolicy(BREAKER)})
     for number in range(4):
-        gates.record("police", f"c{number}", RETRY, now=1)
+        gates.record("police", f"c{number}", 1, RETRY, now=1)
     after = 1 + 30_000_000
     assert gates.reserve(0, "police", 10, now=after) == 1
     assert gates.reserve(1, "police", 10, now=after) == 0
-    gates.lent("police", [], 1, end=after + 1, now=after)
+    gates.lent("police", {}, 1, now=after)
     assert gates.reserve(1, "police", 10, now=after) == 1
 
 

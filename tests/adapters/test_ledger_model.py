@@ -1,5 +1,6 @@
 """The ledger against a model, in any order of what can happen to it: commands are decided, turns taken, leases answered
-in every way or not at all, clocks moved, owners replaced, commits and reads failed before or after they happened.
+in every way or not at all, clocks moved, owners replaced, targets paused and resumed, commits and reads failed before
+or after they happened. Breakers open and close by what the answers are (`gate_model.py`).
 
 The model knows of each command how often it was given away, what was answered and accepted, and when it may come next.
 In the end everything works and every command finds its end.
@@ -12,12 +13,15 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Container
 from pathlib import Path
+from typing import Literal
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from adapters.ledger import OPEN, Entry, State
+from adapters.breaker import BreakerPolicy
+from adapters.gates import GatePolicy
+from adapters.ledger import DELIVERY, OPEN, Entry, State
 from adapters.requests import CANCELLABLE
 from adapters.retry import RetryPolicy
 from adapters.turn import Ack, Bounds, Turn, Want
@@ -25,12 +29,17 @@ from adapters.work import Outcome, Verdict, Work
 from streams.backends.open import open_log
 from streams.log import LogUnavailable
 from streams.outputs import Command, Terms
+from tests.adapters.gate_model import GateModel
 from tests.adapters.world import World
 from tests.conformance.backends import SMALL, Clock
 
 POLICIES = {
     "police": RetryPolicy(initial=1.0, factor=2.0, max=8.0, attempts=3, elapsed=3_600.0),
     "bank": RetryPolicy(initial=10.0, factor=1.0, max=10.0, attempts=1_000, elapsed=60.0),
+}
+BREAKERS = {
+    "police": BreakerPolicy(failures=0.5, window=20.0, minimum=3, pause=10.0, longest=25.0, probes=2),
+    "bank": BreakerPolicy(failures=0.7, window=1_000.0, minimum=2, pause=1.0, longest=1.0, probes=1),
 }
 TARGETS = st.sampled_from(["police", "police", "bank", "nobody"])
 SETTLED = {State.DONE, State.CANCELLED, State.SHADOW, State.EXPIRED}
@@ -47,7 +56,13 @@ class Model(RuleBasedStateMachine):
         self.log = open_log(url, partitions=1, now=self.clock, limits=SMALL)
         self.chances: list[float] = []
         bounds = Bounds(page=3, capacity=3, scan=1_000, unsaved=2)
-        self.world = World(self.log, self.clock, POLICIES, bounds, chance=self._chance)
+        gates = {target: GatePolicy(breaker) for target, breaker in BREAKERS.items()}
+        self.world = World(self.log, self.clock, POLICIES, bounds, chance=self._chance, gates=gates)
+        self.gates = {target: GateModel(target, breaker) for target, breaker in BREAKERS.items()}
+        self.attempts: dict[str, int] = {}
+        """As stored after the last turn."""
+        self.failed_at: set[int] = set()
+        """When turns failed since one succeeded."""
         self.number = 0
         self.held: list[Work] = []
         """Given away, and not answered by the test."""
@@ -72,12 +87,13 @@ class Model(RuleBasedStateMachine):
         key=st.sampled_from("AB"),
         order=st.booleans(),
         lives=st.sampled_from([0, 0, 0, 5, 30]),
+        takes=st.sampled_from([0, 0, 40]),
         shadow=st.booleans() | st.just(False),
     )
-    def decide(self, count: int, to: str, key: str, order: bool, lives: int, shadow: bool) -> None:
+    def decide(self, count: int, to: str, key: str, order: bool, lives: int, takes: int, shadow: bool) -> None:
         names = [f"c{number:04}" for number in range(self.number, self.number + count)]
         self.number += count
-        terms = Terms(expires=lives * 1_000_000, order=order)
+        terms = Terms(timeout=takes * 1_000_000, expires=lives * 1_000_000, order=order)
         for name in names:
             args = {"n": name}
             command = Command(name, "do", to, "rule", key, self.clock(), "e1", args, "digest", shadow, terms=terms)
@@ -114,6 +130,31 @@ class Model(RuleBasedStateMachine):
             self.world.log.reading_fails = fails
         self._turn(acks, [Want(to, limit, ttl)] if limit else [])
 
+    @rule(
+        to=st.sampled_from(sorted(POLICIES)),
+        answers=st.lists(st.sampled_from(["done", "busy", "busy", "held", ""]), min_size=1, max_size=3),
+        fails=st.sampled_from(["", "", "outputs"]),
+        pause=st.sampled_from([0.0, 1.0, 11.0]),
+        late=st.integers(0, 1),
+    )
+    def the_target_answers(self, to: str, answers: list[str], fails: str, pause: float, late: int) -> None:
+        """Everything that it is given in the same way, or not at all, but for one that is answered with the next."""
+        for number, answer in enumerate(answers):
+            self._turn([], [Want(to, 5, 5.0)])
+            if answer:
+                works = [work for work in self.held if work.target == to][late if number == 0 else 0 :]
+                acks = [Ack(work, ANSWERS[answer]) for work in works]
+                self.held = [work for work in self.held if work not in works]
+                self.unheard += acks
+                self.world.log.reading_fails = fails
+                if self._turn(acks, []) is None:
+                    self._turn([], [])
+            self.clock.advance(pause)
+
+    @rule(to=st.sampled_from(sorted(POLICIES)), action=st.sampled_from(["pause", "resume", "resume"]))
+    def somebody_pauses_or_resumes(self, to: str, action: Literal["pause", "resume"]) -> None:
+        self.world.ask(action, to, reason="by hand")
+
     @rule(seconds=st.sampled_from([0.001, 0.4, 1.0, 6.0, 20.0, 100.0]))
     def time_passes(self, seconds: float) -> None:
         self.clock.advance(seconds)
@@ -125,7 +166,11 @@ class Model(RuleBasedStateMachine):
         self.unheard.clear()
         self.held.clear()
         self.lost += 1
+        self.failed_at.clear()
+        for gate in self.gates.values():
+            gate.restart(self.log.rows(0, DELIVERY, gate.rows))
         stored = self.world.entries()
+        self.attempts = {id: entry.attempts for id, entry in stored.items()}
         for id, entry in stored.items():
             assert entry.attempts >= self.given[id] - self.returned[id] - unheard[id]
             if entry.state is State.IN_FLIGHT:
@@ -159,9 +204,13 @@ class Model(RuleBasedStateMachine):
     # -- what must be true of it
 
     def _turn(self, acks: list[Ack], wants: list[Want]) -> Turn | None:
+        now = self.clock()
+        paused = {target for target, gate in self.gates.items() if gate.paused}
+        self.world.woken = False
         try:
-            turn = self.world.delivery.turn(self.clock(), acks, wants)
+            turn = self.world.delivery.turn(now, acks, wants)
         except LogUnavailable:
+            self.failed_at.add(now)
             return None
         finally:
             self.world.log.commit_fails = self.world.log.reading_fails = ""
@@ -169,21 +218,56 @@ class Model(RuleBasedStateMachine):
         for ack, changed in turn.answers:
             self.unheard.remove(ack)
             self._answered(ack, changed, stored[ack.work.id].state)
+        self._gates_after(turn, paused, stored)
         for work in turn.works:
             self._handed_out(work)
-        for target in POLICIES:
+        for target, gate in self.gates.items():
             waiting = [entry for entry in stored.values() if entry.command.to == target and entry.state in OPEN]
-            due = [entry for entry in waiting if entry.state is not State.IN_FLIGHT and entry.due <= self.clock()]
-            assert not due or target in turn.ready or turn.more, "what is due must not be forgotten"
-            if waiting and target not in turn.ready and not turn.more:
+            due = [entry for entry in waiting if entry.state is not State.IN_FLIGHT and entry.due <= now]
+            held_until = gate.next_at(now)
+            held = gate.paused or (held_until is not None and turn.next_at <= held_until)
+            again = target in turn.ready or turn.more or self.world.woken
+            assert not due or again or held, "what is due must not be forgotten"
+            if waiting and not again and not gate.paused:
                 assert turn.next_at < 2**62, "there will be something to do, and nobody would come"
         return turn
+
+    def _gates_after(self, turn: Turn, paused: set[str], stored: dict[str, Entry]) -> None:
+        now, failed = self.clock(), bool(self.failed_at)
+        certain = self.failed_at <= {now}
+        self.failed_at.clear()
+        for target, gate in self.gates.items():
+            gate.sure &= certain
+            for ack, changed in turn.answers:
+                if ack.work.target == target:
+                    gate.answered(ack, changed, now)
+            gate.stored(self.log.rows(0, DELIVERY, gate.rows), now)
+            works = [work for work in turn.works if work.target == target]
+            if not failed:  # else some may have been leased by a turn before
+                assert not works or target not in paused, "it is paused"
+                assert not works or not gate.open(now), "its breaker is open"
+            for work in works:
+                gate.handed_out(work, now)
+            if gate.paused or gate.open(now):
+                assert self.world.gates.shut(0, target, now), "what is leased already would be sent"
+        attempts = {id: entry.attempts for id, entry in stored.items()}
+        if not failed:
+            given = Counter(work.id for work in turn.works)
+            for id, count in attempts.items():
+                assert count <= self.attempts.get(id, 0) + given[id], "an attempt that nobody was given"
+        self.attempts = attempts
 
     def _answered(self, ack: Ack, changed: bool, state: State) -> None:
         id, verdict = ack.work.id, ack.outcome.verdict
         if verdict is Verdict.DONE:
             assert changed or state not in OPEN or id in self.redriven
         if not changed:
+            return
+        lease = ack.work.id, ack.work.leased_at
+        self.held = [work for work in self.held if (work.id, work.leased_at) != lease]
+        if verdict is Verdict.HELD:
+            assert ack.told is not None
+            self.held.append(ack.work._replace(deadline=ack.told.deadline))
             return
         if verdict in (Verdict.RETURNED, Verdict.DEFERRED, Verdict.WAITING):
             self.returned[id] += 1  # of several that wait for a result the first counts, and it may be one less
@@ -247,7 +331,8 @@ class Model(RuleBasedStateMachine):
             unheard = sum(ack.work.id == id for ack in self.unheard)
             assert entry.attempts >= self.given[id] - self.returned[id] - unheard
             limit = POLICIES[entry.command.to].attempts if entry.command.to in POLICIES else 0
-            assert entry.round_attempts <= limit
+            asked = any(attempt.verdict == "waiting" for attempt in entry.history)
+            assert entry.round_attempts <= limit + asked  # who waits for a result may ask when no attempt is left
             if entry.state is State.RETRYING:
                 assert not entry.last_attempt or entry.due - entry.last_attempt <= 86_400_000_000
                 self.not_before[id] = entry.due
@@ -262,13 +347,14 @@ class Model(RuleBasedStateMachine):
 
     def _ends(self) -> None:
         """Nothing fails any more: every command finds its end, whatever happened before."""
+        self.world.ask("resume", *POLICIES)
         for _ in range(200):
             acks = [Ack(work, Outcome(Verdict.DONE)) for work in self.held]
             self.held.clear()
             self.unheard += acks
             turn = self._turn(acks, [Want(target, 5, 60.0) for target in POLICIES])
             assert turn is not None
-            if not (turn.works or turn.more or turn.ready):
+            if not (turn.works or turn.more or turn.ready or self.world.woken):
                 if turn.next_at >= 2**62:
                     break
                 self.clock.now = max(self.clock.now, turn.next_at)
@@ -284,13 +370,19 @@ class Model(RuleBasedStateMachine):
         self.the_ledger_and_the_events_tell_one_story()
 
 
+ANSWERS = {
+    "done": Outcome(Verdict.DONE, result={"ok": True}),
+    "busy": Outcome(Verdict.RETRY, "busy"),
+    "held": Outcome(Verdict.HELD, retry_after=30.0),
+}
 OUTCOMES = st.one_of(
-    st.just(Outcome(Verdict.DONE, result={"ok": True})),
+    st.just(ANSWERS["done"]),
     st.builds(lambda wait: Outcome(Verdict.RETRY, "busy", retry_after=wait), st.none() | st.floats(0, 50)),
     st.just(Outcome(Verdict.FINAL, "HTTP 400")),
     st.just(Outcome(Verdict.RETURNED)),
     st.builds(lambda wait: Outcome(Verdict.DEFERRED, retry_after=wait), st.floats(0, 50)),
     st.builds(lambda wait: Outcome(Verdict.WAITING, retry_after=wait, progress={"run": 1}), st.floats(0, 50)),
+    st.builds(lambda wait: Outcome(Verdict.HELD, retry_after=wait), st.floats(0, 50)),
 )
 
 

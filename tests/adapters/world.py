@@ -81,7 +81,9 @@ class World:
         """Another owner takes over; what the one before had in memory is gone."""
         self.log._log.release(self.held)
         self.held = owned(self.log._log, role=DELIVERY)
-        self.gates = Gates(self.policies)
+        self.woken = False
+        """Whether more or less may be sent than before, so that everybody is to look again."""
+        self.gates = Gates(self.policies, self._wake)
         self.delivery = Delivery(
             self.log,  # type: ignore[arg-type]
             self.held,
@@ -91,6 +93,9 @@ class World:
             self.gates,
             self.alarms,
         )
+
+    def _wake(self) -> None:
+        self.woken = True
 
     def decide(self, *names: str, to: str = "police", shadow: bool = False, hops: int = 0) -> None:
         """The rules commit these commands, all of one commit."""
