@@ -22,6 +22,7 @@ from orchestrator.api.problem import Problem
 from orchestrator.console import guard
 from orchestrator.console.recent import Recent
 from orchestrator.console.render import render
+from orchestrator.moments import read_moment
 from rules.ruleset import RuleSet
 
 HOME: Final = "/"
@@ -119,6 +120,16 @@ async def form(request: web.Request) -> dict[str, list[str]]:
 def asked(request: web.Request, name: str) -> str | None:
     """A parameter of the page's address; None where it is missing or empty, as a filter that nobody filled in is."""
     return request.query.get(name) or None
+
+
+def asked_moment(request: web.Request, name: str) -> int | None:
+    """A parameter that is a moment, or how long ago it was, as microseconds. Raises Problem."""
+    if (text := asked(request, name)) is None:
+        return None
+    try:
+        return read_moment(text, request.app[CONTEXT].now())
+    except ValueError as error:
+        raise Problem(400, f"`{name}`: {error}") from None
 
 
 SAID: Final = {

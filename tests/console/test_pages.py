@@ -171,6 +171,26 @@ def test_all_that_fit_are_sent_again_at_once(page: Page, scene: Scene) -> None:
     scene.until(lambda: scene.get(f"/v1/commands/{last}")["attempts"] > fitting[-1]["attempts"])
 
 
+def test_commands_and_events_are_found_by_how_long_ago_they_were(page: Page, scene: Scene) -> None:
+    page.goto("/console/commands?rule=large-order")
+    page.get_by_label("until").fill("1d")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator("tbody tr")).to_contain_text("L1")
+    expect(page.locator("main")).to_contain_text("--until 1d")
+    page.goto("/console/commands?rule=large-order&state=parked&since=1d")
+    expect(page.get_by_role("table")).not_to_contain_text("L1")
+    page.get_by_text("Send all that fit again…").click()
+    expect(page.locator("main")).to_contain_text("--rule large-order --since 1d")
+    page.goto("/console/redrive?rule=large-order&until=1d")
+    expect(page.locator("main")).to_contain_text("No command fits")
+    page.goto("/console/events?until=1d&type=order.placed")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    for path in ("commands", "events", "redrive"):
+        answer = page.request.get(f"/console/{path}?since=yesterday")
+        assert (answer.status, "or 15m for what was 15 minutes ago" in answer.text()) == (400, True)
+
+
 def test_a_command_is_cancelled_for_good_with_a_reason(page: Page, scene: Scene) -> None:
     waiting = scene.get("/v1/commands?state=retrying&limit=1000")["commands"]
     page.goto("/console/commands?state=retrying")

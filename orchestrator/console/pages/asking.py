@@ -23,11 +23,11 @@ from adapters.requests import CANCELLABLE
 from orchestrator.api.models.common import MOST
 from orchestrator.api.problem import Problem
 from orchestrator.asks import Asks, NotYetError
-from orchestrator.console.pages.commands import FILTERS
 from orchestrator.console.pages.commands import PATH as LIST
+from orchestrator.console.pages.commands import chosen
 from orchestrator.console.render import link
 from orchestrator.console.site import CONSOLE, UNDER, asked, elsewhere, form, page
-from projections.query import CommandFilter, Queries
+from projections.query import Queries
 
 SHOWN: Final = 20
 """Commands, and reasons, that the confirmation shows."""
@@ -67,15 +67,14 @@ def add(app: web.Application) -> None:
 
 
 async def confirm(act: Act, request: web.Request) -> web.Response:
-    """`?id=…&id=…`, or `?state=…&to=…&rule=…&key=…`: all that fit."""
+    """`?id=…&id=…`, or `?state=…&to=…&rule=…&key=…&since=…&until=…`: all that fit."""
     queries = request.app[CONSOLE].context.queries
     ids = list(dict.fromkeys(request.query.getall("id", [])))[:MOST]
-    filters = {name: asked(request, name) for name in FILTERS}
     state = _state(act, asked(request, "state"))
+    filters, filter = chosen(request, state.value)
     if ids:
         found, more = await asyncio.to_thread(_named, queries, ids), False
     else:
-        filter = CommandFilter(state.value, filters["to"], filters["rule"], filters["key"])
         answer = await asyncio.to_thread(queries.commands, filter, MOST)
         found, more = answer.commands, answer.next is not None
     fitting = [command for command in found if command["state"] in act.states]

@@ -10,11 +10,11 @@ from aiohttp import web
 from adapters.ledger import State
 from adapters.requests import CANCELLABLE
 from orchestrator.api.problem import Problem
-from orchestrator.console.site import CONSOLE, UNDER, asked, page
+from orchestrator.console.site import CONSOLE, UNDER, asked, asked_moment, page
 from projections.query import CommandFilter
 
 PATH: Final = f"{UNDER}/commands"
-FILTERS: Final = ("to", "rule", "key")
+FILTERS: Final = ("to", "rule", "key", "since", "until")
 LIMIT: Final = 50
 EVERY: Final = 3.0
 SIGNS: Final = {
@@ -43,8 +43,7 @@ async def commands(request: web.Request) -> web.Response:
     state = asked(request, "state")
     if state is not None and state not in set(State):
         raise Problem(404, f"there is no state `{state[:40]}`: there are {', '.join(State)}")
-    filters = {name: asked(request, name) for name in FILTERS}
-    filter = CommandFilter(state, filters["to"], filters["rule"], filters["key"])
+    filters, filter = chosen(request, state)
     found = await asyncio.to_thread(console.context.queries.commands, filter, LIMIT, asked(request, "cursor"))
     return page(
         request,
@@ -62,6 +61,13 @@ async def commands(request: web.Request) -> web.Response:
         cursor=asked(request, "cursor"),
         rules=[rule.name for rule in console.ruleset.rules],
     )
+
+
+def chosen(request: web.Request, state: str | None) -> tuple[dict[str, str | None], CommandFilter]:
+    """What the address asks for: as it is written there, and what it means now. Raises Problem."""
+    filters = {name: asked(request, name) for name in FILTERS}
+    since, until = asked_moment(request, "since"), asked_moment(request, "until")
+    return filters, CommandFilter(state, filters["to"], filters["rule"], filters["key"], since, until)
 
 
 def _acts(state: str | None) -> list[str]:

@@ -11,7 +11,7 @@ from aiohttp import web
 from orchestrator.api.looks import LISTING
 from orchestrator.api.problem import Problem
 from orchestrator.console.render import link
-from orchestrator.console.site import CONSOLE, UNDER, asked, page
+from orchestrator.console.site import CONSOLE, UNDER, asked, asked_moment, page
 from orchestrator.history import MOST_LOOKED, EventFilter, Recorded, newest
 from rules.model.rule import Rule
 from streams import rfc3339
@@ -34,9 +34,9 @@ async def events(request: web.Request) -> web.Response:
     cursor = asked(request, "cursor")
     log = console.context.log
     partition = _partition(filters["partition"], log.info.partitions)
-    filter = EventFilter(
-        partition, filters["type"], filters["subject"], _time(filters, "since"), _time(filters, "until")
-    )
+    since, until = asked_moment(request, "since"), asked_moment(request, "until")
+    filter = EventFilter(partition, filters["type"], filters["subject"], since, until)
+    moments = {"since": _written(since), "until": _written(until)}
     found = await request.app[LISTING].run(newest, log, filter, LIMIT, cursor)
     return page(
         request,
@@ -52,7 +52,7 @@ async def events(request: web.Request) -> web.Response:
         cursor=cursor,
         first=link(PATH, **filters),
         next=link(PATH, cursor=found.next, **filters) if found.next else None,
-        api=link("/v1/events", **filters),
+        api=link("/v1/events", **filters | moments),
     )
 
 
@@ -65,13 +65,8 @@ def _partition(text: str | None, partitions: int) -> int | None:
     return int(text)
 
 
-def _time(filters: dict[str, str | None], name: str) -> int | None:
-    """Microseconds. Raises Problem."""
-    text = filters[name]
-    try:
-        return rfc3339.parse(text) if text is not None else None
-    except ValueError as error:
-        raise Problem(400, f"`{name}`: {error}") from None
+def _written(at: int | None) -> str | None:
+    return rfc3339.format(at) if at is not None else None
 
 
 def _types(rules: Sequence[Rule]) -> list[str]:
