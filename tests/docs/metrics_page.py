@@ -62,6 +62,7 @@ Buckets of times, seconds: {buckets}.
 | how soon is it decided? | `histogram_quantile(0.99, rate(orchestrator_decision_seconds_bucket[5m]))` |
 | does something wait for people? | `orchestrator_parked_commands > 0`, `sum(orchestrator_blocked_keys) > 0` |
 | how do targets do? | `rate(orchestrator_delivery_attempt_seconds_count{{verdict!="done"}}[5m])`, by `target` |
+| what waits for which target? | `max by (target, state) (orchestrator_target_commands)` |
 | which rules cannot be evaluated? | `rate(orchestrator_rule_not_evaluated_total[5m])`, by `rule` |
 | the guide's autoscaling | `rule_evaluation_rate`; its target: [differences](operators-guide-differences.md) |
 """
