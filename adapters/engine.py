@@ -43,7 +43,7 @@ CLOSING: Final = 5.0
 class EngineOptions:
     threads: int = 2
     """Turns of so many partitions run at once."""
-    batch: int = 16
+    batch: int = 64
     """Commands that a partition hands out for a target at once, where so many are asked for."""
     bounds: Bounds = field(default_factory=Bounds)
     pace: Pace = field(default_factory=Pace)
