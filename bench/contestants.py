@@ -2,7 +2,8 @@
 
 A contestant is a class whose instances have `round()`, which does a known amount of work and says how much and how
 long it took (`Round`), preparation not counted. It may have `close()`. Separate processes keep one side's memory and
-garbage collection out of the other's time; taking turns lets a slow minute of the machine fall on both.
+garbage collection out of the other's time; taking turns lets a slow minute of the machine fall on both. The collector
+of ours and of loops by hand is as calm as in a server; other people's products (`AS_IT_COMES`) have Python's default.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from statistics import median
 from typing import Any, NamedTuple, Protocol
+
+from orchestrator.collector import calm
 
 LONGEST_ROUND = 900.0
 """Seconds after which a contestant that does not answer is given up."""
@@ -52,6 +55,8 @@ class ContestantFailed(Exception):
 def _serve(pipe: Connection, make: Callable[..., Contestant], options: Mapping[str, Any]) -> None:
     try:
         contestant = make(**options)
+        if not getattr(make, "AS_IT_COMES", False):
+            calm()
         try:
             pipe.send(("ready", None))
             while pipe.recv():

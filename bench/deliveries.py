@@ -21,7 +21,6 @@ from adapters.registry import load_targets
 from bench.contestants import Round
 from bench.engine import now
 from bench.server import pin
-from orchestrator.collector import calm
 from streams.backends.open import open_log
 from streams.digest import content_digest
 from streams.log import DELIVERY, Code, Commit, Lease
@@ -59,7 +58,6 @@ targets:
 """
         self._loop = asyncio.new_event_loop()
         self._engine = self._loop.run_until_complete(self._open())
-        calm()
 
     def _acquire(self, partition: int, role: str) -> Lease:
         lease = self._log.acquire(partition, "bench", 36_000.0, role)  # type: ignore[arg-type]

@@ -28,6 +28,8 @@ def installed() -> bool:
 class Durable:
     """A rule set a type; each event is posted, and an action counts hits."""
 
+    AS_IT_COMES = True
+
     def __init__(self, count: int, types: int, events: int) -> None:
         asked = rules(count, types)
         engine = import_module("durable.engine")

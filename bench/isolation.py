@@ -24,7 +24,6 @@ from bench.contestants import Round
 from bench.deliveries import ARGS, PARTITIONS
 from bench.engine import now
 from bench.server import pin
-from orchestrator.collector import calm
 from streams.backends.open import open_log
 from streams.digest import content_digest
 from streams.log import DELIVERY, Code, Commit, Lease
@@ -73,7 +72,6 @@ class Beside:
         for begin in range(0, pending, CHUNK):
             self._decide(begin // CHUNK % PARTITIONS, "down", CHUNK)
         self._engine = self._loop.run_until_complete(self._open(receiver))
-        calm()
 
     def _acquire(self, partition: int, role: str) -> Lease:
         lease = self._log.acquire(partition, "bench", 36_000.0, role)  # type: ignore[arg-type]

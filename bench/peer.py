@@ -102,6 +102,8 @@ class Shop(Application[UUID]):
 class Peer:
     """Every customer has an order before the first round, as the engine's side with `warm`."""
 
+    AS_IT_COMES = True
+
     def __init__(self, folder: str, keys: int, events: int) -> None:
         self._events = events
         self._orders = Orders(keys)

@@ -47,6 +47,8 @@ class Placed(msgspec.Struct):
 
 
 class RedisPeer:
+    AS_IT_COMES = True
+
     def __init__(self, port: int, keys: int, events: int, pinned: bool = True) -> None:
         """Every customer has a row before the first round, as the engine's side."""
         if pinned:

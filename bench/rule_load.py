@@ -111,6 +111,8 @@ class ByHand:
 class Zen:
     """A decision table with a row a rule, which is the form that zen-engine indexes."""
 
+    AS_IT_COMES = True
+
     def __init__(self, count: int, types: int, events: int) -> None:
         asked = rules(count, types)
         content = {type: _jdm([each for each in asked if each.type == type]) for type in {a.type for a in asked}}

@@ -1,4 +1,4 @@
-"""The garbage collector of a process that serves for long."""
+"""The garbage collector of a process that works for long: a server, a worker, a replay."""
 
 from __future__ import annotations
 

@@ -42,6 +42,7 @@ def verify(
     json
         Print the result as one JSON object.
     """
+    from orchestrator.collector import calm
     from replay.verify import verify as run
     from rules.compile import compile_rules
     from rules.diagnostics import RuleErrors
@@ -53,6 +54,7 @@ def verify(
     def compiled(body: bytes) -> RulesProcessor:
         return compile_rules(from_document(body, modules))
 
+    calm()
     with closing(open_existing(log)) as opened, progress("verifying") as advance:
         try:
             found = run(opened, compiled, lambda at: advance(at.done, at.total))
@@ -90,6 +92,7 @@ def rebuild(
         Print the result as one JSON object.
     """
     from orchestrator.activation import Processors, active
+    from orchestrator.collector import calm
     from orchestrator.server import command_row
     from orchestrator.settings import load
     from orchestrator.wiring import open_tables, query_path, tables
@@ -115,6 +118,7 @@ def rebuild(
             shown = tables(Processors(opened, modules)(digest))
             settings = load(log=log)
             path = query_path(settings.log)
+            calm()
             with (
                 closing(open_tables(settings.log, path, opened.info, shown, note, settings.redis)) as store,
                 progress("rebuilding") as advance,

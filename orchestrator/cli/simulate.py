@@ -47,6 +47,7 @@ def simulate(
     json
         Print the summary as one JSON object.
     """
+    from orchestrator.collector import calm
     from orchestrator.settings import load
     from replay.simulate import SimulateError, SimulateOptions
     from replay.simulate import simulate as run
@@ -56,6 +57,7 @@ def simulate(
         raise CommandFailed(f"--partitions={partitions}: choose at least 1", USAGE)
     options = SimulateOptions(events, commands, partitions, micros("--until", until), rejects)
     ruleset = load_rules(rule_paths(rules, load().rules), python_rules)
+    calm()
     try:
         with progress("simulating") as advance:
             summary = run(compile_rules(ruleset), options, advance)
