@@ -36,15 +36,20 @@ WAIT = 40.0
 
 
 class Servers:
-    def __init__(self, folder: Path, url: str, ends: ExitStack) -> None:
-        (folder / "rules.yaml").write_text(RULES)
-        (folder / "targets.yaml").write_text(TARGETS)
+    def __init__(self, folder: Path, url: str, ends: ExitStack, rules: str = RULES, targets: str = TARGETS) -> None:
+        (folder / "rules.yaml").write_text(rules)
+        (folder / "targets.yaml").write_text(targets)
         self._folder = folder
         self._url = url
         self._ends = ends
         self._count = 0
 
     def start(self, roles: str = "api,agent,delivery", **settings: str) -> ServerProcess:
+        made = self.spawn(roles, **settings)
+        made.wait_ready()
+        return made
+
+    def spawn(self, roles: str = "api,agent,delivery", **settings: str) -> ServerProcess:
         self._count += 1
         made = ServerProcess(
             self._folder,
@@ -57,7 +62,6 @@ class Servers:
         )
         self._ends.callback(made.clean_up)
         made.spawn(**settings)
-        made.wait_ready()
         return made
 
 
