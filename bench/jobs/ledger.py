@@ -1,4 +1,4 @@
-"""Pages of the ledger by state and age, in the query tables of the embedded log: no page may take long."""
+"""Pages of the ledger by state and age, in the query tables of both logs: no page may take long."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from time import perf_counter
 
 import msgspec
 
+from bench.engine import now
+from bench.redis_server import started
 from bench.result import Result
 from bench.size import FULL, Size
 from projections.query import Queries
-from projections.store import CommandFilter, Write
-from projections.stores.sqlite.store import QueryStore
+from projections.store import CommandFilter, QueryStore, Write
+from projections.stores.redis import store as redis
+from projections.stores.sqlite import store as sqlite
 from projections.table import DELIVERY, CommandRow
+from streams.backends.open import open_log
+from streams.backends.redis.url import parse
 from streams.log import LogInfo
 
 PAGE = 100
@@ -37,8 +42,19 @@ def commands(count: int) -> Iterator[CommandRow]:
 
 
 def run(size: Size, folder: Path) -> list[Result]:
+    store = sqlite.QueryStore(folder / "ledger.db", LogInfo("bench", 1, 1), [], notice=print)
+    embedded = _measured("embedded", size, store)
+    with started(folder) as server:
+        url = server.url("ledger")
+        log = open_log(url, partitions=1, now=now)
+        try:
+            return [embedded, _measured("Redis", size, redis.QueryStore(parse(url), log.info, []))]
+        finally:
+            log.close()
+
+
+def _measured(where: str, size: Size, store: QueryStore) -> Result:
     count = 1_000_000 if size is FULL else 50_000
-    store = QueryStore(folder / "ledger.db", LogInfo("bench", 1, 1), [], notice=print)
     try:
         rows = commands(count)
         for at, end in enumerate(range(0, count, CHUNK)):
@@ -49,9 +65,9 @@ def run(size: Size, folder: Path) -> list[Result]:
     finally:
         store.close()
     p99 = [quantiles(times, n=100, method="inclusive")[98] * 1_000 for times in found]
-    title = f"ledger by state and age, page of {PAGE}, {count:,} commands, p99"
+    title = f"ledger by state and age, page of {PAGE}, {count:,} commands, {where}, p99"
     shown = f"{min(p99):.2f} ms ({median(p99):.2f})"
-    return [Result(title, shown, "", min(p99), median(p99), LONGEST, "lower", "ms")]
+    return Result(title, shown, "", min(p99), median(p99), LONGEST, "lower", "ms")
 
 
 def _times(queries: Queries, count: int, requests: int, seed: int) -> list[float]:
