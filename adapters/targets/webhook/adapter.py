@@ -9,6 +9,7 @@ all attempts in one event loop.
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -227,7 +228,8 @@ class WebhookAdapter:
         except aiohttp.ClientConnectorError as error:
             if error.os_error.errno == REFUSED:
                 return _failure("refused-address", f"refused to connect: {error.os_error.strerror}")
-            return _failure("connect", f"no connection: {error}")
+            where = f"{error.host}:{error.port}"
+            return _failure("connect", f"no connection to {where}: {_why_not_connected(error.os_error)}")
         except (aiohttp.ClientError, OSError) as error:
             return _failure("broken", f"the connection failed: {type(error).__name__}: {error}")
 
@@ -253,6 +255,13 @@ class WebhookAdapter:
             return Outcome(found, result=result, status=str(answer.status))
         wait = retry_after(answer.retry_after, self._options.now()) if found is Verdict.RETRY else None
         return Outcome(found, f"HTTP {answer.status}{answer.snippet}", result, wait, str(answer.status))
+
+
+def _why_not_connected(error: OSError) -> str:
+    """In the system's words: asyncio repeats addresses instead."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)  # the errors of names have numbers of their own
 
 
 def _timeout(left: float) -> aiohttp.ClientTimeout:
