@@ -13,6 +13,7 @@ import signal
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -128,11 +129,11 @@ class Child:
     def ask_to_stop(self) -> None:
         self._stop.set()
         if (process := self._running) is not None:
-            process.terminate()
+            _send(process.terminate)
 
     def kill(self) -> None:
         if (process := self._running) is not None:
-            process.kill()
+            _send(process.kill)
 
     @property
     def _running(self) -> Process | None:
@@ -153,7 +154,7 @@ class Child:
         self._process, self._told, self._told_level = process, [], None
         _log.info("worker started", worker=self.number, pid=process.pid)
         if self._stop.is_set():
-            process.terminate()
+            _send(process.terminate)
         reading = asyncio.create_task(self._read(process))
         try:
             await self._attend(process, session)
@@ -209,7 +210,7 @@ class Child:
             still = time.monotonic() - good
             if still >= (self._patience.silence if self.ready else self._patience.start):
                 self._killed = f"was killed: {self._complaint()} for {still:.0f} s"
-                process.kill()
+                _send(process.kill)
         await ended
 
     def _complaint(self) -> str:
@@ -275,6 +276,12 @@ class Child:
             return False
         process.stdin.write(orjson.dumps(said) + b"\n")
         return True
+
+
+def _send(signal: Callable[[], None]) -> None:
+    """To a process that may have ended a moment ago: then that is known soon, by waiting for it."""
+    with suppress(ProcessLookupError):
+        signal()
 
 
 def _ending(status: int) -> str:

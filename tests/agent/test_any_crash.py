@@ -111,8 +111,8 @@ def isevent(event: Event) -> bool:
     return event.type != TICK
 
 
-def tick(time: int, limit: int = WHOLE) -> Event:
-    return control(TICK, {"limit": limit}, time=time)
+def tick(time: int, limit: int = WHOLE, id: str = "") -> Event:
+    return control(TICK, {"limit": limit}, time=time, id=id)
 
 
 def key_of(shown: tuple[Any, ...]) -> str:
@@ -226,6 +226,7 @@ def test_what_crosses_keys_arrives_exactly_once_and_in_order_and_a_replay_gives_
     if seen_by_other_keys(drawn):
         # between two parts of a tick come events of other keys, and the ticks of the oracle are whole
         given = replace(given, tick_limit=WHOLE)
+        history = [each if isevent(each) else tick(each.time, id=each.id) for each in history]
     with agents(given, [processor], live=live) as running:
         work(running, with_doubles(history, given.doubled), given.steps)
         running.settle()
