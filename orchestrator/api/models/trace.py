@@ -9,6 +9,7 @@ from pydantic import Field
 from orchestrator.api.models.commands import Attempt
 from orchestrator.api.models.common import Moment, Position
 from orchestrator.api.route import Asked, Shown
+from orchestrator.trace.nodes import Kind
 
 
 class TraceQuery(Asked):
@@ -21,20 +22,7 @@ class TraceQuery(Asked):
 class TraceNode(Shown):
     """One thing that happened."""
 
-    kind: Literal[
-        "event",
-        "derived",
-        "forwarded",
-        "result",
-        "fallback",
-        "tick",
-        "control",
-        "command",
-        "parked",
-        "skipped",
-        "looped",
-        "blocked",
-    ]
+    kind: Kind
     id: str
     key: str
     at: Moment | None
