@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from adapters.adapter import Adapter
+from adapters.alarm_board import AlarmBoard
 from adapters.desk import Desk
 from adapters.gates import Gates
 from adapters.partition_loop import Pace, PartitionLoop
@@ -88,7 +89,9 @@ class Engine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
         gates = {name: target.gate for name, target in self._targets.items()}
-        self._gates = Gates(gates, self._gates_changed, self._options.disarmed)
+        alarms = {name: target.alarm for name, target in self._targets.items() if target.alarm is not None}
+        self._gates = Gates(gates, self._changed, self._options.disarmed)
+        self._board = AlarmBoard(alarms, self._changed)
         self._threads = ThreadPoolExecutor(self._options.threads, "delivery")
 
     # -- life
@@ -201,8 +204,7 @@ class Engine:
         if (older := self._desk.loops.get(partition)) is not None:
             self._tasks[older].cancel()  # of an older epoch: what it would store is refused anyway
         policies = {name: target.retry for name, target in self._targets.items()}
-        alarms = {name: target.alarm for name, target in self._targets.items() if target.alarm is not None}
-        delivery = Delivery(self._log, lease, policies, self._chance, self._options.bounds, self._gates, alarms)
+        delivery = Delivery(self._log, lease, policies, self._chance, self._options.bounds, self._gates, self._board)
         loop = PartitionLoop(partition, delivery, self._desk, self._threads, self._now, self._options.pace)
         self._desk.loops[partition] = loop
         self._share()
@@ -228,6 +230,7 @@ class Engine:
         if ours:
             del self._desk.loops[partition]
             self._gates.leave(partition)
+            self._board.leave(partition)
             self._share()
             self._problems.pop(_partition(partition), None)
         if loop.fenced:
@@ -250,7 +253,7 @@ class Engine:
     def _may_be_sent(self, work: Work) -> bool:
         return self._desk.holds(work) and not self._gates.shut(work.partition, work.target, self._now())
 
-    def _gates_changed(self) -> None:
+    def _changed(self) -> None:
         """From any thread."""
         if self._loop is not None and not self._closed:
             self._loop.call_soon_threadsafe(self._look_again)

@@ -20,7 +20,8 @@ import msgspec
 
 from adapters import arming, ledger, results
 from adapters import gates as gate
-from adapters.alarms import AlarmPolicy, Alarms
+from adapters.alarm_board import AlarmBoard
+from adapters.alarms import Alarms
 from adapters.breaker import Switch
 from adapters.draft import Draft
 from adapters.due_queue import DueQueues, Key
@@ -66,7 +67,7 @@ class Delivery:
         chance: Callable[[], float],
         bounds: Bounds | None = None,
         gates: Gates | None = None,
-        alarms: Mapping[str, AlarmPolicy] | None = None,
+        board: AlarmBoard | None = None,
     ) -> None:
         self._log = log
         self._lease = lease
@@ -75,7 +76,7 @@ class Delivery:
         self._chance = chance
         self._bounds = bounds or Bounds()
         self._gates = gates or Gates({})
-        self._alarms = Alarms(lease.partition, alarms or {})
+        self._alarms = Alarms(lease.partition, board or AlarmBoard({}))
         self._switches: dict[str, tuple[Switch, Command]] = {}
         """Changes of breakers that are not stored, by target, and whose attempt made them: they survive whatever a turn
         raises."""
@@ -118,7 +119,9 @@ class Delivery:
         held |= {target: at for target in ready if (at := self._gates.next_at(self._partition, target, now)) > now}
         told.ready = ready - held.keys()
         soon = min(held.values(), default=NEVER)
-        told.next_at = min(self._queues.next_due(now), self._leases.next, self._retention.next, self._alarms.next, soon)
+        told.next_at = min(
+            self._queues.next_due(now), self._leases.next, self._retention.next, self._alarms.next_at(now), soon
+        )
         told.more = more or self._stale or self._queues.dry(now)
         return told
 
@@ -339,6 +342,7 @@ class Delivery:
         self._mismatches = 0
         self._switches.clear()
         self._position = batch.commit.end
+        self._alarms.stored()
         for target, pause in batch.draft.pauses.items():
             self._gates.pause(self._partition, target, pause)
         if batch.draft.arming is not None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from adapters.adapter import Adapter
-from adapters.alarms import AlarmPolicy
+from adapters.alarm_board import AlarmPolicy
 from adapters.gates import GatePolicy
 from adapters.retry import RetryPolicy
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from adapters.alarms import AlarmPolicy
+from adapters.alarm_board import AlarmPolicy
 from adapters.breaker import BreakerPolicy
 from adapters.bucket import Rate
 from adapters.gates import GatePolicy

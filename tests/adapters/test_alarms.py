@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adapters.alarms import AlarmPolicy
+from adapters.alarm_board import AlarmPolicy
 from adapters.breaker import BreakerPolicy
 from adapters.gates import GatePolicy
 from streams.event import ALARM

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from adapters.alarms import AlarmPolicy
+from adapters.alarm_board import AlarmBoard, AlarmPolicy
 from adapters.gates import GatePolicy, Gates
 from adapters.ledger import CURSOR, DELIVERY, Entry, State, read
 from adapters.processor import Delivery
@@ -64,7 +64,10 @@ class World:
         chance: Callable[[], float] = lambda: 0.5,
         gates: Mapping[str, GatePolicy] | None = None,
         alarms: Mapping[str, AlarmPolicy] | None = None,
+        board: AlarmBoard | None = None,
+        partition: int = 0,
     ) -> None:
+        """`board`: of a process that has other partitions, too."""
         self.log = FaultyLog(log)
         self.clock = clock
         self.targets = targets if targets is not None else {"police": POLICY, "bank": POLICY}
@@ -72,15 +75,17 @@ class World:
         self.chance = chance
         self.policies = gates or {}
         self.alarms = alarms or {}
+        self.board = board
+        self.partition = partition
         self.decided: dict[str, Command] = {}
-        self.rules = Writer(log)
-        self.held = owned(log, role=DELIVERY)
+        self.rules = Writer(log, partition)
+        self.held = owned(log, partition, role=DELIVERY)
         self.restart()
 
     def restart(self) -> None:
         """Another owner takes over; what the one before had in memory is gone."""
         self.log._log.release(self.held)
-        self.held = owned(self.log._log, role=DELIVERY)
+        self.held = owned(self.log._log, self.partition, role=DELIVERY)
         self.woken = False
         """Whether more or less may be sent than before, so that everybody is to look again."""
         self.gates = Gates(self.policies, self._wake)
@@ -91,7 +96,7 @@ class World:
             self.chance,
             self.bounds,
             self.gates,
-            self.alarms,
+            self.board or AlarmBoard(self.alarms),
         )
 
     def _wake(self) -> None:
@@ -129,7 +134,7 @@ class World:
     def entries(self) -> dict[str, Entry]:
         log = self.log._log
         rows: list[tuple[str, bytes]] = []
-        while page := log.scan(0, DELIVERY, "", rows[-1][0] if rows else "", 1_000):
+        while page := log.scan(self.partition, DELIVERY, "", rows[-1][0] if rows else "", 1_000):
             rows += page
         return {name: entry for name, value in rows if name != CURSOR and (entry := read(name, value)) is not None}
 
@@ -141,7 +146,7 @@ class World:
         log = self.log._log
         found: list[Event] = []
         after = 0
-        while (batch := log.read(0, after, 1_000)).events:
+        while (batch := log.read(self.partition, after, 1_000)).events:
             found += batch.events
             after = batch.offsets[-1]
         return [event for event in found if event.kind == RESULT]
