@@ -26,6 +26,8 @@ class GateModel:
         self.sure = True
         self._answers: list[tuple[int, bool]] = []
         """(time, whether it failed) of what counts since the switch changed."""
+        self._leased: list[int] = []
+        """Of each of these, when it was leased."""
         self._probes: dict[tuple[str, int], int] = {}
         """(id, time of the lease) → its end, of what was handed out while half open and not answered."""
 
@@ -57,6 +59,7 @@ class GateModel:
             return
         if work.leased_at >= (self.switch.until if self.switch.open else self.switch.at):
             self._answers.append((now, outcome.verdict is Verdict.RETRY))
+            self._leased.append(work.leased_at)
 
     def stored(self, rows: Mapping[str, bytes], now: int) -> None:
         switch, self.paused = self._read(rows)
@@ -68,7 +71,12 @@ class GateModel:
             self._justified(switch)
         if switch != self.switch:
             assert switch.at > self.switch.at
-            self._adopt(switch, self.paused)
+            probes = self.policy.probes  # what was answered with those that closed it counts already
+            answers = zip(self._answers[probes:], self._leased[probes:], strict=True)
+            more = [(answer, leased) for answer, leased in answers if leased >= switch.at and not switch.open]
+            self._adopt(switch, self.paused, self.sure or switch.open)
+            self._answers = [answer for answer, _ in more]
+            self._leased = [leased for _, leased in more]
 
     def handed_out(self, work: Work, now: int) -> None:
         if self.half_open(now) and work.leased_at >= self.switch.until:
@@ -89,9 +97,10 @@ class GateModel:
         breaker, paused = self.rows
         return msgspec.json.decode(rows[breaker], type=Switch) if breaker in rows else CLOSED, paused in rows
 
-    def _adopt(self, switch: Switch, paused: bool) -> None:
-        self.switch, self.paused, self.sure = switch, paused, True
+    def _adopt(self, switch: Switch, paused: bool, sure: bool = True) -> None:
+        self.switch, self.paused, self.sure = switch, paused, sure
         self._answers.clear()
+        self._leased.clear()
         self._probes.clear()
 
     def _expected(self, now: int) -> Switch:

@@ -226,7 +226,7 @@ class Model(RuleBasedStateMachine):
             due = [entry for entry in waiting if entry.state is not State.IN_FLIGHT and entry.due <= now]
             held_until = gate.next_at(now)
             held = gate.paused or (held_until is not None and turn.next_at <= held_until)
-            again = target in turn.ready or turn.more or self.world.woken
+            again = target in turn.ready or turn.more or self.world.woken or turn.next_at <= now
             assert not due or again or held, "what is due must not be forgotten"
             if waiting and not again and not gate.paused:
                 assert turn.next_at < 2**62, "there will be something to do, and nobody would come"
