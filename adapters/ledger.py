@@ -117,6 +117,10 @@ class Entry(msgspec.Struct, array_like=True):
     """Whether its fallback was asked for."""
     outside: bool = False
     """Whether the newest lease is of a worker elsewhere, and so holds when the partition gets another owner."""
+    looks_failed: int = 0
+    """How often in a row it could not be asked what comes of what the target has taken…"""
+    look_failed: int = 0
+    """…and when for the first time."""
 
     @property
     def round_attempts(self) -> int:

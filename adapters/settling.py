@@ -126,7 +126,7 @@ class Settling:
         entry.last_attempt = self._now
         reason = results.clean(outcome.reason)
         asked_again = entry.progress is not None
-        if asked_again and outcome.verdict is not Verdict.RETRY:
+        if asked_again and entry.state is State.IN_FLIGHT:
             self._uncount(entry)  # the attempt that reached the target is the one that counts
         if outcome.verdict is not Verdict.WAITING or not asked_again:
             status = results.clean(outcome.status)
@@ -158,6 +158,8 @@ class Settling:
         for entry in self._leases.run_out(self._now):
             self._draft.stage(entry)
             entry.last_attempt = self._now
+            if entry.progress is not None:
+                self._uncount(entry)
             reason = "its lease ran out without an answer"
             self._record(entry, LEASE_EXPIRED, "", reason, None)
             self._draft.count(LEASE_EXPIRED, entry)
@@ -180,6 +182,7 @@ class Settling:
             return
         if outcome.progress is not None or entry.progress is None:
             entry.progress = results.plain(outcome.progress if outcome.progress is not None else {})
+        entry.looks_failed = entry.look_failed = 0
         self._wait(entry, self._now + _micros(outcome.retry_after))
         self._draft.count("waiting", entry)
 
@@ -204,10 +207,15 @@ class Settling:
             entry.fail(reason)
             self.expire(entry)
             return
-        delay = policy.delay(entry.round_attempts, retry_after, self._chance)
-        why = policy.exhausted(entry.round_attempts, (self._now - entry.round_began) / 1e6, delay)
+        made, began, what = entry.round_attempts, entry.round_began, ""
+        if entry.progress is not None:  # the target has it for as long as it takes; that it cannot be asked may end
+            entry.looks_failed += 1
+            entry.look_failed = entry.look_failed or self._now
+            made, began, what = entry.looks_failed, entry.look_failed, "waiting for its result, "
+        delay = policy.delay(made, retry_after, self._chance)
+        why = policy.exhausted(made, (self._now - began) / 1e6, delay)
         if why is not None:
-            self.park(entry, f"{why}; the last: {reason}")
+            self.park(entry, f"{what}{why}; the last: {reason}")
             return
         entry.fail(reason)
         self._wait(entry, self._now + int(delay * 1e6))
@@ -227,7 +235,7 @@ class Settling:
     def park(self, entry: Entry, reason: str) -> None:
         entry.state = State.PARKED
         entry.parked += 1
-        entry.progress = None
+        entry.progress, entry.looks_failed, entry.look_failed = None, 0, 0
         entry.fail(reason)
         self._end(entry, "parked", results.parked)
         self._alarms.parked(entry)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from adapters.ledger import MOST_ATTEMPTS
+from adapters.ledger import MOST_ATTEMPTS, State
 from adapters.retry import RetryPolicy
 from adapters.settling import LEASE_EXPIRED
 from adapters.work import Outcome, Verdict
 from streams import rfc3339
-from tests.adapters.world import RETURNED, World
+from tests.adapters.world import POLICY, RETRY, RETURNED, World
 
 
 def test_each_attempt_is_kept_with_its_time_its_length_and_its_answer(world: World) -> None:
@@ -88,3 +88,53 @@ def test_a_target_that_takes_a_command_is_asked_for_its_result_until_it_has_one(
     entry = world.entry("c1")
     assert (entry.result, entry.attempts, entry.progress) == ({"answer": 42}, 1, None)
     assert [attempt.verdict for attempt in entry.history] == ["waiting", "done"]
+
+
+def test_who_cannot_be_asked_for_a_result_is_asked_again_however_long_it_has_been_waited_for(world: World) -> None:
+    """The retry policy begins with the first of the looks in a row that fail: what runs for days outlives outages."""
+    world.decide("c1")
+    for _ in range(POLICY.attempts - 1):
+        (work,) = world.lease()
+        world.turn((work, RETRY))
+        world.clock.advance(POLICY.max)
+    waits = Outcome(Verdict.WAITING, retry_after=5.0, progress={"run": "r1"})
+    (work,) = world.lease()  # the last attempt that it has
+    world.turn((work, waits))
+    world.clock.advance(2 * POLICY.elapsed)
+    for _ in range(3):
+        for _ in range(POLICY.attempts - 1):
+            (work,) = world.lease()
+            world.turn((work, RETRY))
+            entry = world.entry("c1")
+            assert (entry.state, entry.attempts, entry.progress) == (State.WAITING, POLICY.attempts, {"run": "r1"})
+            assert entry.due - world.clock() <= POLICY.max * 1e6
+            world.clock.advance(POLICY.max)
+        (work,) = world.lease()
+        world.turn((work, waits))
+        world.clock.advance(POLICY.elapsed)
+    for _ in range(POLICY.attempts):
+        (work,) = world.lease()
+        world.turn((work, RETRY))
+        world.clock.advance(POLICY.max)
+    entry = world.entry("c1")
+    told = f"waiting for its result, gave up after {POLICY.attempts} attempts; the last: busy"
+    assert (entry.state, entry.last_error) == (State.PARKED, told)
+    world.ask("redrive", "c1")
+    (work,) = world.lease()
+    assert work.progress == b""
+    world.turn((work, RETRY))
+    assert world.entry("c1").state is State.RETRYING
+
+
+def test_a_look_for_a_result_that_its_worker_did_not_survive_is_no_attempt_either(world: World) -> None:
+    world.decide("c1")
+    (work,) = world.lease()
+    world.turn((work, Outcome(Verdict.WAITING, progress={"run": "r1"})))
+    for _ in range(POLICY.attempts - 1):
+        (work,) = world.lease()
+        world.clock.advance(3_000.0)
+        world.turn()
+        assert (world.entry("c1").state, world.entry("c1").attempts) == (State.WAITING, 1)
+        world.clock.advance(POLICY.max)
+        (work,) = world.lease()
+        world.turn((work, Outcome(Verdict.WAITING)))

@@ -271,9 +271,7 @@ class Model(RuleBasedStateMachine):
             return
         if verdict in (Verdict.RETURNED, Verdict.DEFERRED, Verdict.WAITING):
             self.returned[id] += 1  # of several that wait for a result the first counts, and it may be one less
-        elif verdict is not Verdict.RETRY and any(
-            attempt.verdict == "waiting" for attempt in self.world.entry(id).history
-        ):
+        elif any(attempt.verdict == "waiting" for attempt in self.world.entry(id).history):
             self.returned[id] += 1  # it was asked for the result only, and that is no attempt
         if verdict is Verdict.RETRY and (wait := ack.outcome.retry_after) is not None and state is State.RETRYING:
             entry = self.world.entry(id)
@@ -329,9 +327,11 @@ class Model(RuleBasedStateMachine):
             assert told[("expired", id)] == (entry.state is State.EXPIRED)
             assert entry.state is not State.WAITING or entry.progress is not None
             unheard = sum(ack.work.id == id for ack in self.unheard)
-            assert entry.attempts >= self.given[id] - self.returned[id] - unheard
-            limit = POLICIES[entry.command.to].attempts if entry.command.to in POLICIES else 0
             asked = any(attempt.verdict == "waiting" for attempt in entry.history)
+            ran_out = sum(attempt.verdict == "lease_expired" for attempt in entry.history) if asked else 0
+            assert entry.attempts >= self.given[id] - self.returned[id] - unheard - ran_out
+            assert (entry.looks_failed > 0) == (entry.look_failed > 0)
+            limit = POLICIES[entry.command.to].attempts if entry.command.to in POLICIES else 0
             assert entry.round_attempts <= limit + asked  # who waits for a result may ask when no attempt is left
             if entry.state is State.RETRYING:
                 assert not entry.last_attempt or entry.due - entry.last_attempt <= 86_400_000_000
