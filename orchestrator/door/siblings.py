@@ -56,8 +56,11 @@ class Siblings:
         return await self._owners.get(again)
 
     async def close(self) -> None:
-        """What nobody waits for any more is given back when it returns."""
-        await asyncio.gather(*self._ends)
+        """What nobody waits for any more is given back when it returns, unless a sibling does not answer."""
+        if self._ends:
+            _, late = await asyncio.wait(self._ends, timeout=GRACE)
+            for end in late:
+                end.cancel()
         if self._session is not None:
             await self._session.close()
 
