@@ -4,8 +4,8 @@
 PYTHON ?=
 # Of the demo: sqlite or redis.
 BACKEND ?= sqlite
-# Three processes for two cores, because many tests wait for servers; `make test TESTS="tests/rules -n 0"` runs some in one.
-TESTS ?= -n $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores + (cores + 1) / 2))) --dist worksteal
+# Tests run in parallel; `make test TESTS="tests/rules -n 0"` runs some of them in one process.
+TESTS ?= -n auto --dist worksteal
 # Arguments of `make chaos`: `make chaos CHAOS=--help` tells them.
 CHAOS ?=
 

@@ -244,15 +244,15 @@ def test_a_worker_that_gives_no_answer_keeps_its_counts_and_is_killed(family: Fa
 
 def test_a_worker_in_which_something_hangs_is_killed_unless_all_say_so(family: Family) -> None:
     (family.folders[1] / "failing").touch()
-    family.ready(silence=1.0)
-    wait_for(lambda: bool(family.lines("worker ended", 1)))
-    assert family.lines("worker ended", 1)[0]["how"].startswith("was killed: it hangs for ")
+    family.ready(silence=2.0)
+    # on a busy machine one may give no answer for so long, and is killed for that before
+    wait_for(lambda: any(each["how"].startswith("was killed: it hangs") for each in family.lines("worker ended", 1)))
     (family.folders[2] / "failing").touch()
     wait_for(lambda: {"worker 1: it hangs", "worker 2: it hangs"} <= set(family.health()["problems"]))
     assert family.asked("health")[0] == 503
     before = len(family.all_pids())
     began = time.monotonic()
-    wait_for(lambda: time.monotonic() - began > 1.5)
+    wait_for(lambda: time.monotonic() - began > 2.5)
     assert len(family.all_pids()) == before, "a restart would mend nothing"
     assert family.asked("health")[0] == 503
 
