@@ -12,8 +12,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf
-from typing import Final
+from math import inf, isnan
+from types import NoneType
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -36,6 +37,8 @@ SMOOTHING: Final = 0.2
 SLACK: Final = 1.0
 """Seconds that an attempt may take beyond its timeout, which the adapter keeps itself, before the next look ends it."""
 BREAKING_OFF: Final = 1.0
+_FIELDS: Final = (("verdict", Verdict), ("reason", str), ("status", str), ("retry_after", (float, int, NoneType)))
+"""Of an outcome, and what they may be."""
 
 
 @dataclass(eq=False, slots=True)
@@ -274,11 +277,22 @@ class Workers:
         if len(outcomes) != len(works):
             raise ValueError(f"it answered {len(works)} commands with {len(outcomes)} outcomes")
         for outcome in outcomes:
-            if not isinstance(outcome, Outcome):
-                raise TypeError(f"it answered with {type(outcome).__name__} instead of an Outcome")
-            if outcome.verdict is Verdict.HELD:
-                raise ValueError("it answered with `held`, which is no outcome")
+            _check(outcome)
         return outcomes
+
+
+def _check(outcome: Any) -> None:
+    """Raises TypeError or ValueError for what could not be stored: it would fail the turn that is told of it, again
+    and again, and hold up all of its partition."""
+    if not isinstance(outcome, Outcome):
+        raise TypeError(f"it answered with {type(outcome).__name__} instead of an Outcome")
+    for name, is_a in _FIELDS:
+        if not isinstance(value := getattr(outcome, name), is_a):
+            raise TypeError(f"`{name}` of its Outcome is {type(value).__name__}")
+    if outcome.retry_after is not None and isnan(outcome.retry_after):
+        raise ValueError("`retry_after` of its Outcome is no number")
+    if outcome.verdict is Verdict.HELD:
+        raise ValueError("it answered with `held`, which is no outcome")
 
 
 def _forgive() -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -63,6 +65,35 @@ async def test_what_an_adapter_raises_is_reported_and_tried_again(log: Log, cloc
         await until(lambda: states(log) == {"c1": "done"})
         assert delivery.problems() == []
     assert [(where, repr(error)) for where, error in failures] == [("target police", "KeyError('url')")]
+
+
+@pytest.mark.parametrize(
+    ("keys", "fault"),
+    [
+        ({"status": 503}, "`status` of its Outcome is int"),
+        ({"reason": None}, "`reason` of its Outcome is NoneType"),
+        ({"verdict": "retry"}, "`verdict` of its Outcome is str"),
+        ({"verdict": Verdict.WAITING, "retry_after": math.nan}, "`retry_after` of its Outcome is no number"),
+        ({"retry_after": "10"}, "`retry_after` of its Outcome is str"),
+    ],
+)
+async def test_an_outcome_with_a_field_of_the_wrong_type_does_not_hold_up_its_partition(
+    log: Log, clock: Clock, keys: dict[str, Any], fault: str
+) -> None:
+    rules = Writer(log)
+    commit(rules, "bad")
+    commit(rules, "good", to="court")
+    failures: list[tuple[str, Exception]] = []
+
+    async def wrong(work: Work) -> Outcome:
+        return Outcome(**{"verdict": Verdict.RETRY, **keys})
+
+    targets = Adapter(wrong).target(), Adapter().target("court")
+    lease = owned(log, role=DELIVERY)
+    async with engine(log, *targets, clock=clock, leases=[lease], failures=failures):
+        await until(lambda: states(log) == {"bad": "retrying", "good": "done"})
+    assert [where for where, _ in failures] == ["target police"]
+    assert fault in entries(log)["bad"].last_error
 
 
 async def test_an_adapter_that_answers_with_nonsense_is_reported(log: Log, clock: Clock) -> None:
