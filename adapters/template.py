@@ -48,6 +48,11 @@ class Template:
         return len(self._parts) == 1
 
     @property
+    def texts(self) -> list[str]:
+        """What stands around the parts of a command."""
+        return [part for part in self._parts if isinstance(part, str)]
+
+    @property
     def sample(self) -> str:
         """For some command."""
         return "".join(part if isinstance(part, str) else "x" for part in self._parts)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
+import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
@@ -13,10 +15,11 @@ from urllib.parse import parse_qs
 import pytest
 from aiohttp import web
 
+from adapters.adapter import preview
 from adapters.redact import HIDDEN
-from adapters.targets.webhook import tokens
+from adapters.targets.webhook import adapter, tokens
 from adapters.work import Outcome, Verdict
-from tests.adapters.receiver import Receiver, receiving
+from tests.adapters.receiver import Receiver, answering, receiving
 from tests.adapters.webhooks import delivered, opened, refused, work
 
 SECRETS = {"env:ID": "orchestrator", "env:SECRET": "s3cret/&=ü", "env:TOKEN": "opaque-token", "env:BAD": "a\nb"}
@@ -249,3 +252,35 @@ def test_mistakes_in_auth_are_named_and_no_secret_is_shown(auth: dict[str, Any],
 def test_a_header_cannot_say_what_auth_says() -> None:
     found = refused(SECRETS, auth={"bearer": "env:TOKEN"}, headers={"Authorization": "x"})
     assert found == "`headers`: `Authorization` is set by `auth`: remove one of them"
+
+
+@pytest.mark.parametrize("path", ["hush", "hush%7Ehush", "hush/${command.key}"])
+@pytest.mark.parametrize("silent", [False, True])
+async def test_an_address_that_is_a_secret_is_shown_nowhere(
+    path: str, silent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where what is called is written in another way than the secret."""
+    monkeypatch.setattr(adapter, "CONNECT", 0.1)
+    async with answering(b"nonsense\r\n\r\n") as url, crowded() as full:
+        secret = (full if silent else url) + path
+        async with opened("env:HOOK", {"env:HOOK": secret}) as webhook:
+            found = await webhook.deliver(work())
+            shown = json.dumps(await preview(webhook, work()))
+    assert "hush" not in shown
+    assert found.status == ("connect" if silent else "broken")
+    assert "hush" not in found.reason
+
+
+@asynccontextmanager
+async def crowded() -> AsyncIterator[str]:
+    """The address of a server that takes no more connections."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        host, port = server.getsockname()
+        with ExitStack() as taken:
+            for _ in range(3):
+                one = taken.enter_context(socket.socket())
+                one.setblocking(False)
+                one.connect_ex((host, port))
+            yield f"http://{host}:{port}/"

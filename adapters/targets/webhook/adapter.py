@@ -14,6 +14,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -217,12 +218,13 @@ class WebhookAdapter:
                 **more,
             ) as response:
                 return await read(response, kept)
-        except aiohttp.ConnectionTimeoutError as error:
-            return _failure("connect", f"no connection in time: {error}")
+        # None of these may quote the URL, which can be a secret, and is not written here as the file or `env:` has it.
+        except aiohttp.ConnectionTimeoutError:
+            return _failure("connect", f"no connection to {urlsplit(url).netloc} within {min(CONNECT, limit):g} s")
         except TimeoutError:
             return _late(limit)
         except aiohttp.InvalidURL as error:
-            return _failure("url", f"the target's URL cannot be called: {error}")
+            return _failure("url", f"the target's URL cannot be called: {error.description or 'it is none'}")
         except (aiohttp.ClientSSLError, ssl.SSLError) as error:
             return _failure("tls", f"no connection: {error}")
         except aiohttp.ClientConnectorError as error:
@@ -231,7 +233,8 @@ class WebhookAdapter:
             where = f"{error.host}:{error.port}"
             return _failure("connect", f"no connection to {where}: {_why_not_connected(error.os_error)}")
         except (aiohttp.ClientError, OSError) as error:
-            return _failure("broken", f"the connection failed: {type(error).__name__}: {error}")
+            said = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+            return _failure("broken", f"the connection failed: {type(error).__name__}: {said}")
 
     def _headers(self, message: Message, more: dict[str, str], token: str) -> dict[str, str]:
         seconds = self._options.now() // 1_000_000

@@ -57,6 +57,8 @@ def _url(model: WebhookModel, around: Surroundings) -> str:
         raise FieldError(("tls",), "needs a `url` that begins with https://")
     if model.batch > 1 and not Template(url).static:
         raise FieldError(("url",), "is one for a whole batch: take the parts of the command out, or remove `batch`")
+    for text in Template(url).texts:
+        around.redactor.add(text)  # with parts of a command in it, the secret as it is stands nowhere
     return url
 
 
