@@ -7,8 +7,13 @@ Source: the generic cell rate algorithm's equal, ITU-T I.371 annex A.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from streams.state import NEVER
+
+SET_BACK: Final = 10_000_000
+"""Microseconds. Whoever asks with an older time than somebody else gets nothing for the time between; with one that is
+older than that, the clock was set back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,4 +74,6 @@ class Bucket:
         if now > self._at:
             passed = (now - self._at) / 1e6 if self._at else 0.0
             self._tokens = min(self._most, self._tokens + passed * self._speed)
+            self._at = now
+        elif now < self._at - SET_BACK:
             self._at = now

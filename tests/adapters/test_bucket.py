@@ -66,3 +66,12 @@ def test_without_a_share_nothing_goes_until_others_say_so() -> None:
     assert bucket.next_at(100 * SECOND) == NEVER
     bucket.use(1.0, 101 * SECOND)
     assert bucket.next_at(101 * SECOND) <= 101 * SECOND + SECOND // 10 + 1
+
+
+def test_a_clock_that_is_set_back_does_not_stop_it() -> None:
+    bucket = Bucket(Rate(10, 1.0, 1.0))
+    assert bucket.room(3_600 * SECOND) == 1
+    bucket.take(1)
+    assert bucket.next_at(SECOND) == SECOND + SECOND // 10 + 1
+    assert bucket.room(SECOND) == 0
+    assert bucket.room(SECOND + SECOND // 10 + 1) == 1
