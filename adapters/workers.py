@@ -246,14 +246,18 @@ class Workers:
         try:
             outcomes = await self._deliver(works)
         except asyncio.CancelledError:
-            if not sender.late or _forgive() > 0:
+            if _asked_to_end(sender):
                 raise  # also, or only, because of somebody else
-            outcomes = self._failure(TimeoutError(f"no end within {limit + SLACK:g} s"), works)
+            if sender.late:
+                outcomes = self._failure(TimeoutError(f"no end within {limit + SLACK:g} s"), works)
+            else:
+                outcomes = self._failure(RuntimeError("it was cancelled, though nobody asked for that"), works)
         except Exception as error:
+            _asked_to_end(sender)
             outcomes = self._failure(error, works)
         else:
             if sender.late:
-                _forgive()
+                _asked_to_end(sender)
         finally:
             sender.until = inf
         took = time() - began
@@ -295,8 +299,9 @@ def _check(outcome: Any) -> None:
         raise ValueError("it answered with `held`, which is no outcome")
 
 
-def _forgive() -> int:
-    """Takes back a request to end this task. How many are left."""
+def _asked_to_end(sender: _Sender) -> bool:
+    """Whether somebody asked this task to end. That its attempt is late asks for no more than an end of that, and is
+    taken back."""
     task = asyncio.current_task()
     assert task is not None
-    return task.uncancel()
+    return (task.uncancel() if sender.late else task.cancelling()) > 0

@@ -145,3 +145,54 @@ async def test_an_adapter_that_does_not_heed_the_time_of_a_command_is_ended(monk
     await ended(running)
     assert source.answers[0][1].reason == "the adapter failed: TimeoutError: no end within 0.06 s"
     assert [type(failure) for failure in failures] == [TimeoutError]
+
+
+async def test_an_adapter_that_is_cancelled_by_its_own_doing_has_failed() -> None:
+    """Such as by a client that ends what waits for its connection."""
+    failures: list[Exception] = []
+    source = Source(works(2))
+
+    async def broken(work: Work) -> Outcome:
+        raise asyncio.CancelledError
+
+    adapter = Adapter(broken)
+    workers = Workers(
+        adapter.target(timeout=10.0), adapter, source, lambda: NOW, lambda _: True, lambda *_: None, failures.append
+    )
+    running = asyncio.create_task(workers.run())
+    await until(lambda: len(source.answers) == 2)
+    await ended(running)
+    assert {outcome.reason for _, outcome in source.answers} == {
+        "the adapter failed: RuntimeError: it was cancelled, though nobody asked for that"
+    }
+    assert len(failures) == 2
+
+
+async def test_an_adapter_that_ends_late_with_an_error_of_its_own_does_not_spoil_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A request to end is taken back whatever comes of it: the second late one was taken for an end of the process."""
+    monkeypatch.setattr("adapters.workers.SLACK", 0.01)
+    monkeypatch.setattr("adapters.workers.LOOK", 0.02)
+    source = Source([work._replace(timeout=0.02) for work in works(3)])
+
+    async def late(work: Work) -> Outcome:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if work.id == "c0":
+                raise ConnectionError("given up") from None
+            raise
+        raise AssertionError("nobody sets it")
+
+    adapter = Adapter(late)
+    target = adapter.target(timeout=0.02, concurrency=1)
+    workers = Workers(target, adapter, source, lambda: NOW, lambda _: True, lambda *_: None, lambda error: None)
+    running = asyncio.create_task(workers.run())
+    await until(lambda: len(source.answers) == 3)
+    await ended(running)
+    assert [outcome.reason.removeprefix("the adapter failed: ") for _, outcome in source.answers] == [
+        "ConnectionError: given up",
+        "TimeoutError: no end within 0.03 s",
+        "TimeoutError: no end within 0.03 s",
+    ]
