@@ -182,14 +182,14 @@ class Door:
         try:
             while len(pending) > 1 and not stop.done() and not any(_found(task) for task in tasks):
                 _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            await self._end([*tasks, stop])
+            found = [work for task in tasks for work in _found(task)]
+            if found[asked.limit :]:
+                await self.give_back(found[asked.limit :])
         except asyncio.CancelledError:
             await self._end([*tasks, stop])
             await self.give_back([work for task in tasks for work in _found(task)])
             raise
-        await self._end([*tasks, stop])
-        found = [work for task in tasks for work in _found(task)]
-        if found[asked.limit :]:
-            await self.give_back(found[asked.limit :])
         for task in tasks:
             if not task.cancelled() and (error := task.exception()) is not None and not found:
                 raise error

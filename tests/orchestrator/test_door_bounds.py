@@ -12,13 +12,14 @@ import pytest
 from adapters.engine import Engine
 from adapters.retry import RetryPolicy
 from adapters.target import Target
+from adapters.work import Work
 from orchestrator.door import door as doors
 from orchestrator.door import here as heres
 from orchestrator.door.door import Alone, Door, Settlement, StoppingError, TooManyWaitingError
 from orchestrator.door.here import Here
-from orchestrator.door.registry import Registry
+from orchestrator.door.registry import Registry, Worker
 from orchestrator.door.tokens import write
-from orchestrator.door.wire import Asked, Place
+from orchestrator.door.wire import NOT_HERE, Answer, Asked, Place, Said
 from streams.backends.open import open_log
 from streams.log import Log
 from tests.adapters.delivering import DONE, decide, engine, entries, names, until
@@ -32,7 +33,7 @@ class Neighbour:
     """The other of two processes, as siblings know each other; without the network between them."""
 
     def __init__(self) -> None:
-        self.here: Here | None = None
+        self.here: Place | None = None
         self.partitions: Sequence[int] = ()
 
     async def living(self) -> Sequence[Place]:
@@ -122,6 +123,41 @@ async def test_who_gives_up_waiting_takes_nothing() -> None:
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
         assert states(log) == ["in_flight"]
+
+
+class Slow:
+    """A sibling that has nothing, and takes a while to be told that nobody waits any more."""
+
+    def __init__(self) -> None:
+        self.ends = asyncio.Event()
+
+    async def lease(self, asked: Asked) -> list[Work]:
+        try:
+            await asyncio.sleep(asked.wait)
+        finally:
+            if asked.wait:
+                self.ends.set()
+                await asyncio.sleep(0.2)
+        return []
+
+    async def settle(self, said: list[Said]) -> list[Answer]:
+        return [NOT_HERE] * len(said)
+
+    async def workers(self) -> list[Worker]:
+        return []
+
+
+async def test_who_goes_away_while_others_are_told_that_something_was_found_takes_nothing() -> None:
+    async with two(["a1"], []) as (door, log, neighbour):
+        (first,) = await door.lease(ASKED)
+        neighbour.here = slow = Slow()
+        waiting = asyncio.create_task(door.lease(ASKED._replace(wait=30.0)))
+        await asyncio.sleep(0.05)
+        await door.give_back([first])
+        await asyncio.wait_for(slow.ends.wait(), 5)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await until(lambda: states(log) == ["pending"])
 
 
 async def test_one_request_takes_what_several_have_and_no_more_than_it_asked_for() -> None:
