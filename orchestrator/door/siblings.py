@@ -16,7 +16,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 import structlog
-from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
+from aiohttp import ClientError, ClientResponseError, ClientSession, ClientTimeout, ConnectionTimeoutError, TCPConnector
 
 from adapters.work import RETURNED, Work
 from orchestrator.door import names, wire
@@ -127,8 +127,18 @@ class Sibling:
                     answer.raise_for_status()
                     return decoder.decode(await answer.read())
         except (ClientError, TimeoutError, OSError, msgspec.MsgspecError) as error:
-            _log.info("a sibling does not answer", asked=what, error=f"{type(error).__name__}: {error}".rstrip(": "))
+            _log.info("a sibling does not answer", asked=what, error=_text(error))
             return none
+
+
+def _text(error: Exception) -> str:
+    """Without the address, whose secret those who read this need not know."""
+    said = str(error)
+    if isinstance(error, ClientResponseError):
+        said = f"HTTP {error.status} {error.message}"
+    elif isinstance(error, ConnectionTimeoutError):
+        said = f"no connection within {CONNECT:g} s"
+    return f"{type(error).__name__}: {said}".rstrip(": ")
 
 
 class _Looked(Generic[T]):

@@ -8,6 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from unittest.mock import patch
 
 import pytest
+from aiohttp import ClientSession, web
+from structlog.testing import capture_logs
 
 from adapters.engine import Engine
 from adapters.retry import RetryPolicy
@@ -18,11 +20,13 @@ from orchestrator.door import here as heres
 from orchestrator.door.door import Alone, Door, Settlement, StoppingError, TooManyWaitingError
 from orchestrator.door.here import Here
 from orchestrator.door.registry import Registry, Worker
+from orchestrator.door.siblings import Sibling
 from orchestrator.door.tokens import write
 from orchestrator.door.wire import NOT_HERE, Answer, Asked, Place, Said
 from streams.backends.open import open_log
 from streams.log import Log
 from tests.adapters.delivering import DONE, decide, engine, entries, names, until
+from tests.adapters.receiver import receiving
 from tests.conformance.backends import Clock
 
 POLICE = Target("police", "worker", None, retry=RetryPolicy(initial=0.01))
@@ -189,3 +193,11 @@ async def test_of_a_partition_that_nobody_delivers_from_nothing_is_known() -> No
         said = [Settlement(work.id, write(work), DONE) for work in works]
         known = {work.partition: answer.known for work, answer in zip(works, await door.settle(said), strict=True)}
         assert known == {0: True, 1: False}
+
+
+async def test_a_sibling_that_refuses_is_told_of_without_its_secret() -> None:
+    async with receiving() as receiver, ClientSession() as session:
+        receiver.answer = lambda number, request: web.Response(status=400)
+        with capture_logs() as logged:
+            assert await Sibling(session, f"{receiver.url.rstrip('/')}/hush", set()).workers() == []
+    assert [each["error"] for each in logged] == ["ClientResponseError: HTTP 400 Bad Request"]
