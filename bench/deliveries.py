@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import count
 
 import aiohttp
@@ -18,12 +18,13 @@ import msgspec
 from adapters.engine import Engine
 from adapters.kind import Surroundings
 from adapters.registry import load_targets
+from adapters.target import Target
 from bench.contestants import Round
 from bench.engine import now
 from bench.server import pin
 from streams.backends.open import open_log
 from streams.digest import content_digest
-from streams.log import DELIVERY, Code, Commit, Lease
+from streams.log import DELIVERY, Code, Commit, Lease, Log, Role
 from streams.outputs import Command
 
 PARTITIONS = 8
@@ -42,6 +43,25 @@ def commands(numbers: Iterator[int], many: int) -> list[Command]:
     ]
 
 
+def acquire(log: Log, partition: int, role: Role) -> Lease:
+    lease = log.acquire(partition, "bench", 36_000.0, role)
+    assert lease is not None
+    return lease
+
+
+async def delivering(log: Log, targets: Mapping[str, Target]) -> Engine:
+    """Delivery of all partitions."""
+
+    def failed(where: str, error: Exception) -> None:
+        raise error
+
+    engine = Engine(log, targets, now=now, chance=random.random, failed=failed)
+    await engine.open()
+    for partition in range(PARTITIONS):
+        engine.start(acquire(log, partition, DELIVERY))
+    return engine
+
+
 class Delivering:
     """Ours: each command is leased, sent, acknowledged and told, all in the ledger of the log at `url`."""
 
@@ -50,7 +70,7 @@ class Delivering:
         self._each = each
         self._log = open_log(url, partitions=PARTITIONS, now=now)
         self._numbers = count(1)
-        self._deciders = [self._acquire(partition, "agent") for partition in range(PARTITIONS)]
+        self._deciders = [acquire(self._log, partition, "agent") for partition in range(PARTITIONS)]
         self._positions = [self._log.position(partition, "rules") for partition in range(PARTITIONS)]
         self._file = f"""
 targets:
@@ -59,22 +79,9 @@ targets:
         self._loop = asyncio.new_event_loop()
         self._engine = self._loop.run_until_complete(self._open())
 
-    def _acquire(self, partition: int, role: str) -> Lease:
-        lease = self._log.acquire(partition, "bench", 36_000.0, role)  # type: ignore[arg-type]
-        assert lease is not None
-        return lease
-
     async def _open(self) -> Engine:
         targets = load_targets(self._file, "targets.yaml", Surroundings(now, lambda reference: None))
-
-        def failed(where: str, error: Exception) -> None:
-            raise error
-
-        engine = Engine(self._log, targets, now=now, chance=random.random, failed=failed)
-        await engine.open()
-        for partition in range(PARTITIONS):
-            engine.start(self._acquire(partition, DELIVERY))
-        return engine
+        return await delivering(self._log, targets)
 
     def _decide(self) -> None:
         for partition, lease in enumerate(self._deciders):

@@ -7,7 +7,6 @@ of each ends when its attempt has been answered.
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,12 +20,12 @@ from adapters.registry import load_targets
 from adapters.target import Target
 from adapters.work import Outcome, Work
 from bench.contestants import Round
-from bench.deliveries import ARGS, PARTITIONS
+from bench.deliveries import ARGS, PARTITIONS, acquire, delivering
 from bench.engine import now
 from bench.server import pin
 from streams.backends.open import open_log
 from streams.digest import content_digest
-from streams.log import DELIVERY, Code, Commit, Lease
+from streams.log import Code, Commit
 from streams.outputs import Command
 
 STEP = 0.05
@@ -66,17 +65,12 @@ class Beside:
         self._numbers = count(1)
         self._digest = content_digest(ARGS)
         self._answered: dict[str, float] = {}
-        self._deciders = [self._acquire(partition, "agent") for partition in range(PARTITIONS)]
+        self._deciders = [acquire(self._log, partition, "agent") for partition in range(PARTITIONS)]
         self._positions = [self._log.position(partition, "rules") for partition in range(PARTITIONS)]
         self._loop = asyncio.new_event_loop()
         for begin in range(0, pending, CHUNK):
             self._decide(begin // CHUNK % PARTITIONS, "down", CHUNK)
         self._engine = self._loop.run_until_complete(self._open(receiver))
-
-    def _acquire(self, partition: int, role: str) -> Lease:
-        lease = self._log.acquire(partition, "bench", 36_000.0, role)  # type: ignore[arg-type]
-        assert lease is not None
-        return lease
 
     def _decide(self, partition: int, to: str, many: int) -> list[str]:
         ids = [f"{next(self._numbers):032x}" for _ in range(many)]
@@ -99,14 +93,7 @@ targets:
 """
         targets = load_targets(text, "targets.yaml", Surroundings(now, lambda reference: None))
         targets["up"] = self._timed(targets["up"])
-
-        def failed(where: str, error: Exception) -> None:
-            raise error
-
-        engine = Engine(self._log, targets, now=now, chance=random.random, failed=failed)
-        await engine.open()
-        for partition in range(PARTITIONS):
-            engine.start(self._acquire(partition, DELIVERY))
+        engine = await delivering(self._log, targets)
         await asyncio.sleep(WARM)
         return engine
 
