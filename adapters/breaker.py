@@ -101,11 +101,6 @@ class Breaker:
             return self._open(now, reason, 1)
         return None
 
-    def counts(self, now: int) -> tuple[int, int]:
-        """Attempts in the window, and how many of them failed."""
-        self._forget(now)
-        return self._attempts, self._failures
-
     def _count(self, failed: bool, now: int) -> None:
         self._forget(now)
         number = self._number(now)
